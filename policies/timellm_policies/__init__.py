@@ -1,0 +1,1 @@
+"""Pure rules: telemetry and state in, decisions with reasons out."""

@@ -1,0 +1,357 @@
+"""Everything that can happen to a run. The journal is a list of these and nothing else.
+
+On the wire an event is a JSON object whose `type` is the class name. `at` is wall-clock UTC and
+`t` monotonic seconds of the machine that saw it; both are absent where nobody knows them, as in
+an imported log. Losses are mean squared errors on scaled data unless a name says otherwise.
+"""
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from timellm_ops.contract.control import Desired
+from timellm_ops.contract.telemetry import GpuSample
+
+CheckpointKind = Literal["best", "last"]
+Split = Literal["vali", "test"]
+Action = Literal["pause", "resume", "pace", "stop", "alert"]
+Outcome = Literal["finished", "stopped", "failed", "stopped_for_hardware", "refused"]
+AlertLevel = Literal["info", "warning", "error"]
+
+
+class BaseEvent(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What every event carries."""
+
+    at: datetime | None = None
+    t: float | None = None
+
+
+# --- the run and its processes -------------------------------------------------------------------
+
+
+class RunStarted(BaseEvent, frozen=True, kw_only=True):
+    """A supervisor took charge of a run that nobody was running: a new one, or one to resume."""
+
+    run_id: str
+    name: str
+    engine: Literal["timellm", "foreign", "imported"]
+    command: str = ""
+    gpu: str = "none"
+    """`nvml`, `simulated` or `none`: where telemetry will come from."""
+    supervisor_pid: int | None = None
+    resumed: bool = False
+
+
+class PreflightDone(BaseEvent, frozen=True, kw_only=True):
+    """The checks before a start, each as one sentence."""
+
+    findings: tuple[str, ...] = ()
+
+
+class EngineStarted(BaseEvent, frozen=True, kw_only=True):
+    """The engine's process exists."""
+
+    pid: int
+
+
+class TrainingStarted(BaseEvent, frozen=True, kw_only=True):
+    """The model and data are ready; the numbers that everything later is measured against."""
+
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    train_samples: int
+    vali_samples: int
+    test_samples: int
+    trainable_parameters: int
+    frozen_parameters: int
+    backbone: str
+    device: str
+    patience: int
+    start_epoch: int = 1
+    """Epoch, counted from 1, in which training begins or goes on."""
+    start_iteration: int = 0
+    """Steps of that epoch which are already done."""
+
+
+class Adopted(BaseEvent, frozen=True, kw_only=True):
+    """A new supervisor took over a run whose supervisor was gone."""
+
+    supervisor_pid: int
+    engine_pid: int | None
+    """`None`: the engine had ended in the meantime."""
+
+
+class EngineExited(BaseEvent, frozen=True, kw_only=True):
+    """The engine's process is gone. Both fields are `None` where nobody could learn how."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+class EngineFailed(BaseEvent, frozen=True, kw_only=True):
+    """The engine's own last word on why it cannot go on."""
+
+    message: str
+    kind: Literal["input", "preflight", "training"] = "training"
+
+
+class RunEnded(BaseEvent, frozen=True, kw_only=True):
+    """The run is over, for this supervisor: how, why, and the exit code."""
+
+    outcome: Outcome
+    exit_code: int
+    reason: str
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+class EpochStarted(BaseEvent, frozen=True, kw_only=True):
+    """An epoch begins; `epoch` counts from 1."""
+
+    epoch: int
+    steps: int | None = None
+
+
+class Progress(BaseEvent, frozen=True, kw_only=True):
+    """Training moved on. `iteration` counts from 1 within `epoch`."""
+
+    iteration: int
+    epoch: int
+    loss: float
+    seconds_per_iteration: float | None = None
+    left_seconds: float | None = None
+    """The engine's own estimate of the rest of the run."""
+    lr: float | None = None
+    grad_norm: float | None = None
+
+
+class EvaluationProgress(BaseEvent, frozen=True, kw_only=True):
+    """An evaluation moved on; `done` of `total` samples."""
+
+    split: Split
+    done: int
+    total: int
+    epoch: int | None = None
+
+
+class EpochEnded(BaseEvent, frozen=True, kw_only=True):
+    """An epoch's results. `train_mse` is the mean over its steps, the others over all windows."""
+
+    epoch: int
+    train_mse: float
+    vali_mse: float
+    test_mse: float | None = None
+    test_mae: float | None = None
+    vali_mae: float | None = None
+    seconds: float | None = None
+    """Time spent training in this epoch, evaluation not counted."""
+    evaluation_seconds: float | None = None
+    lr: float | None = None
+
+
+class LearningRateChanged(BaseEvent, frozen=True, kw_only=True):
+    """The learning rate from here on."""
+
+    lr: float
+
+
+class EarlyStopping(BaseEvent, frozen=True, kw_only=True):
+    """An epoch without improvement; `stopped` when the patience is used up."""
+
+    counter: int
+    patience: int
+    stopped: bool = False
+
+
+class TestEvaluated(BaseEvent, frozen=True, kw_only=True):
+    """The final test, with the best weights."""
+
+    __test__ = False
+
+    mse: float
+    mae: float
+    windows: int
+    epoch: int | None = None
+    """The epoch that the weights come from."""
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+
+class CheckpointWriting(BaseEvent, frozen=True, kw_only=True):
+    """A checkpoint is about to be written. It is not safe yet."""
+
+    kind: CheckpointKind
+    epoch: int | None = None
+    iteration: int | None = None
+    vali_mse: float | None = None
+    previous_vali_mse: float | None = None
+
+
+class CheckpointSaved(BaseEvent, frozen=True, kw_only=True):
+    """A checkpoint is durable: written, synced, hashed and in its place."""
+
+    kind: CheckpointKind
+    path: str
+    bytes: int
+    sha256: str | None = None
+    epoch: int | None = None
+    iteration: int | None = None
+    vali_mse: float | None = None
+
+
+class CheckpointFailed(BaseEvent, frozen=True, kw_only=True):
+    """A checkpoint could not be written; the one before it stands."""
+
+    kind: CheckpointKind
+    message: str
+
+
+# --- control -------------------------------------------------------------------------------------
+
+
+class ControlAcknowledged(BaseEvent, frozen=True, kw_only=True):
+    """The engine has read control number `sequence`."""
+
+    sequence: int
+    desired: Desired
+    duty: float = 1.0
+
+
+class Paused(BaseEvent, frozen=True, kw_only=True):
+    """The engine stands still."""
+
+    by: Literal["control", "signal"] = "control"
+
+
+class Resumed(BaseEvent, frozen=True, kw_only=True):
+    """The engine moves again."""
+
+    paused_seconds: float | None = None
+
+
+class Paced(BaseEvent, frozen=True, kw_only=True):
+    """The engine computes for this fraction of the time."""
+
+    duty: float
+
+
+class Command(BaseEvent, frozen=True, kw_only=True):
+    """Somebody asked for something."""
+
+    who: str
+    what: str
+
+
+class PolicyDecision(BaseEvent, frozen=True, kw_only=True):
+    """A rule acted, with all that is needed to understand it."""
+
+    action: Action
+    rule: str
+    reason: str
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+    until: str = ""
+    """When the decision will be taken back, as half a sentence; empty where it will not."""
+    expected_s: float | None = None
+
+
+# --- telemetry and notices -----------------------------------------------------------------------
+
+
+class Telemetry(BaseEvent, frozen=True, kw_only=True):
+    """A reading of the GPU."""
+
+    sample: GpuSample
+
+
+class TelemetryLost(BaseEvent, frozen=True, kw_only=True):
+    """The GPU could not be read, and why."""
+
+    reason: str
+    permanent: bool = False
+    """There is no such GPU or driver here: nobody will ask again."""
+
+
+class Alert(BaseEvent, frozen=True, kw_only=True):
+    """Something a person should know."""
+
+    level: AlertLevel
+    message: str
+
+
+Event: TypeAlias = (
+    RunStarted
+    | PreflightDone
+    | EngineStarted
+    | TrainingStarted
+    | Adopted
+    | EngineExited
+    | EngineFailed
+    | RunEnded
+    | EpochStarted
+    | Progress
+    | EvaluationProgress
+    | EpochEnded
+    | LearningRateChanged
+    | EarlyStopping
+    | TestEvaluated
+    | CheckpointWriting
+    | CheckpointSaved
+    | CheckpointFailed
+    | ControlAcknowledged
+    | Paused
+    | Resumed
+    | Paced
+    | Command
+    | PolicyDecision
+    | Telemetry
+    | TelemetryLost
+    | Alert
+)
+
+
+class JournalRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `journal.jsonl`."""
+
+    seq: int
+    event: Event
+    engine_offset: int | None = None
+    """For an event of the engine: how many bytes of the engine's own file it accounts for."""
+
+
+_encoder = msgspec.json.Encoder()
+_event_decoder = msgspec.json.Decoder(Event)
+_record_decoder = msgspec.json.Decoder(JournalRecord)
+
+
+def encode_event(event: Event) -> bytes:
+    """One event as one JSON object, without a line end."""
+    return _encoder.encode(event)
+
+
+def decode_event(line: bytes) -> Event:
+    """The event in one JSON object.
+
+    Raises `msgspec.MsgspecError` (a `ValueError`) for anything else.
+    """
+    event: Event = _event_decoder.decode(line)
+    return event
+
+
+def encode_record(record: JournalRecord) -> bytes:
+    """One journal record as one line, with its line end."""
+    return _encoder.encode(record) + b"\n"
+
+
+def decode_record(line: bytes) -> JournalRecord:
+    """The record in one journal line.
+
+    Raises `msgspec.MsgspecError` (a `ValueError`) for anything else, a torn line included.
+    """
+    return _record_decoder.decode(line)

@@ -1,0 +1,323 @@
+"""`reduce(state, event) -> state`: pure, total, and the only way a `RunState` changes."""
+
+from typing import assert_never
+
+import msgspec
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.state import EpochRow, Evaluation, Hold, Notice, RunState, SavedCheckpoint
+
+KEPT_NOTICES = 50
+_LOSS_SMOOTHING = 0.1
+_SPEED_SMOOTHING = 0.2
+
+_replace = msgspec.structs.replace
+
+
+def reduce(state: RunState, event: ev.Event) -> RunState:
+    """The state after `event`. Never raises; what tells nothing new changes nothing."""
+    return _apply(_advance(state, event), event)
+
+
+def _advance(state: RunState, event: ev.Event) -> RunState:
+    """Move the clocks on. Seconds that run backwards (a reboot in between) count as none."""
+    if event.t is None:
+        return state if event.at is None else _replace(state, updated_at=event.at)
+    known = state.t is not None and not state.ended
+    passed = max(0.0, event.t - state.t) if known and state.t is not None else 0.0
+    return _replace(
+        state,
+        t=event.t,
+        updated_at=event.at or state.updated_at,
+        active_s=state.active_s + passed,
+        paused_s=state.paused_s + (passed if state.standing else 0.0),
+    )
+
+
+def _apply(state: RunState, event: ev.Event) -> RunState:
+    match event:
+        case ev.RunStarted():
+            return _run_started(state, event)
+        case ev.PreflightDone():
+            return state
+        case ev.EngineStarted():
+            return _replace(state, engine_pid=event.pid, activity="starting", standing=False)
+        case ev.TrainingStarted():
+            return _training_started(state, event)
+        case ev.Adopted():
+            return _replace(state, supervisor_pid=event.supervisor_pid, engine_pid=event.engine_pid)
+        case ev.EngineExited():
+            return _replace(state, engine_pid=None, standing=False, evaluation=None, writing=None)
+        case ev.EngineFailed():
+            return _replace(state, failure=event.message)
+        case ev.RunEnded():
+            return _replace(
+                state,
+                outcome=event.outcome,
+                exit_code=event.exit_code,
+                end_reason=event.reason,
+                holds=(),
+                standing=False,
+                engine_pid=None,
+                evaluation=None,
+                writing=None,
+            )
+        case ev.EpochStarted():
+            return _replace(
+                state,
+                activity="training",
+                epoch=event.epoch,
+                iteration=0 if event.epoch != state.epoch else state.iteration,
+                steps_per_epoch=event.steps or state.steps_per_epoch,
+                evaluation=None,
+            )
+        case ev.Progress():
+            return _progress(state, event)
+        case ev.EvaluationProgress():
+            return _replace(
+                state,
+                activity="evaluating",
+                evaluation=Evaluation(split=event.split, done=event.done, total=event.total),
+            )
+        case ev.EpochEnded():
+            return _epoch_ended(state, event)
+        case ev.LearningRateChanged():
+            return _replace(state, lr=event.lr)
+        case ev.EarlyStopping():
+            return _replace(
+                state,
+                early_counter=event.counter,
+                patience=event.patience,
+                early_stopped=event.stopped,
+            )
+        case ev.TestEvaluated():
+            return _replace(state, final_mse=event.mse, final_mae=event.mae, evaluation=None)
+        case ev.CheckpointWriting():
+            return _checkpoint_writing(state, event)
+        case ev.CheckpointSaved():
+            return _checkpoint_saved(state, event)
+        case ev.CheckpointFailed():
+            message = f"checkpoint {event.kind!r} was not written: {event.message}"
+            return _notice(_replace(state, writing=None), "error", message, event)
+        case ev.ControlAcknowledged():
+            return _replace(state, acknowledged=event.sequence, duty=event.duty)
+        case ev.Paused():
+            return _replace(state, standing=True, paused_since_t=event.t, pauses=state.pauses + 1)
+        case ev.Resumed():
+            return _replace(state, standing=False, paused_since_t=None)
+        case ev.Paced():
+            return _replace(state, duty=event.duty)
+        case ev.Command():
+            return _command(state, event)
+        case ev.PolicyDecision():
+            return _decision(state, event)
+        case ev.Telemetry():
+            return _telemetry(state, event)
+        case ev.TelemetryLost():
+            lost = _replace(state, telemetry_problem=event.reason, telemetry_gone=event.permanent)
+            return lost if not event.permanent else _replace(lost, sample=None)
+        case ev.Alert():
+            return _notice(state, event.level, event.message, event)
+        case _:
+            assert_never(event)
+
+
+def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
+    """A resumed run keeps what it has learned; what belongs to a living process starts anew."""
+    return _replace(
+        state,
+        run_id=event.run_id,
+        name=event.name,
+        engine=event.engine,
+        gpu=event.gpu,
+        resumed=event.resumed,
+        started_at=state.started_at or event.at,
+        supervisor_pid=event.supervisor_pid,
+        activity="starting",
+        standing=False,
+        holds=(),
+        stop=None,
+        stop_reason="",
+        stopping_for_hardware=False,
+        outcome=None,
+        exit_code=None,
+        end_reason="",
+        failure="",
+        evaluation=None,
+        writing=None,
+        sample=None,
+        telemetry_problem="",
+        telemetry_gone=False,
+    )
+
+
+def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
+    return _replace(
+        state,
+        activity="training",
+        epochs=event.epochs,
+        steps_per_epoch=event.steps_per_epoch,
+        batch_size=event.batch_size,
+        train_samples=event.train_samples,
+        vali_samples=event.vali_samples,
+        test_samples=event.test_samples,
+        trainable_parameters=event.trainable_parameters,
+        frozen_parameters=event.frozen_parameters,
+        backbone=event.backbone,
+        device=event.device,
+        patience=event.patience,
+        epoch=event.start_epoch,
+        iteration=event.start_iteration,
+    )
+
+
+def _progress(state: RunState, event: ev.Progress) -> RunState:
+    previous = state.smoothed_loss
+    smoothed = (
+        event.loss if previous is None else previous + _LOSS_SMOOTHING * (event.loss - previous)
+    )
+    speed, measured = state.seconds_per_iteration, event.seconds_per_iteration
+    if measured is not None:
+        speed = measured if speed is None else speed + _SPEED_SMOOTHING * (measured - speed)
+    return _replace(
+        state,
+        activity="training",
+        epoch=event.epoch,
+        iteration=event.iteration,
+        loss=event.loss,
+        smoothed_loss=smoothed,
+        seconds_per_iteration=speed,
+        engine_left_seconds=event.left_seconds,
+        lr=event.lr if event.lr is not None else state.lr,
+        grad_norm=event.grad_norm,
+        evaluation=None,
+    )
+
+
+def _epoch_ended(state: RunState, event: ev.EpochEnded) -> RunState:
+    row = EpochRow(
+        epoch=event.epoch,
+        train_mse=event.train_mse,
+        vali_mse=event.vali_mse,
+        test_mse=event.test_mse,
+        test_mae=event.test_mae,
+        seconds=event.seconds,
+        evaluation_seconds=event.evaluation_seconds,
+        lr=event.lr if event.lr is not None else state.lr,
+    )
+    kept = tuple(r for r in state.rows if r.epoch != event.epoch)
+    rows = tuple(sorted((*kept, row), key=lambda r: r.epoch))
+    best = min(rows, key=lambda r: r.vali_mse)
+    return _replace(
+        state,
+        rows=rows,
+        epoch=event.epoch,
+        iteration=state.steps_per_epoch or state.iteration,
+        best_epoch=best.epoch,
+        best_vali_mse=best.vali_mse,
+        evaluation=None,
+    )
+
+
+def _checkpoint_writing(state: RunState, event: ev.CheckpointWriting) -> RunState:
+    if event.kind != "best":
+        return _replace(state, writing=event.kind)
+    return _replace(state, writing="best", early_counter=0)
+
+
+def _checkpoint_saved(state: RunState, event: ev.CheckpointSaved) -> RunState:
+    per_epoch = state.steps_per_epoch or 0
+    epoch = event.epoch if event.epoch is not None else state.epoch
+    iteration = event.iteration if event.iteration is not None else per_epoch
+    saved = SavedCheckpoint(
+        kind=event.kind,
+        path=event.path,
+        bytes=event.bytes,
+        sha256=event.sha256,
+        epoch=epoch,
+        iteration=iteration,
+        vali_mse=event.vali_mse,
+        at=event.at,
+        t=event.t,
+        step=max(0, epoch - 1) * per_epoch + iteration,
+    )
+    if event.kind == "last":
+        return _replace(state, writing=None, last=saved)
+    rows = tuple(_replace(r, saved=r.saved or r.epoch == epoch) for r in state.rows)
+    return _replace(state, writing=None, best=saved, rows=rows)
+
+
+def _command(state: RunState, event: ev.Command) -> RunState:
+    """Note the wish: holds and stops. What comes of it is told by later events."""
+    match event.what.split():
+        case ["pause"]:
+            hold = Hold(
+                rule="user",
+                reason=f"paused by {event.who}",
+                until="resumes when you say so",
+                since_t=event.t,
+            )
+            return _with_hold(state, hold)
+        case ["resume"]:
+            return _without_hold(state, "user")
+        case ["stop", ("after_checkpoint" | "checkpoint" | "now" | "kill") as mode]:
+            return _replace(state, stop=mode, stop_reason=f"asked for by {event.who}")
+        case _:
+            return state
+
+
+def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
+    match event.action:
+        case "pause":
+            hold = Hold(
+                rule=event.rule,
+                reason=event.reason,
+                until=event.until,
+                expected_s=event.expected_s,
+                since_t=event.t,
+            )
+            return _with_hold(state, hold)
+        case "resume":
+            return _without_hold(state, event.rule)
+        case "stop":
+            stopped = _replace(
+                state, stop="checkpoint", stop_reason=event.reason, stopping_for_hardware=True
+            )
+            return _notice(stopped, "error", event.reason, event)
+        case "pace":
+            return state if event.value is None else _replace(state, duty=event.value)
+        case "alert":
+            return _notice(state, "warning", event.reason, event)
+        case _:
+            assert_never(event.action)
+
+
+def _with_hold(state: RunState, hold: Hold) -> RunState:
+    return _replace(state, holds=(*_other_holds(state, hold.rule), hold))
+
+
+def _without_hold(state: RunState, rule: str) -> RunState:
+    return _replace(state, holds=_other_holds(state, rule))
+
+
+def _other_holds(state: RunState, rule: str) -> tuple[Hold, ...]:
+    return tuple(hold for hold in state.holds if hold.rule != rule)
+
+
+def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
+    temperature, peak = event.sample.temperature_c, state.peak_temperature_c
+    if temperature is not None:
+        peak = temperature if peak is None else max(peak, temperature)
+    return _replace(
+        state,
+        sample=event.sample,
+        sample_t=event.t,
+        peak_temperature_c=peak,
+        telemetry_problem="",
+        telemetry_gone=False,
+    )
+
+
+def _notice(state: RunState, level: ev.AlertLevel, message: str, event: ev.Event) -> RunState:
+    notices = (*state.notices, Notice(level=level, message=message, at=event.at))
+    return _replace(state, notices=notices[-KEPT_NOTICES:])

@@ -1,0 +1,208 @@
+"""Where a run stands: one frozen value that every screen, line and report is a view of.
+
+`reduction.reduce` is the only thing that makes a new one. Series (loss and temperature over time)
+are not in it: whoever draws them collects them from the events.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from timellm_ops.contract.control import Desired
+from timellm_ops.contract.events import AlertLevel, CheckpointKind, Outcome, Split
+from timellm_ops.contract.telemetry import GpuSample
+
+Phase = Literal[
+    "waiting", "starting", "training", "evaluating", "paused", "stopping",
+    "finished", "stopped", "failed",
+]  # fmt: skip
+
+
+class EpochRow(Struct, frozen=True, kw_only=True):
+    """One finished epoch."""
+
+    epoch: int
+    train_mse: float
+    vali_mse: float
+    test_mse: float | None = None
+    test_mae: float | None = None
+    seconds: float | None = None
+    evaluation_seconds: float | None = None
+    lr: float | None = None
+    saved: bool = False
+    """Its weights were written as `best`."""
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """A reason for standing still. The engine moves again when none is left."""
+
+    rule: str
+    """`user`, or the policy's name."""
+    reason: str
+    until: str = ""
+    expected_s: float | None = None
+    since_t: float | None = None
+
+
+class SavedCheckpoint(Struct, frozen=True, kw_only=True):
+    """A checkpoint that is durable."""
+
+    kind: CheckpointKind
+    path: str
+    bytes: int
+    sha256: str | None = None
+    epoch: int | None = None
+    iteration: int | None = None
+    vali_mse: float | None = None
+    at: datetime | None = None
+    t: float | None = None
+    step: int = 0
+    """Steps of the whole run that it holds."""
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """An alert, as kept for display."""
+
+    level: AlertLevel
+    message: str
+    at: datetime | None = None
+
+
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """An evaluation under way."""
+
+    split: Split
+    done: int
+    total: int
+
+
+class RunState(Struct, frozen=True, kw_only=True):
+    """Where a run stands."""
+
+    run_id: str = ""
+    name: str = ""
+    engine: Literal["timellm", "foreign", "imported"] = "timellm"
+    gpu: str = "none"
+    resumed: bool = False
+    started_at: datetime | None = None
+    updated_at: datetime | None = None
+    t: float | None = None
+    """Monotonic second of the newest event."""
+
+    activity: Literal["waiting", "starting", "training", "evaluating"] = "waiting"
+    standing: bool = False
+    """The engine has confirmed that it stands still."""
+    holds: tuple[Hold, ...] = ()
+    duty: float = 1.0
+    acknowledged: int = 0
+    engine_pid: int | None = None
+    supervisor_pid: int | None = None
+    stop: Literal["after_checkpoint", "checkpoint", "now", "kill"] | None = None
+    """How the run was told to stop, if it was."""
+    stop_reason: str = ""
+    stopping_for_hardware: bool = False
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    end_reason: str = ""
+    failure: str = ""
+
+    epochs: int | None = None
+    steps_per_epoch: int | None = None
+    batch_size: int | None = None
+    train_samples: int | None = None
+    vali_samples: int | None = None
+    test_samples: int | None = None
+    trainable_parameters: int | None = None
+    frozen_parameters: int | None = None
+    backbone: str = ""
+    device: str = ""
+    patience: int | None = None
+
+    epoch: int = 0
+    iteration: int = 0
+    loss: float | None = None
+    smoothed_loss: float | None = None
+    lr: float | None = None
+    grad_norm: float | None = None
+    seconds_per_iteration: float | None = None
+    """Smoothed over recent progress."""
+    engine_left_seconds: float | None = None
+    evaluation: Evaluation | None = None
+    rows: tuple[EpochRow, ...] = ()
+    best_epoch: int | None = None
+    best_vali_mse: float | None = None
+    early_counter: int = 0
+    early_stopped: bool = False
+    final_mse: float | None = None
+    final_mae: float | None = None
+
+    best: SavedCheckpoint | None = None
+    last: SavedCheckpoint | None = None
+    writing: CheckpointKind | None = None
+    """The kind of checkpoint that is being written at this moment."""
+
+    sample: GpuSample | None = None
+    sample_t: float | None = None
+    telemetry_problem: str = ""
+    telemetry_gone: bool = False
+    peak_temperature_c: float | None = None
+
+    active_s: float = 0.0
+    """Time the run was held by a supervisor, pauses included."""
+    paused_s: float = 0.0
+    paused_since_t: float | None = None
+    pauses: int = 0
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def phase(self) -> Phase:
+        """The one word for where the run stands."""
+        match self.outcome:
+            case "finished":
+                return "finished"
+            case "stopped" | "stopped_for_hardware":
+                return "stopped"
+            case "failed" | "refused":
+                return "failed"
+            case None:
+                pass
+        if self.standing:
+            return "paused"
+        if self.stop is not None:
+            return "stopping"
+        return self.activity
+
+    @property
+    def desired(self) -> Desired:
+        """What the engine is to do. A stop outranks a hold, unless it is to wait for a save."""
+        if self.stop is not None and self.stop != "after_checkpoint":
+            return "stop_now"
+        if self.holds:
+            return "pause"
+        return "stop_after_checkpoint" if self.stop is not None else "run"
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will happen unless somebody resumes the run."""
+        return self.outcome is not None
+
+    @property
+    def step(self) -> int:
+        """Steps of the whole run that are done."""
+        if self.steps_per_epoch is None or self.epoch == 0:
+            return self.iteration
+        return (self.epoch - 1) * self.steps_per_epoch + self.iteration
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps of the whole run if it is not ended early; `None` until the engine has said so."""
+        if self.epochs is None or self.steps_per_epoch is None:
+            return None
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def steps_at_risk(self) -> int:
+        """Steps that would have to be repeated if everything ended now."""
+        saved = max((c.step for c in (self.best, self.last) if c is not None), default=0)
+        return max(0, self.step - saved)

@@ -1,0 +1,166 @@
+"""From the tables of a TOML file to a `Config`, or one line that says what would be right."""
+
+import difflib
+import math
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from timellm_ops.contract.config import Config, Section
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run. Its text is one line: file, key, found, expected."""
+
+    def __init__(self, source: str, key: str, found: str, expected: str) -> None:
+        self.source, self.key, self.found, self.expected = source, key, found, expected
+        place = f"{source}: {key}" if key else source
+        super().__init__(f"{place}: found {found}; expected {expected}")
+
+
+def parse_config(tables: Mapping[str, Any], source: str) -> Config:
+    """Check `tables` (as read from TOML) key by key and across keys.
+
+    `source` names the file in messages. Raises `ConfigError` for the first thing that is wrong.
+    """
+    _check_section(tables, Config, source, ())
+    config = msgspec.convert(tables, Config)
+    for key, found, expected in _cross_checks(config):
+        raise ConfigError(source, key, found, expected)
+    return config
+
+
+def _check_section(
+    table: Mapping[str, Any], section: type[Section], source: str, path: tuple[str, ...]
+) -> None:
+    hints = get_type_hints(section, include_extras=True)
+    required = {f.name for f in msgspec.structs.fields(section) if f.required}
+    for name, value in table.items():
+        key = ".".join((*path, name))
+        if name not in hints:
+            raise ConfigError(source, key, "an unknown key", _suggest(name, hints, path))
+        hint = hints[name]
+        if isinstance(hint, type) and issubclass(hint, Section):
+            if not isinstance(value, Mapping):
+                raise ConfigError(source, key, _show(value), f"a table, [{key}]")
+            _check_section(value, hint, source, (*path, name))
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(source, key, _show(value), describe_type(hint))
+        try:
+            msgspec.convert(value, hint)
+        except msgspec.ValidationError:
+            raise ConfigError(source, key, _show(value), describe_type(hint)) from None
+    for name in sorted(required - set(table)):
+        key = ".".join((*path, name))
+        what = "a table" if name in ("data",) and not path else describe_type(hints[name])
+        raise ConfigError(source, key, "nothing", what)
+
+
+def _suggest(name: str, hints: Mapping[str, Any], path: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, hints, n=1, cutoff=0.6)
+    if close:
+        return f'"{".".join((*path, close[0]))}" (did you mean it?)'
+    elsewhere = [key for key in all_keys() if key.rpartition(".")[2] == name]
+    if elsewhere:
+        return f'"{elsewhere[0]}" (did you mean it?)'
+    where = f"[{'.'.join(path)}]" if path else "the top level"
+    return f"one of the keys of {where}: {', '.join(hints)}"
+
+
+def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]:
+    """Every key a config may hold, dotted, in the order of the sections."""
+    for name, hint in get_type_hints(section).items():
+        if isinstance(hint, type) and issubclass(hint, Section):
+            yield from all_keys(hint, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _show(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a table"
+    return str(value)
+
+
+_NAMES: dict[object, str] = {
+    int: "a whole number", float: "a number", str: "a text", bool: "true or false",
+}  # fmt: skip
+
+
+def describe_type(hint: Any) -> str:
+    """What a key takes, in words, from its annotation."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(f'"{value}"' for value in get_args(hint))
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe_type(a) for a in get_args(hint) if a is not type(None))
+    if hasattr(hint, "__metadata__"):
+        base = describe_type(get_args(hint)[0])
+        bounds = [words for meta in hint.__metadata__ for words in _bounds(meta)]
+        return f"{base} {' and '.join(bounds)}" if bounds else base
+    return _NAMES.get(hint, str(hint))
+
+
+def _bounds(meta: msgspec.Meta) -> Iterator[str]:
+    if meta.ge is not None:
+        yield f"of at least {meta.ge:g}"
+    if meta.gt is not None:
+        yield f"above {meta.gt:g}"
+    if meta.le is not None:
+        yield f"of at most {meta.le:g}"
+    if meta.lt is not None:
+        yield f"below {meta.lt:g}"
+    if meta.min_length:
+        yield "that is not empty"
+    if meta.pattern:
+        yield "of letters, digits, dot, dash and underscore, at most 64"
+
+
+def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Every rule that spans keys, as (key, found, expected) where it is broken."""
+    data, model, thermal = config.data, config.model, config.policy.thermal
+    if model.patch_len > data.seq_len:
+        yield "model.patch_len", str(model.patch_len), f"at most data.seq_len ({data.seq_len})"
+    if model.stride > data.seq_len:
+        yield "model.stride", str(model.stride), f"at most data.seq_len ({data.seq_len})"
+    if data.dataset == "custom" and not data.path:
+        yield "data.path", "nothing", 'the CSV file of a "custom" data set'
+    if data.train_ratio + data.test_ratio >= 1.0:
+        yield (
+            "data.test_ratio",
+            f"{data.test_ratio:g}",
+            f"below {1 - data.train_ratio:g}, which leaves rows for validation",
+        )
+    needed = data.seq_len + data.pred_len
+    if data.dataset == "synthetic" and data.synthetic_rows < 5 * needed:
+        yield (
+            "data.synthetic_rows",
+            str(data.synthetic_rows),
+            f"at least 5 × (seq_len + pred_len) = {5 * needed}",
+        )
+    if thermal.resume_below_c >= thermal.pause_above_c:
+        yield (
+            "policy.thermal.resume_below_c",
+            f"{thermal.resume_below_c:g}",
+            f"below policy.thermal.pause_above_c ({thermal.pause_above_c:g})",
+        )
+    if thermal.samples > thermal.window:
+        yield (
+            "policy.thermal.samples",
+            str(thermal.samples),
+            f"at most policy.thermal.window ({thermal.window})",
+        )
+    simulated = config.gpu.simulated
+    if simulated.throttle_c >= simulated.shutdown_c:
+        yield (
+            "gpu.simulated.throttle_c",
+            f"{simulated.throttle_c:g}",
+            f"below gpu.simulated.shutdown_c ({simulated.shutdown_c:g})",
+        )
