@@ -1,0 +1,98 @@
+"""The embedded backbone: a small frozen GPT-2 of our own that needs no download.
+
+Its weights are random, drawn from a seed, and never trained, so nothing has to be shipped but
+the recipe. Reprogramming is learned against whatever the backbone computes (random features),
+and the whole chain, prompt included, can run and be tested anywhere.
+
+64 wide with 4 heads is the smallest shape that leaves a head 16 dimensions and `d_ff` a range to
+choose from. It has 2 layers: depth adds nothing but time to random features, and on a CPU time
+is what the embedded backbone is for. 1,024 positions are GPT-2's.
+"""
+
+import hashlib
+import math
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+SPECIFICATION: dict[str, Any] = {
+    "model_type": "gpt2",
+    "vocab_size": 512,
+    "n_positions": 1024,
+    "n_embd": 64,
+    "n_layer": 2,
+    "n_head": 4,
+    "activation_function": "gelu_pytorch_tanh",
+    "resid_pdrop": 0.0,
+    "embd_pdrop": 0.0,
+    "attn_pdrop": 0.0,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+"""The configuration, in the keys of `transformers.GPT2Config`."""
+
+END_OF_TEXT = "<|endoftext|>"
+TOKENIZER_FILE = "embedded_tokenizer.json"
+
+_EMBEDDING_STD = 0.02
+_RAW_UNIFORM_STD = math.sqrt(4 * (2**32 - 1) / 12)
+"""Standard deviation of the sum of four independent whole numbers below 2^16."""
+
+
+def embedded_model(layers: int, seed: int) -> nn.Module:
+    """The first `layers` layers of the backbone that `seed` draws, on the CPU, in float32.
+
+    Every tensor is drawn by its own name, so a truncated backbone has the very weights of the
+    whole one.
+    """
+    from transformers import GPT2Config, GPT2Model
+
+    settings = {key: value for key, value in SPECIFICATION.items() if key != "model_type"}
+    model: nn.Module = GPT2Model(GPT2Config(**{**settings, "n_layer": layers}))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(_draw(name, parameter.shape, seed))
+    return model
+
+
+def _draw(name: str, shape: torch.Size, seed: int) -> Tensor:
+    """GPT-2's initialisation: which tensors are drawn, and how widely."""
+    if name.endswith(".bias"):
+        return torch.zeros(shape)
+    if ".ln_" in f".{name}":
+        return torch.ones(shape)
+    std = _EMBEDDING_STD
+    if name.endswith("c_proj.weight"):
+        std /= math.sqrt(2 * SPECIFICATION["n_layer"])
+    return seeded_normal(f"{seed}:{name}", shape, std)
+
+
+def seeded_normal(key: str, shape: tuple[int, ...], std: float) -> Tensor:
+    """Nearly normal numbers that depend on `key` alone: on no machine and no library's version.
+
+    Four 16-bit numbers of each word of the Philox stream are summed (Irwin–Hall), which whole
+    numbers do exactly; a logarithm or a cosine would differ in the last bit between platforms.
+    Bounded by 3.5 standard deviations.
+    """
+    digest = hashlib.sha256(key.encode()).digest()
+    stream = np.random.Philox(key=int.from_bytes(digest[:16], "little"))
+    words = stream.random_raw(math.prod(shape))
+    sums = np.zeros(words.shape, dtype=np.int64)
+    for shift in (0, 16, 32, 48):
+        sums += ((words >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.int64)
+    centred = sums.astype(np.float64) - 2 * 65535.0
+    drawn = (centred * (std / _RAW_UNIFORM_STD)).astype(np.float32)
+    return torch.from_numpy(drawn.reshape(shape))
+
+
+def embedded_tokenizer() -> Any:
+    """The byte-level BPE tokenizer that `embedded_tokenizer` trained, from the package's data."""
+    from transformers import PreTrainedTokenizerFast
+
+    with resources.as_file(resources.files(__package__) / "assets" / TOKENIZER_FILE) as path:
+        return PreTrainedTokenizerFast(
+            tokenizer_file=str(path), bos_token=END_OF_TEXT, eos_token=END_OF_TEXT
+        )

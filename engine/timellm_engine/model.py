@@ -1,0 +1,203 @@
+"""Time-LLM (Jin et al., ICLR 2024, arXiv 2310.01728): forecast by reprogramming a frozen model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from timellm_engine.backbone import Backbone, BackboneError
+from timellm_engine.layers import (
+    FlattenHead,
+    Mapping as PrototypeMapping,
+    PatchEmbedding,
+    Reprogramming,
+    fold_variables,
+    instance_statistics,
+    patch_count,
+    unfold_variables,
+)
+from timellm_engine.prompts import prompt_text, window_statistics
+from timellm_ops.contract.config import ModelSection, PromptSection
+
+PUBLISHED_NAMES = {
+    "mapping.weight": "mapping_layer.weight",
+    "mapping.bias": "mapping_layer.bias",
+    "patch_embedding.convolution.weight": "patch_embedding.value_embedding.tokenConv.weight",
+    "reprogramming.query.weight": "reprogramming_layer.query_projection.weight",
+    "reprogramming.query.bias": "reprogramming_layer.query_projection.bias",
+    "reprogramming.key.weight": "reprogramming_layer.key_projection.weight",
+    "reprogramming.key.bias": "reprogramming_layer.key_projection.bias",
+    "reprogramming.value.weight": "reprogramming_layer.value_projection.weight",
+    "reprogramming.value.bias": "reprogramming_layer.value_projection.bias",
+    "reprogramming.out.weight": "reprogramming_layer.out_projection.weight",
+    "reprogramming.out.bias": "reprogramming_layer.out_projection.bias",
+    "head.linear.weight": "output_projection.linear.weight",
+    "head.linear.bias": "output_projection.linear.bias",
+}
+"""Every trainable tensor by its name here, and its name in the published code; same shapes."""
+
+REFERENCE_MAX_TOKENS = 2048
+"""Where the published code cuts a prompt off, whatever its backbone can take."""
+
+
+def from_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The trainable tensors of a published checkpoint under the names of `trainable_state`.
+
+    Anything else in it, such as the frozen backbone that the published code also saves, is left
+    out. Raises `KeyError` for a tensor that is missing.
+    """
+    return {ours: weights[published] for ours, published in PUBLISHED_NAMES.items()}
+
+
+class TimeLLM(nn.Module):
+    """The whole function, from a window of the scaled series to its forecast.
+
+    `description` is what the prompt says about the data set unless `prompt.description` says
+    otherwise. Raises `BackboneError` where `model.d_ff` is wider than the backbone.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        model: ModelSection,
+        prompt: PromptSection,
+        description: str,
+        seq_len: int,
+        pred_len: int,
+    ) -> None:
+        super().__init__()
+        if model.d_ff > backbone.hidden_size:
+            raise BackboneError(
+                "model.d_ff",
+                str(model.d_ff),
+                f"at most {backbone.hidden_size}, the hidden size of {backbone.name}",
+            )
+        self.seq_len, self.pred_len, self.d_ff = seq_len, pred_len, model.d_ff
+        self.padding = prompt.padding
+        self.description = prompt.description or description
+        self.patches = patch_count(seq_len, model.patch_len, model.stride)
+        self._described = backbone
+        self.backbone = backbone.model
+        self.word_embeddings = backbone.word_embeddings
+        self.patch_embedding = PatchEmbedding(
+            model.patch_len, model.stride, model.d_model, model.dropout
+        )
+        self.mapping = PrototypeMapping(backbone.vocab_size, model.num_prototypes)
+        self.reprogramming = Reprogramming(
+            model.d_model, model.n_heads, model.d_ff, backbone.embedding_size,
+            model.attention_dropout,
+        )  # fmt: skip
+        self.head = FlattenHead(model.d_ff, self.patches, pred_len, model.dropout)
+        self.backbone.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forecast `[batch, seq_len]` or `[batch, seq_len, variables]`, scaled.
+
+        The answer is `[batch, pred_len]` or `[batch, pred_len, variables]`. Variables are
+        forecast each on its own, by the same weights. Raises `BackboneError` for a prompt that
+        the backbone has not the positions for.
+        """
+        series = x.unsqueeze(-1) if x.dim() == 2 else x
+        mean, deviation = instance_statistics(series)
+        rows = fold_variables((series - mean) / deviation)
+        hidden = self._answer(self.tokenize(self.prompts(rows)), self.reprogram(rows))
+        forecast = unfold_variables(self.head(hidden), series.shape[-1]) * deviation + mean
+        return forecast.squeeze(-1) if x.dim() == 2 else forecast
+
+    def prompts(self, rows: Tensor) -> list[str]:
+        """The prompt of each normalised window, `[rows, seq_len]`."""
+        return [
+            prompt_text(statistics, self.description, self.seq_len, self.pred_len)
+            for statistics in window_statistics(rows)
+        ]
+
+    def tokenize(self, prompts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each prompt: of its own length, or padded as the published code does.
+
+        Raises `BackboneError` where prompt and patches together do not fit into the backbone.
+        """
+        tokenizer = self._described.tokenizer
+        if self.padding == "reference":
+            ids: list[list[int]] = _reference_ids(tokenizer, prompts)
+        else:
+            ids = tokenizer(list(prompts)).input_ids
+        longest, limit = max(map(len, ids)), self._described.max_positions
+        if limit is not None and longest + self.patches > limit:
+            raise BackboneError(
+                "prompt.description",
+                f"a prompt of {longest} tokens before {self.patches} patches",
+                f"at most {limit} together, the positions of {self._described.name}: "
+                "a shorter description, a longer model.stride, or another backbone",
+            )
+        return ids
+
+    def reprogram(self, rows: Tensor) -> Tensor:
+        """Normalised windows `[rows, seq_len]` as `[rows, patches, embedding]`."""
+        prototypes = self.mapping(self.word_embeddings.weight)
+        reprogrammed: Tensor = self.reprogramming(self.patch_embedding(rows), prototypes)
+        return reprogrammed
+
+    def _answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
+        """What the backbone says at the patches, `[rows, patches, d_ff]`, in float32.
+
+        Each row is its prompt, its patches, and then padding up to the longest row. So positions
+        count from zero without a gap, and no padding is in front of anything that is read: a
+        causal backbone needs no mask at all, and a bidirectional one is given one. A row's answer
+        is the one it would have alone, whatever a backbone's kind of positions.
+        """
+        rows, count, width = patches.shape
+        lengths = torch.tensor([len(row) for row in ids])
+        total = int(lengths.max()) + count
+        padded = torch.zeros(rows, total, dtype=torch.long)
+        for row, tokens in enumerate(ids):
+            padded[row, : len(tokens)] = torch.tensor(tokens)
+        device = patches.device
+        at = (torch.arange(rows) * total + lengths).unsqueeze(1) + torch.arange(count)
+        at = at.flatten().to(device)
+        embedded = self.word_embeddings(padded.to(device)).flatten(end_dim=1)
+        inputs = embedded.index_copy(0, at, patches.flatten(end_dim=1).to(embedded.dtype))
+        mask = None
+        if not self._described.causal:
+            mask = (torch.arange(total) < (lengths + count).unsqueeze(1)).long().to(device)
+        hidden = self.backbone(
+            inputs_embeds=inputs.view(rows, total, width), attention_mask=mask, use_cache=False
+        ).last_hidden_state
+        read = hidden[:, :, : self.d_ff].flatten(end_dim=1).index_select(0, at)
+        return read.view(rows, count, self.d_ff).float()
+
+    def train(self, mode: bool = True) -> "TimeLLM":
+        """Switch the trainable part; the backbone stays in evaluation mode."""
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def trainable_state(self) -> dict[str, Tensor]:
+        """The trainable tensors by name, the very ones and no copies; no backbone."""
+        return {n: p.detach() for n, p in self.named_parameters() if p.requires_grad}
+
+    def load_trainable_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `trainable_state` gave. Raises `ValueError` for another set or shape."""
+        own = self.trainable_state()
+        if own.keys() != state.keys():
+            odd = ", ".join(sorted(own.keys() ^ state.keys()))
+            raise ValueError(f"trainable weights do not match this model: {odd}")
+        for name, tensor in own.items():
+            if tensor.shape != state[name].shape:
+                raise ValueError(
+                    f"trainable weight {name} is {tuple(state[name].shape)}, "
+                    f"not {tuple(tensor.shape)}"
+                )
+            tensor.copy_(state[name])
+
+
+def _reference_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """Padded to the longest with the end-of-text token, or `[PAD]` where there is none."""
+    if tokenizer.eos_token:
+        tokenizer.pad_token = tokenizer.eos_token
+    else:
+        tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    ids: list[list[int]] = tokenizer(
+        list(prompts), padding=True, truncation=True, max_length=REFERENCE_MAX_TOKENS
+    ).input_ids
+    return ids
