@@ -276,6 +276,8 @@ class TelemetryLost(BaseEvent, frozen=True, kw_only=True):
     reason: str
     permanent: bool = False
     """There is no such GPU or driver here: nobody will ask again."""
+    asleep: bool = False
+    """The GPU is powered down and was not woken to be read: it does no work and makes no heat."""
 
 
 class Alert(BaseEvent, frozen=True, kw_only=True):

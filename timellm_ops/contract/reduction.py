@@ -45,7 +45,12 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.TrainingStarted():
             return _training_started(state, event)
         case ev.Adopted():
-            return _replace(state, supervisor_pid=event.supervisor_pid, engine_pid=event.engine_pid)
+            return _replace(
+                state,
+                supervisor_pid=event.supervisor_pid,
+                engine_pid=event.engine_pid,
+                watched_since_t=event.t,
+            )
         case ev.EngineExited():
             return _replace(state, engine_pid=None, standing=False, evaluation=None, writing=None)
         case ev.EngineFailed():
@@ -114,7 +119,12 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.Telemetry():
             return _telemetry(state, event)
         case ev.TelemetryLost():
-            lost = _replace(state, telemetry_problem=event.reason, telemetry_gone=event.permanent)
+            lost = _replace(
+                state,
+                telemetry_problem=event.reason,
+                telemetry_gone=event.permanent,
+                telemetry_asleep=event.asleep,
+            )
             return lost if not event.permanent else _replace(lost, sample=None)
         case ev.Alert():
             return _notice(state, event.level, event.message, event)
@@ -136,6 +146,7 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         activity="starting",
         standing=False,
         holds=(),
+        resumed_t=None,
         stop=None,
         stop_reason="",
         stopping_for_hardware=False,
@@ -146,8 +157,11 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         evaluation=None,
         writing=None,
         sample=None,
+        sample_t=None,
         telemetry_problem="",
         telemetry_gone=False,
+        telemetry_asleep=False,
+        watched_since_t=event.t,
     )
 
 
@@ -278,7 +292,7 @@ def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
             )
             return _with_hold(state, hold)
         case "resume":
-            return _without_hold(state, event.rule)
+            return _replace(_without_hold(state, event.rule), resumed_t=event.t)
         case "stop":
             stopped = _replace(
                 state, stop="checkpoint", stop_reason=event.reason, stopping_for_hardware=True
@@ -315,6 +329,7 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
         peak_temperature_c=peak,
         telemetry_problem="",
         telemetry_gone=False,
+        telemetry_asleep=False,
     )
 
 

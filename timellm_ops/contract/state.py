@@ -94,6 +94,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     standing: bool = False
     """The engine has confirmed that it stands still."""
     holds: tuple[Hold, ...] = ()
+    resumed_t: float | None = None
+    """Monotonic second in which a policy last lifted a hold of its own."""
     duty: float = 1.0
     acknowledged: int = 0
     engine_pid: int | None = None
@@ -146,6 +148,10 @@ class RunState(Struct, frozen=True, kw_only=True):
     sample_t: float | None = None
     telemetry_problem: str = ""
     telemetry_gone: bool = False
+    telemetry_asleep: bool = False
+    """The GPU is powered down and was not woken to be read."""
+    watched_since_t: float | None = None
+    """Monotonic second in which the present supervisor took charge."""
     peak_temperature_c: float | None = None
 
     active_s: float = 0.0
