@@ -1,0 +1,429 @@
+"""The NVML probe: the real bindings in a real child process, over a scripted driver library."""
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from timellm_ops.contract.config import GpuSection
+from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.probe import Reading, Unreadable, open_probe
+from timellm_ops.probe.nvml import CHILD, NvmlProbe
+
+STUB = Path(__file__).parents[1] / "nvml_stub" / "nvml.c"
+PATIENCE_S = 30.0
+"""How long a test waits for something that must come. Never how long something takes."""
+
+FULL = """
+value temperature 61 62 63
+value slowdown 97
+value shutdown 102
+value memory_total 6442450944
+value memory_used 4294967296
+value memory_used_with_reserved 4400000000
+value power_mw 95500
+value power_limit_mw 115000
+value utilization 98
+value sm_clock 1425
+value throttle 36
+value energy_mj 123456
+"""
+
+Scripted = Callable[[str], Path]
+Library = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("no C compiler for a stand-in of the driver's library")
+    folders = {}
+    for name, flags in (("new", []), ("old", ["-DOLD_DRIVER"])):
+        folder = tmp_path_factory.mktemp(f"nvml-{name}")
+        library = folder / "libnvidia-ml.so.1"
+        command = [compiler, "-shared", "-fPIC", "-O0", "-Wall", "-Wextra", "-Werror", *flags]
+        soname = "-Wl,-soname,libnvidia-ml.so.1"
+        subprocess.run([*command, soname, "-o", library, STUB], check=True)
+        folders[name] = folder
+    return folders
+
+
+@pytest.fixture
+def driver(compiled: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """Put a driver of a given generation, playing a given script, in front of any real one."""
+
+    def install(script: str, generation: str = "new") -> Path:
+        path = tmp_path / "script"
+        path.write_text(script)
+        monkeypatch.setenv("NVML_STUB_SCRIPT", str(path))
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(compiled[generation]))
+        return path
+
+    return install
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., NvmlProbe]]:
+    probes: list[NvmlProbe] = []
+
+    def opening(*, required: bool = False, pci: Path | None = None, **gpu: float) -> NvmlProbe:
+        section = GpuSection(**{"poll_s": 0.05, "deadline_s": 0.5, **gpu})  # type: ignore[arg-type]
+        where = ("--pci-devices", str(pci)) if pci else ("--pci-devices", "/nonexistent")
+        probe = NvmlProbe(section, required=required, command=(*CHILD, *where), startup_s=20.0)
+        probes.append(probe)
+        return probe
+
+    yield opening
+    for probe in probes:
+        probe.close()
+    for child in psutil.Process().children(recursive=True):
+        assert "nvml_child" not in " ".join(child.cmdline())
+
+
+def next_reading(probe: NvmlProbe, clock: Callable[[], float] = time.monotonic) -> Reading:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        reading = probe.poll(clock())
+        if reading is not None:
+            return reading
+        time.sleep(0.01)
+    raise AssertionError("the probe said nothing")
+
+
+def next_sample(probe: NvmlProbe) -> GpuSample:
+    reading = next_reading(probe)
+    assert isinstance(reading, GpuSample), reading
+    return reading
+
+
+def next_problem(probe: NvmlProbe) -> Unreadable:
+    """The first problem; readings before it are passed over."""
+    while True:
+        reading = next_reading(probe)
+        if isinstance(reading, Unreadable):
+            return reading
+
+
+def hurried(factor: float = 50.0) -> Callable[[], float]:
+    """A clock that runs fast, so that a backoff is over soon."""
+    start = time.monotonic()
+    return lambda: start + (time.monotonic() - start) * factor
+
+
+def test_reads_every_metric(driver: Library, opened: Callable[..., NvmlProbe]) -> None:
+    driver(FULL + f"value process {os.getpid()}\n")
+    probe = opened()
+    sample = next_sample(probe)
+    assert sample.processes is not None
+    (process,) = sample.processes
+    assert process.pid == os.getpid()
+    assert process.used_bytes == 2**30
+    assert process.name
+    assert sample == GpuSample(
+        source="nvml",
+        index=0,
+        uuid="GPU-00000000-1111-2222-3333-444444444444",
+        name="Scripted RTX",
+        temperature_c=61.0,
+        memory_used_bytes=4 * 2**30,
+        memory_total_bytes=6 * 2**30,
+        power_w=95.5,
+        power_limit_w=115.0,
+        utilization_pct=98.0,
+        sm_clock_mhz=1425.0,
+        throttle_reasons=("sw_power_cap", "sw_thermal_slowdown"),
+        slowdown_c=97.0,
+        shutdown_c=102.0,
+        energy_mj=123456,
+        processes=sample.processes,
+    )
+    assert [next_sample(probe).temperature_c for _ in range(3)] == [62.0, 63.0, 63.0]
+
+
+def test_what_a_card_does_not_tell_is_unknown(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver("value temperature 50\n")
+    sample = next_sample(opened())
+    assert sample.temperature_c == 50.0
+    unknown = (
+        sample.power_w,
+        sample.power_limit_w,
+        sample.utilization_pct,
+        sample.sm_clock_mhz,
+        sample.throttle_reasons,
+        sample.slowdown_c,
+        sample.shutdown_c,
+        sample.energy_mj,
+        sample.memory_used_bytes,
+    )
+    assert unknown == (None,) * 9
+    assert sample.processes == ()
+
+
+def test_an_idle_card_is_not_held_back(driver: Library, opened: Callable[..., NvmlProbe]) -> None:
+    driver("value temperature 40\nvalue throttle 1\n")
+    assert next_sample(opened()).throttle_reasons == ()
+
+
+def test_old_driver_without_the_newer_calls(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver(FULL, generation="old")
+    sample = next_sample(opened())
+    assert sample.temperature_c == 61.0
+    assert sample.memory_used_bytes == 4_400_000_000
+    assert sample.throttle_reasons == ("sw_power_cap", "sw_thermal_slowdown")
+    assert sample.slowdown_c == 97.0
+
+
+def test_limits_of_newer_cards_come_from_the_margin(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver("value temperature 60 61\nvalue margin 27 26\nvalue field_194 -2\nvalue field_193 -8\n")
+    probe = opened()
+    sample = next_sample(probe)
+    assert (sample.slowdown_c, sample.shutdown_c) == (89.0, 95.0)
+    assert next_sample(probe).slowdown_c == 89.0
+
+
+def test_a_limit_of_zero_is_no_limit(driver: Library, opened: Callable[..., NvmlProbe]) -> None:
+    driver("value temperature 60\nvalue slowdown 0\nvalue shutdown 0\n")
+    sample = next_sample(opened())
+    assert (sample.slowdown_c, sample.shutdown_c) == (None, None)
+
+
+def test_no_driver_is_told_once(driver: Library, opened: Callable[..., NvmlProbe]) -> None:
+    driver("error nvmlInitWithFlags 9\n")
+    probe = opened()
+    reading = next_problem(probe)
+    assert reading.permanent
+    assert "no NVIDIA GPU or driver here" in reading.reason
+    assert "driver is not loaded" in reading.reason
+    clock = hurried(1000.0)
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        assert probe.poll(clock()) is None
+
+
+def test_no_library_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., NvmlProbe]
+) -> None:
+    (tmp_path / "libnvidia-ml.so.1").write_text("not a library")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    reading = next_problem(opened())
+    if not reading.permanent:
+        pytest.skip("a driver's library elsewhere on this machine answers instead")
+    assert "libnvidia-ml.so.1 is not installed" in reading.reason
+
+
+def test_an_index_beyond_the_last_gpu_is_absent(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver(FULL)
+    reading = next_problem(opened(index=3))
+    assert reading.permanent
+    assert "no GPU with this index" in reading.reason
+
+
+def test_a_required_driver_is_asked_again(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    script = driver("error nvmlInitWithFlags 9\n")
+    probe = opened(required=True)
+    reading = next_problem(probe)
+    assert not reading.permanent
+    assert 'gpu.probe is "nvml"' in reading.reason
+    script.write_text(FULL)
+    while isinstance(reading, Unreadable):
+        reading = next_reading(probe, hurried())
+    assert reading.temperature_c == 61.0
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(15, "GPU is lost"), (18, "different versions"), (1, "not initialised"), (16, "reset")],
+)
+def test_a_fault_of_the_device_is_named_and_mended_by_a_fresh_child(
+    driver: Library, opened: Callable[..., NvmlProbe], code: int, words: str
+) -> None:
+    script = driver(FULL)
+    probe = opened()
+    next_sample(probe)
+    script.write_text(f"error nvmlDeviceGetTemperatureV {code}\n")
+    problem = next_problem(probe)
+    assert words in problem.reason
+    assert not problem.permanent
+    script.write_text(FULL)
+    reading: Reading = problem
+    while isinstance(reading, Unreadable):
+        reading = next_reading(probe, hurried())
+    assert reading.temperature_c == 61.0
+
+
+def test_a_driver_that_goes_away_in_the_run_is_not_permanent(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    script = driver(FULL)
+    probe = opened()
+    next_sample(probe)
+    script.write_text("error nvmlDeviceGetTemperatureV 9\n")
+    assert not next_problem(probe).permanent
+
+
+def test_a_hung_call_costs_its_deadline_and_the_child(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    script = driver(FULL)
+    probe = opened(deadline_s=0.3)
+    next_sample(probe)
+    (hung,) = _readers()
+    script.write_text("hang nvmlDeviceGetTemperatureV\n")
+    problem = next_problem(probe)
+    assert "has not answered for 0.3 s" in problem.reason
+    script.write_text(FULL)
+    reading: Reading = problem
+    while isinstance(reading, Unreadable):
+        reading = next_reading(probe, hurried(4.0))
+    assert not hung.is_running()
+
+
+def test_a_crash_of_the_library_stays_in_the_child(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    script = driver(FULL)
+    probe = opened()
+    next_sample(probe)
+    script.write_text("crash nvmlDeviceGetTemperatureV\n")
+    assert "crashed (SIGSEGV)" in next_problem(probe).reason
+    script.write_text(FULL)
+    reading: Reading = next_reading(probe, hurried())
+    while isinstance(reading, Unreadable):
+        reading = next_reading(probe, hurried())
+    assert reading.temperature_c == 61.0
+
+
+def test_attempts_are_spaced_further_and_further_apart(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver("error nvmlInitWithFlags 999\n")
+    probe = opened(required=True)
+    now_t, failures_t = 100.0, []
+    while len(failures_t) < 4:
+        child_answers_by = time.monotonic() + PATIENCE_S
+        reading = probe.poll(now_t)
+        while reading is None and _readers() and time.monotonic() < child_answers_by:
+            time.sleep(0.01)
+            reading = probe.poll(now_t)
+        if reading is not None:
+            failures_t.append(now_t)
+        now_t += 0.5
+    gaps = [later - earlier for earlier, later in itertools.pairwise(failures_t)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] >= 2 * gaps[0]
+
+
+def test_polling_never_waits_for_a_hung_driver(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver("hang nvmlInitWithFlags\n")
+    probe = opened()
+    now_t = time.monotonic()
+    # The probe's clock stands still, so nothing but an answer could end a waiting call.
+    assert [probe.poll(now_t) for _ in range(200)] == [None] * 200
+
+
+def test_a_sleeping_gpu_is_not_woken(
+    driver: Library, opened: Callable[..., NvmlProbe], tmp_path: Path
+) -> None:
+    driver("crash nvmlInitWithFlags\n")
+    devices = tmp_path / "pci"
+    status = _pci_device(devices, "0000:01:00.0", "0x10de", "0x030000", "suspended")
+    _pci_device(devices, "0000:00:02.0", "0x8086", "0x030000", "active")
+    _pci_device(devices, "0000:01:00.1", "0x10de", "0x040300", "active")
+    probe = opened(pci=devices)
+    for _ in range(2):
+        reading = next_reading(probe)
+        assert reading == Unreadable(reason="the GPU sleeps; not woken", asleep=True)
+    driver(FULL)
+    status.write_text("active\n")
+    assert next_sample(probe).temperature_c == 61.0
+
+
+def test_the_child_dies_with_its_parent_even_in_a_hung_call(driver: Library) -> None:
+    driver("hang nvmlInitWithFlags\n")
+    program = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)\n"
+        "child.stdin.write(b'\\n'); child.stdin.flush()\n"
+        "print(child.pid, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", program, *CHILD]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert _gone(child)
+
+
+def test_close_leaves_no_process_behind(driver: Library, opened: Callable[..., NvmlProbe]) -> None:
+    driver("hang nvmlInitWithFlags\n")
+    probe = opened()
+    probe.poll(time.monotonic())
+    (child,) = _readers()
+    probe.close()
+    assert not child.is_running()
+    assert probe.poll(time.monotonic()) is None
+
+
+def test_open_probe_reads_the_driver(driver: Library) -> None:
+    driver(FULL)
+    probe = open_probe(GpuSection(probe="nvml"), lambda: 0.0)
+    assert probe.source == "nvml"
+    try:
+        assert next_sample(probe).name == "Scripted RTX"  # type: ignore[arg-type]
+    finally:
+        probe.close()
+
+
+def test_a_reader_that_cannot_start_is_a_problem_not_a_crash() -> None:
+    probe = NvmlProbe(GpuSection(), command=("/nonexistent/python",))
+    reading = probe.poll(0.0)
+    assert isinstance(reading, Unreadable)
+    assert "could not be started" in reading.reason
+    assert probe.poll(0.5) is None
+    assert isinstance(probe.poll(1.5), Unreadable)
+
+
+def _readers() -> list[psutil.Process]:
+    mine = psutil.Process().children(recursive=True)
+    alive = [child for child in mine if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in alive if "timellm_ops.probe.nvml_child" in child.cmdline()]
+
+
+def _gone(process: psutil.Process) -> bool:
+    try:
+        process.wait(PATIENCE_S)
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def _pci_device(devices: Path, address: str, vendor: str, kind: str, status: str) -> Path:
+    device = devices / address
+    (device / "power").mkdir(parents=True)
+    (device / "vendor").write_text(vendor + "\n")
+    (device / "class").write_text(kind + "\n")
+    path = device / "power" / "runtime_status"
+    path.write_text(status + "\n")
+    return path

@@ -1,0 +1,16 @@
+"""The probe of a run that was told to look at no GPU."""
+
+from timellm_ops.probe.protocol import Reading
+
+
+class NoProbe:
+    """Never has anything to say."""
+
+    source = "none"
+
+    def poll(self, now_t: float) -> Reading | None:  # noqa: ARG002
+        """Nothing, always."""
+        return None
+
+    def close(self) -> None:
+        """Nothing to let go of."""

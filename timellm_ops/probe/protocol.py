@@ -1,0 +1,37 @@
+"""What a supervisor may ask of a GPU, whatever stands behind it."""
+
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from timellm_ops.contract.telemetry import GpuSample
+
+
+class Unreadable(Struct, frozen=True, kw_only=True):
+    """The GPU was asked and no reading came of it. Unknown is not the same as safe."""
+
+    reason: str
+    permanent: bool = False
+    """There is no such GPU or driver here; the probe will not ask again."""
+    asleep: bool = False
+    """The GPU is powered down and was not woken: it does no work and makes no heat."""
+
+
+Reading: TypeAlias = GpuSample | Unreadable
+
+
+class GpuProbe(Protocol):
+    """A source of readings. One thread owns it; nothing it does may block that thread."""
+
+    @property
+    def source(self) -> str:
+        """`nvml`, `simulated`, `recorded` or `none`."""
+        ...
+
+    def poll(self, now_t: float) -> Reading | None:
+        """What is new at monotonic second `now_t`; `None` when nothing is. Returns at once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything, processes included. Further calls do nothing."""
+        ...
