@@ -81,8 +81,9 @@ def load_backbone(
     model.eval()
     model.to(_DTYPES[section.dtype])
     digest = backbone_digest(config, model.state_dict())
+    described = _describe(section, model, tokenizer, digest)
     model.to(device)
-    return _describe(section, model, tokenizer, digest)
+    return described
 
 
 def backbone_digest(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
@@ -101,7 +102,7 @@ def backbone_digest(config: Mapping[str, Any], weights: Mapping[str, Tensor]) ->
 
 def _silence() -> None:
     """Keep `transformers` and the hub client quiet: the engine's output is a log that is parsed."""
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
@@ -235,6 +236,7 @@ def _describe(section: BackboneSection, model: nn.Module, tokenizer: Any, digest
             "backbone.source", f'"{section.source}", a model without word embeddings',
             "a language model: a decoder or an encoder of text",
         )  # fmt: skip
+    _check_tokenizer(section.source, tokenizer, embedding.num_embeddings)
     causal, hidden_size = _probe(model, embedding.embedding_dim)
     name = section.source if section.source == "embedded" else _short_name(section.source)
     return Backbone(
@@ -251,6 +253,19 @@ def _describe(section: BackboneSection, model: nn.Module, tokenizer: Any, digest
     )
 
 
+def _check_tokenizer(source: str, tokenizer: Any, vocab_size: int) -> None:
+    """Refuse the empty tokenizer that is made up for some families where the files are missing."""
+    ids = tokenizer("forecast the next 96 steps").input_ids
+    found = None
+    if not set(ids) - set(tokenizer.all_special_ids):
+        found = "with no tokenizer that can be read (it knows no words)"
+    elif max(ids) >= vocab_size:
+        found = f"whose tokenizer goes beyond its {vocab_size} word embeddings"
+    if found:
+        expected = "a folder or hub id with the tokenizer of its own model"
+        raise BackboneError("backbone.source", f'"{source}", {found}', expected)
+
+
 def _short_name(source: str) -> str:
     path = Path(source).expanduser()
     return path.resolve().name if path.is_dir() else source
@@ -258,15 +273,20 @@ def _short_name(source: str) -> str:
 
 @torch.no_grad()
 def _probe(model: nn.Module, embedding_size: int) -> tuple[bool, int]:
-    """Whether the last of four tokens changes the answer at the others, and the answer's width."""
-    weight = next(model.parameters())
+    """Whether the last of four tokens leaves the answer at the others alone; the answer's width.
+
+    Exact equality errs on the safe side: a causal backbone taken for a bidirectional one is only
+    given a mask that it does not need.
+    """
     generator = torch.Generator().manual_seed(0)
-    tokens = torch.randn(2, 4, embedding_size, generator=generator)
-    tokens[1, :3] = tokens[0, :3]
-    hidden = model(
-        inputs_embeds=tokens.to(weight.device, weight.dtype), use_cache=False
-    ).last_hidden_state
-    return torch.equal(hidden[0, :3], hidden[1, :3]), hidden.shape[-1]
+    tokens = torch.randn(1, 4, embedding_size, generator=generator)
+    others = torch.cat([tokens[:, :3], -tokens[:, 3:]], dim=1)
+    dtype = next(model.parameters()).dtype
+    first, second = (
+        model(inputs_embeds=inputs.to(dtype), use_cache=False).last_hidden_state
+        for inputs in (tokens, others)
+    )
+    return torch.equal(first[:, :3], second[:, :3]), first.shape[-1]
 
 
 def _max_positions(model: nn.Module) -> int | None:

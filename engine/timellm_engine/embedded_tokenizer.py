@@ -1,7 +1,7 @@
 """How the embedded backbone's tokenizer was made: `python -m timellm_engine.embedded_tokenizer`.
 
 A byte-level BPE (so no text is unknown) over text that this module writes: prompts of random
-windows, and sentences of the kind a data set is described with. Digits are tokens of their own,
+windows, with descriptions of made-up data sets. Digits are tokens of their own,
 as in the tokenizers of recent decoders, which makes a number as long as its digits and keeps an
 ETTh1 prompt of 512→96 near the length it has in GPT-2's own vocabulary. Everything is drawn from
 one seed, so the file in `assets/` can be made again and compared.
@@ -19,19 +19,19 @@ from timellm_engine.prompts import WindowStatistics, prompt_text
 SEED = 2021
 PROMPTS = 400
 
-_SUBJECTS = (
-    "load power current voltage temperature humidity pressure wind rainfall traffic demand supply "
-    "price sales volume flow level speed energy oil water heat vibration latency"
-).split()
-_PLACES = (
-    (
-        "a station a transformer a building a region a factory a city a river a road a warehouse "
-        "a network a power plant a hospital"
-    )
-    .replace(" a ", "|a ")
-    .split("|")
-)
+_SUBJECTS = """
+    load power current voltage temperature humidity pressure wind rainfall traffic demand supply
+    price sales volume flow level speed energy oil water heat vibration latency
+""".split()  # noqa: SIM905 - a list of words is read as a text
+_PLACES = """
+    station transformer building region factory city river road warehouse network hospital
+""".split()  # noqa: SIM905
 _PERIODS = ("minute", "hour", "day", "week", "month")
+_DESCRIPTIONS = (
+    "The data set holds the {first} and {second} of a {place}, one reading every {period}.",
+    "A series of {first} with hourly, daily and weekly cycles, a slow trend and noise.",
+    "This dataset records {first} against {second}; values are taken at intervals of one {period}.",
+)
 
 
 def corpus(seed: int = SEED) -> Iterator[str]:
@@ -47,16 +47,11 @@ def corpus(seed: int = SEED) -> Iterator[str]:
 
 def _description(generator: random.Random) -> str:
     first, second = generator.sample(_SUBJECTS, 2)
-    period = generator.choice(_PERIODS)
-    return generator.choice(
-        (
-            f"The data set holds the {first} and {second} of {generator.choice(_PLACES)}, "
-            f"one reading every {period}.",
-            f"A series of {first} measured each {period}, with {generator.choice(_PERIODS)}ly "
-            f"cycles, a slow trend and noise.",
-            f"This dataset records how the {first} depends on the {second} over time; values are "
-            f"taken at regular intervals of one {period}.",
-        )
+    return generator.choice(_DESCRIPTIONS).format(
+        first=first,
+        second=second,
+        place=generator.choice(_PLACES),
+        period=generator.choice(_PERIODS),
     )
 
 

@@ -7,21 +7,24 @@ the backbone's token embeddings. Section numbers are those of Jin et al., ICLR 2
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from timellm_engine.attention import attend
 
 NORMALISATION_EPSILON = 1e-5
 
 
-def instance_statistics(series: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each series over time (dimension 1, kept).
+def normalise(series: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Instance normalisation: the series with mean 0 and deviation 1, its mean, its deviation.
 
-    `series` is `[batch, time, variables]`. The variance is the biased one, and
-    `NORMALISATION_EPSILON` is inside the root, so that a constant series is divided by a small
-    number and not by zero (Kim et al. 2022, RevIN without its affine part).
+    `series` is `[batch, time, variables]`; mean and deviation are over time, `[batch, 1,
+    variables]`. The variance is the biased one, and `NORMALISATION_EPSILON` is inside the root,
+    so that a constant series is divided by a small number and not by zero (Kim et al. 2022,
+    RevIN without its affine part).
     """
     mean = series.mean(dim=1, keepdim=True)
     variance = series.var(dim=1, keepdim=True, unbiased=False)
-    return mean, torch.sqrt(variance + NORMALISATION_EPSILON)
+    deviation = torch.sqrt(variance + NORMALISATION_EPSILON)
+    return (series - mean) / deviation, mean, deviation
 
 
 def fold_variables(series: Tensor) -> Tensor:
@@ -31,7 +34,7 @@ def fold_variables(series: Tensor) -> Tensor:
 
 
 def unfold_variables(rows: Tensor, variables: int) -> Tensor:
-    """The inverse of `fold_variables`: `[batch × variables, time]` to `[batch, time, variables]`."""
+    """`[batch × variables, time]` to `[batch, time, variables]`: undoes `fold_variables`."""
     return rows.reshape(-1, variables, rows.shape[-1]).transpose(1, 2)
 
 
@@ -66,7 +69,7 @@ class PatchEmbedding(nn.Module):
         return dropped
 
 
-class Mapping(nn.Linear):
+class PrototypeMapping(nn.Linear):
     """Text prototypes as learned mixtures of the word embeddings (section 3.1).
 
     A linear map over the vocabulary: `weight` is `[prototypes, vocabulary]`, so that prototype
@@ -102,19 +105,18 @@ class Reprogramming(nn.Module):
         one attention.
         """
         rows, count, _ = patches.shape
-        attended = functional.scaled_dot_product_attention(
+        attended = attend(
             self._heads(self.query(patches.reshape(rows * count, -1))),
             self._heads(self.key(prototypes)),
             self._heads(self.value(prototypes)),
-            dropout_p=self.dropout if self.training else 0.0,
+            dropout=self.dropout if self.training else 0.0,
         )
-        joined = attended.squeeze(0).transpose(0, 1).reshape(rows, count, -1)
-        projected: Tensor = self.out(joined)
+        projected: Tensor = self.out(attended.transpose(0, 1).reshape(rows, count, -1))
         return projected
 
     def _heads(self, projected: Tensor) -> Tensor:
-        """`[items, n_heads × d_keys]` to `[1, n_heads, items, d_keys]`."""
-        return projected.view(projected.shape[0], self.n_heads, -1).transpose(0, 1).unsqueeze(0)
+        """`[items, n_heads × d_keys]` to `[n_heads, items, d_keys]`."""
+        return projected.view(projected.shape[0], self.n_heads, -1).transpose(0, 1)
 
 
 class FlattenHead(nn.Module):

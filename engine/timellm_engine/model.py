@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from timellm_engine.backbone import Backbone, BackboneError
 from timellm_engine.layers import (
     FlattenHead,
-    Mapping as PrototypeMapping,
     PatchEmbedding,
+    PrototypeMapping,
     Reprogramming,
     fold_variables,
-    instance_statistics,
+    normalise,
     patch_count,
     unfold_variables,
 )
@@ -99,8 +99,8 @@ class TimeLLM(nn.Module):
         the backbone has not the positions for.
         """
         series = x.unsqueeze(-1) if x.dim() == 2 else x
-        mean, deviation = instance_statistics(series)
-        rows = fold_variables((series - mean) / deviation)
+        normalised, mean, deviation = normalise(series)
+        rows = fold_variables(normalised)
         hidden = self._answer(self.tokenize(self.prompts(rows)), self.reprogram(rows))
         forecast = unfold_variables(self.head(hidden), series.shape[-1]) * deviation + mean
         return forecast.squeeze(-1) if x.dim() == 2 else forecast
@@ -122,6 +122,12 @@ class TimeLLM(nn.Module):
             ids: list[list[int]] = _reference_ids(tokenizer, prompts)
         else:
             ids = tokenizer(list(prompts)).input_ids
+        if max(map(max, ids)) >= self._described.vocab_size:
+            raise BackboneError(
+                "prompt.padding",
+                f'"{self.padding}" with a padding token that {self._described.name} does not know',
+                '"masked", which needs none',
+            )
         longest, limit = max(map(len, ids)), self._described.max_positions
         if limit is not None and longest + self.patches > limit:
             raise BackboneError(
@@ -164,7 +170,8 @@ class TimeLLM(nn.Module):
             inputs_embeds=inputs.view(rows, total, width), attention_mask=mask, use_cache=False
         ).last_hidden_state
         read = hidden[:, :, : self.d_ff].flatten(end_dim=1).index_select(0, at)
-        return read.view(rows, count, self.d_ff).float()
+        answer: Tensor = read.view(rows, count, self.d_ff).float()
+        return answer
 
     def train(self, mode: bool = True) -> "TimeLLM":
         """Switch the trainable part; the backbone stays in evaluation mode."""
