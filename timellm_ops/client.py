@@ -1,0 +1,45 @@
+"""A client's view of one run: its journal, whether it is supervised, and where to ask."""
+
+from pathlib import Path
+
+from timellm_ops.contract.commands import AnyRequest, Reply
+from timellm_ops.contract.events import JournalRecord
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.control_socket import SupervisorGone, send_request
+from timellm_ops.journal import JournalFollower
+from timellm_ops.process.identity import is_alive
+from timellm_ops.process.records import SupervisorRecord, read_record
+
+
+class RunClient:
+    """Follows a run and passes requests to its supervisor. Never touches the run itself."""
+
+    def __init__(self, layout: RunLayout) -> None:
+        self.layout = layout
+        self._follower = JournalFollower(layout.journal)
+
+    def poll(self) -> list[JournalRecord]:
+        """The records that are new since the last call: the whole backlog the first time."""
+        return self._follower.poll()
+
+    def supervised(self) -> bool:
+        """Whether the supervisor that took charge of this run lives."""
+        return self._supervisor() is not None
+
+    def send(self, request: AnyRequest) -> Reply:
+        """Ask the supervisor. A supervisor that is gone is an answer, `ok=False`, not an error."""
+        supervisor = self._supervisor()
+        if supervisor is None:
+            return Reply(ok=False, message=f"no supervisor: {_attach(self.layout)}")
+        try:
+            return send_request(Path(supervisor.socket), request)
+        except SupervisorGone as gone:
+            return Reply(ok=False, message=f"{gone}; {_attach(self.layout)}")
+
+    def _supervisor(self) -> SupervisorRecord | None:
+        record = read_record(self.layout.supervisor_process, SupervisorRecord)
+        return record if record is not None and is_alive(record.process) else None
+
+
+def _attach(layout: RunLayout) -> str:
+    return f"timellm-ops attach {layout.run_id} starts one"

@@ -1,0 +1,190 @@
+"""Configuration files: from a TOML file and `--set` options to a resolved `Config`, and back."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from timellm_ops.contract.config import (
+    BackboneSection,
+    Config,
+    DataSection,
+    RunSection,
+)
+from timellm_ops.contract.validation import ConfigError, parse_config
+
+_replace = msgspec.structs.replace
+
+NO_DATA = "-"
+"""`data.path` of a run whose data is the foreign script's own affair."""
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file, apply `key=value` overrides, check it, and resolve its paths.
+
+    The result is complete in itself: paths are absolute (relative ones start at the file's own
+    folder, wherever they were given), and the run has a name. Raises `ConfigError`.
+    """
+    tables = _read_tables(path)
+    keys = [_override(tables, text) for text in overrides]
+    try:
+        config = parse_config(tables, str(path))
+    except ConfigError as error:
+        if error.key in keys:
+            source = f"--set {error.key}"
+            raise ConfigError(source, "", error.found, error.expected) from None
+        raise
+    return _resolve(config, path.resolve())
+
+
+def parse_toml(path: Path) -> Config:
+    """Read a config file as it stands, such as a run's own. Raises `ConfigError`."""
+    return parse_config(_read_tables(path), str(path))
+
+
+def write_config(config: Config) -> bytes:
+    """The TOML text that reads back as `config`. TOML has no null: such keys are left out."""
+    return tomli_w.dumps(_without_none(msgspec.to_builtins(config))).encode()
+
+
+def foreign_config(
+    command: str,
+    *,
+    workdir: Path,
+    name: str = "",
+    checkpoint: str = "",
+    overrides: Sequence[str] = (),
+) -> Config:
+    """A config that supervises `command` and has no file. Raises `ConfigError`."""
+    tables: dict[str, Any] = {
+        "run": {"name": name or foreign_name(command)},
+        "data": {"dataset": "custom", "path": NO_DATA},
+        "foreign": {"command": command, "workdir": str(workdir.resolve())},
+    }
+    if checkpoint:
+        tables["foreign"]["checkpoint"] = checkpoint
+    keys = [_override(tables, text) for text in overrides]
+    try:
+        return parse_config(tables, "--engine-command")
+    except ConfigError as error:
+        if error.key not in keys:
+            raise
+        raise ConfigError(f"--set {error.key}", "", error.found, error.expected) from None
+
+
+def foreign_name(command: str) -> str:
+    """A run's name from a command: the stem of the script in it."""
+    for word in command.split():
+        if re.search(r"\w\.(sh|py|bash)$", word):
+            return safe_name(Path(word).stem)
+    return "foreign"
+
+
+def safe_name(text: str) -> str:
+    """`text` as a run's name: what is not a letter, digit, dot, dash or underscore is dropped."""
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
+    return kept[:64].rstrip("-._") or "run"
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
+    source = str(path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        expected = "a TOML file such as configs/quickstart.toml"
+        raise ConfigError(source, "", "no such file", expected) from None
+    except IsADirectoryError:
+        raise ConfigError(source, "", "a folder", "a TOML file") from None
+    except (OSError, ValueError) as error:
+        found = f"a file that cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise ConfigError(source, "", found, "a TOML file") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        found = f"bytes that are not UTF-8 in line {line}"
+        raise ConfigError(source, "", found, "TOML in UTF-8") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = f"a syntax error, {' '.join(str(error).split())}"
+        raise ConfigError(source, "", found, "TOML") from None
+
+
+def _override(tables: dict[str, Any], text: str) -> str:
+    """Set one `key=value` in `tables`; returns the key."""
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    names = key.split(".")
+    if not equals or not all(names):
+        raise ConfigError("--set", "", f'"{text}"', "key=value, such as train.epochs=3")
+    table = tables
+    for depth, name in enumerate(names[:-1], start=1):
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            found = f"a key below {'.'.join(names[:depth])}"
+            raise ConfigError(f"--set {key}", "", found, "a table there, not a value")
+        table = inner
+    table[names[-1]] = _value(value.strip())
+    return key
+
+
+def _value(text: str) -> Any:
+    """`text` as a TOML value; as it stands where it is none, so that quotes may be left out."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = parsed["value"]
+    plain = isinstance(value, (str, bool, int, float, list, dict))
+    return value if plain and len(parsed) == 1 else text
+
+
+def _resolve(config: Config, path: Path) -> Config:
+    folder = path.parent
+    foreign = config.foreign
+    return _replace(
+        config,
+        run=_named(config.run, path.stem),
+        data=_with_path(config.data, folder),
+        backbone=_with_folder(config.backbone, folder),
+        foreign=_replace(foreign, workdir=_absolute(foreign.workdir, folder))
+        if foreign.command
+        else foreign,
+    )
+
+
+def _named(run: RunSection, stem: str) -> RunSection:
+    return run if run.name else _replace(run, name=safe_name(stem))
+
+
+def _with_path(data: DataSection, folder: Path) -> DataSection:
+    return _replace(data, path=_absolute(data.path, folder)) if data.path else data
+
+
+def _with_folder(backbone: BackboneSection, folder: Path) -> BackboneSection:
+    """A local folder's full path; a hub id and the embedded backbone stay as they are."""
+    source = backbone.source
+    if source == "embedded":
+        return backbone
+    candidate = _absolute(source, folder)
+    meant_as_path = source.startswith((".", "/", "~"))
+    return (
+        _replace(backbone, source=candidate)
+        if meant_as_path or Path(candidate).is_dir()
+        else backbone
+    )
+
+
+def _absolute(path: str, folder: Path) -> str:
+    return str((folder / Path(path).expanduser()).resolve())
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value

@@ -1,0 +1,214 @@
+"""Known data sets: where a copy may lie on this machine, and where to get one."""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import urllib.request
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from pathlib import Path
+
+from msgspec import Struct
+
+from timellm_ops.manifest import describe_file
+
+QUICKSTART = "configs/quickstart.toml"
+_TIMEOUT_S = 30.0
+_BLOCK = 1 << 16
+_MAX_BYTES = 1 << 28
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes that have come so far and the bytes expected, if that is known."""
+
+
+class KnownDataset(Struct, frozen=True, kw_only=True):
+    """A published data set, by the digest of its one file."""
+
+    name: str
+    file: str
+    address: str
+    sha256: str
+    licence: str
+    source: str
+
+
+_ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
+_ETT_SOURCE = "ETDataset (Zhou et al., AAAI 2021)"
+_ETT_LICENCE = "CC BY-ND 4.0"
+
+KNOWN = {
+    known.name: known
+    for known in (
+        KnownDataset(
+            name="ETTh1",
+            file="ETTh1.csv",
+            address=_ETT + "ETTh1.csv",
+            sha256="f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
+            licence=_ETT_LICENCE,
+            source=_ETT_SOURCE,
+        ),
+        KnownDataset(
+            name="ETTh2",
+            file="ETTh2.csv",
+            address=_ETT + "ETTh2.csv",
+            sha256="a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b",
+            licence=_ETT_LICENCE,
+            source=_ETT_SOURCE,
+        ),
+    )
+}
+
+
+class DataNotFound(Exception):  # noqa: N818 - it says what happened
+    """A data set is in none of the places. The text is one line that names all of them."""
+
+
+class DownloadFailed(Exception):  # noqa: N818 - it says what happened
+    """A file could not be fetched whole and right. The text says why."""
+
+
+Downloader = Callable[[KnownDataset, Path], None]
+"""Puts a data set's file at a path, checked and whole. Raises `DownloadFailed` or `OSError`."""
+
+
+def user_cache(env: Mapping[str, str] = os.environ) -> Path:
+    """Where downloaded data sets are kept for this user."""
+    base = env.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "timellm-ops"
+
+
+def locate(
+    dataset: str,
+    configured_path: str,
+    *,
+    env: Mapping[str, str] = os.environ,
+    cache_dir: Path | None = None,
+    download: Downloader | None = None,
+) -> Path:
+    """The file of a data set: configured path, `TIMELLM_DATA_DIR`, user cache, download.
+
+    A configured file is taken as it is; a copy found by name must have the published digest.
+    `download` is `None` where nothing may be fetched. Raises `DataNotFound`.
+    """
+    known = KNOWN.get(dataset)
+    cache = user_cache(env) if cache_dir is None else cache_dir
+    tried: list[str] = []
+    if configured_path:
+        path = Path(configured_path)
+        problem = _unusable(path)
+        if not problem:
+            return path
+        tried.append(f"data.path {path} ({problem})")
+    else:
+        tried.append("data.path (not set)")
+    if known is None:
+        raise DataNotFound(_summary(dataset, tried))
+    folder = env.get("TIMELLM_DATA_DIR", "")
+    if not folder:
+        tried.append("TIMELLM_DATA_DIR (not set)")
+    places = [("TIMELLM_DATA_DIR", Path(folder).expanduser())] if folder else []
+    for name, place in (*places, ("cache", cache)):
+        path = place / known.file
+        problem = _unusable(path) or _altered(path, known)
+        if not problem:
+            return path.resolve()
+        tried.append(f"{name} {path} ({problem})")
+    if download is None:
+        tried.append(f"{known.address} (not asked: downloads are off)")
+        raise DataNotFound(_summary(dataset, tried))
+    try:
+        download(known, cache / known.file)
+    except (DownloadFailed, OSError) as error:
+        tried.append(f"{known.address} ({error})")
+        raise DataNotFound(_summary(dataset, tried)) from error
+    return (cache / known.file).resolve()
+
+
+def _unusable(path: Path) -> str:
+    if path.is_dir():
+        return "a folder, not a file"
+    if not path.is_file():
+        return "no such file"
+    return "" if os.access(path, os.R_OK) else "not readable"
+
+
+def _altered(path: Path, known: KnownDataset) -> str:
+    try:
+        digest = describe_file(path).sha256
+    except OSError as error:
+        return str(error.strerror or error)
+    if digest == known.sha256:
+        return ""
+    return f"sha256 is {digest[:12]}…, the published file's is {known.sha256[:12]}…"
+
+
+def _summary(dataset: str, tried: list[str]) -> str:
+    places = "; ".join(tried)
+    return (
+        f"the data set {dataset} was not found: {places}. "
+        f"To try without it: timellm-ops run {QUICKSTART} needs no data"
+    )
+
+
+def fetch(known: KnownDataset, target: Path, progress: Progress | None = None) -> None:
+    """Download a data set's file to `target`: written aside, checked, then renamed.
+
+    Raises `DownloadFailed` for anything that the network or the far end does, `OSError` for the
+    disk. `target` is untouched then and nothing is left beside it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        digest = _stream(known.address, aside, progress or _silent)
+        if digest != known.sha256:
+            raise DownloadFailed(
+                f"what came has sha256 {digest[:12]}…, the published file's is {known.sha256[:12]}…"
+            )
+        aside.replace(target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            aside.unlink()
+
+
+def _silent(done: int, total: int | None) -> None:
+    """Show nothing."""
+
+
+def _stream(address: str, aside: Path, progress: Progress) -> str:
+    """Copy `address` to `aside`; returns the digest."""
+    request = urllib.request.Request(address, headers={"User-Agent": "timellm-ops"})  # noqa: S310
+    digest, done = hashlib.sha256(), 0
+    with aside.open("xb") as file:
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+                length = answer.headers.get("Content-Length")
+                total = int(length) if length and length.isdigit() else None
+                while block := answer.read(_BLOCK):
+                    done += len(block)
+                    if done > _MAX_BYTES:
+                        raise DownloadFailed(f"more than {_MAX_BYTES >> 20} MiB came")
+                    digest.update(block)
+                    file.write(block)
+                    progress(done, total)
+        except (OSError, HTTPException, ValueError) as error:
+            raise DownloadFailed(_reason(error)) from error
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "reason", "") or error) or type(error).__name__
+    return " ".join(text.split())
+
+
+def fetch_with_bar(known: KnownDataset, target: Path) -> None:
+    """`fetch`, with a progress bar on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"{known.name} from {known.source}, {known.licence}", total=None)
+        fetch(known, target, lambda done, total: bar.update(task, completed=done, total=total))

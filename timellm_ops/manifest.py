@@ -1,0 +1,118 @@
+"""What a run was made with: versions, machine, command, code and data. Written once, as JSON."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+from msgspec import Struct
+
+import timellm_ops
+
+_BLOCK = 1 << 20
+
+
+class DataFile(Struct, frozen=True, kw_only=True):
+    """Which bytes a run reads."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class GitState(Struct, frozen=True, kw_only=True):
+    """Where the working folder's repository stood."""
+
+    commit: str
+    dirty: bool
+    """Tracked files differ from the commit."""
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """The whole of `manifest.json`."""
+
+    created_at: datetime
+    command_line: tuple[str, ...] = ()
+    workdir: str = ""
+    gpu: str = ""
+    """Where telemetry comes from, as configured: `auto`, `nvml`, `simulated` or `none`."""
+    python: str = ""
+    platform: str = ""
+    versions: dict[str, str | None] = {}
+    """Version by package; `None` where it is not installed."""
+    git: GitState | None = None
+    data: DataFile | None = None
+    source_log: DataFile | None = None
+    """For an imported run: the log that it was made of."""
+
+
+def collect_manifest(
+    *,
+    now: datetime,
+    command_line: Sequence[str],
+    workdir: Path,
+    gpu: str,
+    data: DataFile | None = None,
+    source_log: DataFile | None = None,
+) -> Manifest:
+    """The manifest of a run that begins `now` on this machine. Imports no package to ask it."""
+    return Manifest(
+        created_at=now,
+        command_line=tuple(command_line),
+        workdir=str(workdir),
+        gpu=gpu,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions={
+            "timellm-ops": timellm_ops.__version__,
+            "torch": installed_version("torch"),
+            "transformers": installed_version("transformers"),
+        },
+        git=git_state(workdir),
+        data=data,
+        source_log=source_log,
+    )
+
+
+def installed_version(package: str) -> str | None:
+    """A package's version from its metadata; `None` where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_state(folder: Path) -> GitState | None:
+    """Commit and cleanness of the repository around `folder`; `None` where that is not known."""
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    if not commit:
+        return None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return None if changes is None else GitState(commit=commit, dirty=bool(changes))
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=5.0,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace").strip()
+
+
+def describe_file(path: Path) -> DataFile:
+    """Path, size and digest of a file. Raises `OSError`."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return DataFile(path=str(path), bytes=size, sha256=digest.hexdigest())

@@ -1,0 +1,228 @@
+"""The checks before a run folder is made: can this config run on this machine?
+
+Nothing is written and nothing heavy is imported; what only the engine can tell, it tells.
+"""
+
+import csv
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import psutil
+from msgspec import Struct
+
+from timellm_ops.backbones import (
+    EMBEDDED,
+    BackboneShape,
+    BackboneUnusable,
+    cached_snapshot,
+    inspect_folder,
+    is_offline,
+)
+from timellm_ops.contract.config import Config, DataSection
+from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, locate, user_cache
+from timellm_ops.manifest import DataFile, describe_file
+
+_MIB = 1 << 20
+_ROOM_FOR_RECORDS = 256 * _MIB
+"""Journal, logs and reports of a long run, with a margin."""
+_ETT_ROWS = 20 * 30 * 24
+"""Hours in the 12, 4 and 4 months of 30 days that ETT is split into."""
+
+
+class PreflightError(Exception):
+    """The config is right but cannot run here. The text is one line. Exit code 3."""
+
+
+class Preflight(Struct, frozen=True, kw_only=True):
+    """What was found, and the config as the run will have it."""
+
+    config: Config
+    """With the data file's absolute path."""
+    findings: tuple[str, ...]
+    """One sentence each."""
+    data: DataFile | None = None
+    """For the manifest; `None` where there is no file."""
+
+
+def refuse_windows(platform: str = sys.platform) -> None:
+    """Raise `PreflightError` on native Windows. To be called before anything POSIX is imported."""
+    if platform in ("win32", "cygwin"):
+        raise PreflightError(
+            "native Windows is not supported: run timellm-ops inside WSL2, where it sees the GPU"
+        )
+
+
+def preflight(
+    config: Config,
+    *,
+    runs_root: Path,
+    env: Mapping[str, str] = os.environ,
+    download: Downloader | None = None,
+) -> Preflight:
+    """Check everything that can be checked without the engine. Raises `PreflightError`."""
+    if config.foreign.command:
+        found = Preflight(config=config, findings=tuple(_foreign_findings(config)))
+        shape = None
+    else:
+        found = _with_data(config, env, download)
+        shape, words = _backbone(config, env)
+        found = _with_findings(found, words)
+    return _with_findings(found, _disk(config, runs_root, shape), _memory())
+
+
+def _with_findings(found: Preflight, *findings: str) -> Preflight:
+    return msgspec.structs.replace(found, findings=(*found.findings, *findings))
+
+
+def _foreign_findings(config: Config) -> list[str]:
+    workdir = config.foreign.workdir
+    if not Path(workdir).is_dir():
+        raise PreflightError(f"foreign.workdir: {workdir} is no folder")
+    if shutil.which("bash") is None:
+        raise PreflightError("foreign.command: bash was not found, which runs the command")
+    return [f"A foreign command in {workdir}; its data and backbone are its own affair."]
+
+
+def _with_data(config: Config, env: Mapping[str, str], download: Downloader | None) -> Preflight:
+    section = config.data
+    if section.dataset == "synthetic":
+        words = f"Synthetic data, {section.synthetic_rows} rows from seed {config.run.seed}."
+        return Preflight(config=config, findings=(words,))
+    try:
+        path = locate(
+            section.dataset, section.path, env=env, cache_dir=user_cache(env), download=download
+        )
+        data = describe_file(path)
+    except DataNotFound as error:
+        raise PreflightError(str(error)) from error
+    except OSError as error:
+        raise PreflightError(f"data.path: {error.filename}: {error.strerror}") from error
+    rows = _check_rows(path, section)
+    findings = [f"Data: {path}, {rows} rows, sha256 {data.sha256[:12]}…"]
+    known = KNOWN.get(section.dataset)
+    if known is not None and known.sha256 != data.sha256:
+        findings.append(f"This is not the published {known.name}: its sha256 differs.")
+    resolved = msgspec.structs.replace(section, path=str(path))
+    return Preflight(
+        config=msgspec.structs.replace(config, data=resolved),
+        findings=tuple(findings),
+        data=data,
+    )
+
+
+def _check_rows(path: Path, section: DataSection) -> int:
+    """Rows below the header, of a file whose columns and length suffice."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = [name.strip() for name in next(csv.reader(file), [])]
+            rows = sum(1 for line in file if line.strip())
+    except (UnicodeDecodeError, csv.Error):
+        raise PreflightError(f"data.path: {path} is not a CSV file in UTF-8") from None
+    for key, column in (("date_column", section.date_column), ("target", section.target)):
+        if column not in header:
+            columns = ", ".join(header[:20]) or "none"
+            raise PreflightError(
+                f'data.{key}: {path} has no column "{column}"; its columns are: {columns}'
+            )
+    needed = _rows_needed(section)
+    if rows < needed:
+        raise PreflightError(
+            f"data.path: {path} has {rows} rows; data.seq_len {section.seq_len} and "
+            f"data.pred_len {section.pred_len} need at least {needed}"
+        )
+    return rows
+
+
+def _rows_needed(section: DataSection) -> int:
+    """Rows for one window in each split. Validation and test look back into the split before."""
+    if section.dataset in KNOWN:
+        return _ETT_ROWS
+    window = section.seq_len + section.pred_len
+    shares = (
+        window / section.train_ratio,
+        section.pred_len / section.test_ratio,
+        section.pred_len / (1 - section.train_ratio - section.test_ratio),
+    )
+    return int(max(shares)) + 1
+
+
+def _backbone(config: Config, env: Mapping[str, str]) -> tuple[BackboneShape | None, str]:
+    """The backbone's shape, where it can be known, and a sentence on it."""
+    source = config.backbone.source
+    if source == "embedded":
+        shape, words = EMBEDDED, "Backbone: embedded, nothing to fetch."
+    elif Path(source).is_absolute():
+        shape, words = _inspected(Path(source), source), f"Backbone: {source}."
+    else:
+        snapshot = cached_snapshot(source, env)
+        if snapshot is None:
+            if is_offline(env):
+                raise PreflightError(
+                    f"backbone.source: {source} is not in the hub's cache, and HF_HUB_OFFLINE "
+                    "forbids to fetch it"
+                )
+            return None, f"Backbone: {source} will be fetched from the hub when the engine starts."
+        shape, words = _inspected(snapshot, source), f"Backbone: {source}, in the hub's cache."
+    _check_fit(config, shape, source)
+    return shape, words
+
+
+def _inspected(folder: Path, source: str) -> BackboneShape:
+    try:
+        return inspect_folder(folder)
+    except BackboneUnusable as error:
+        raise PreflightError(f"backbone.source: {source} {error}") from error
+
+
+def _check_fit(config: Config, shape: BackboneShape, source: str) -> None:
+    layers, d_ff = config.backbone.layers, config.model.d_ff
+    if layers is not None and layers > shape.layers:
+        raise PreflightError(f"backbone.layers: found {layers}; {source} has {shape.layers} layers")
+    if d_ff > shape.hidden_size:
+        raise PreflightError(
+            f"model.d_ff: found {d_ff}; at most {shape.hidden_size}, the hidden size of {source}"
+        )
+
+
+def _disk(config: Config, runs_root: Path, shape: BackboneShape | None) -> str:
+    """A sentence on the disk below `runs_root`, which need not exist yet."""
+    folder = next(p for p in (runs_root, *runs_root.parents) if p.exists())
+    if not folder.is_dir():
+        raise PreflightError(f"the runs folder {runs_root}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PreflightError(f"the runs folder {runs_root}: no permission to write in {folder}")
+    free = shutil.disk_usage(folder).free
+    needed = disk_needed_bytes(config, shape)
+    if free < needed:
+        raise PreflightError(
+            f"the runs folder {runs_root}: {free // _MIB} MiB are free, about "
+            f"{needed // _MIB} MiB are needed for checkpoints and records"
+        )
+    return f"Disk: {free // _MIB} MiB free in {folder}, about {needed // _MIB} MiB needed."
+
+
+def disk_needed_bytes(config: Config, shape: BackboneShape | None) -> int:
+    """A rough upper bound of what a run leaves on disk, in bytes.
+
+    Only the mapping, the reprogramming and the head are counted, in float32. `best` holds the
+    weights and `last` the two moments of Adam as well; each is there twice while it is replaced.
+    """
+    if shape is None:
+        return _ROOM_FOR_RECORDS
+    model, data = config.model, config.data
+    patches = (data.seq_len - model.patch_len) // model.stride + 2
+    keys = model.d_ff * model.n_heads
+    mapping = (shape.vocab_size + 1) * model.num_prototypes
+    reprogramming = keys * (model.d_model + 3 * shape.hidden_size)
+    head = (model.d_ff * patches + 1) * data.pred_len
+    weights = 4 * (mapping + reprogramming + head)
+    return 2 * (weights + 3 * weights) + _ROOM_FOR_RECORDS
+
+
+def _memory() -> str:
+    memory = psutil.virtual_memory()
+    return f"Memory: {memory.available // _MIB} of {memory.total // _MIB} MiB are available."

@@ -1,0 +1,1 @@
+"""Processes and the files they meet over: identity, trees, signals, locks, atomic replacement."""

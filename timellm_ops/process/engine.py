@@ -1,0 +1,189 @@
+"""The engine as a process: start it, find it again, signal it, learn how it ended."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.process.identity import ProcessIdentity, boot_id, identify, is_alive
+from timellm_ops.process.records import EngineRecord, read_record, write_record
+from timellm_ops.process.tree import ProcessTree
+
+
+class ExitStatus(Struct, frozen=True):
+    """How a process ended. Both fields are `None` where nobody could learn it."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+class EngineHandle(Protocol):
+    """What the supervisor needs of an engine, real or fake."""
+
+    identity: ProcessIdentity
+
+    def exit_status(self) -> ExitStatus | None:
+        """How it ended; `None` while it lives."""
+        ...
+
+    def send_signal(self, number: int) -> None:
+        """Signal the whole tree."""
+        ...
+
+    def suspend(self) -> None:
+        """Stop the whole tree where it stands."""
+        ...
+
+    def resume(self) -> None:
+        """Let the whole tree go on."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """User and system seconds of the tree so far."""
+        ...
+
+
+class EngineProcess:
+    """A living engine: a child of this process, or one adopted from a supervisor that is gone."""
+
+    def __init__(
+        self,
+        identity: ProcessIdentity,
+        layout: RunLayout,
+        *,
+        foreign: bool,
+        child: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        self.identity = identity
+        self.foreign = foreign
+        self._layout = layout
+        self._child = child
+        self._tree = ProcessTree(identity)
+
+    def exit_status(self) -> ExitStatus | None:
+        """How it ended; `None` while it lives. Reaps the child."""
+        if self._child is not None:
+            code = self._child.poll()
+            if code is None:
+                return None
+            own = ExitStatus(signal=-code) if code < 0 else ExitStatus(code=code)
+        elif is_alive(self.identity):
+            return None
+        else:
+            own = ExitStatus()
+        return (recorded_exit(self._layout) or own) if self.foreign else own
+
+    def send_signal(self, number: int) -> None:
+        """Signal the whole tree. A suspended one acts on SIGTERM and SIGINT once resumed."""
+        self._tree.signal(number)
+
+    def suspend(self) -> None:
+        """SIGSTOP for the whole tree, repeated until no new member turns up."""
+        self._tree.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT for the whole tree."""
+        self._tree.signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL for the whole tree, also for what is left of it once the engine has ended."""
+        self._tree.signal(signal.SIGKILL)
+
+    def cpu_seconds(self) -> float:
+        """User and system seconds of the tree so far. Never decreases."""
+        return self._tree.cpu_seconds()
+
+
+def engine_argv(layout: RunLayout, config: Config, *, resume: bool = False) -> list[str]:
+    """The command line that trains this run."""
+    if config.foreign.command:
+        return [
+            "bash",
+            "-c",
+            _LAUNCHER,
+            "launcher",
+            config.foreign.command,
+            str(layout.engine_exit),
+        ]
+    argv = [sys.executable, "-m", "timellm_engine", "--run-dir", str(layout.root)]
+    return [*argv, "--resume"] if resume else argv
+
+
+_LAUNCHER = """
+trap : HUP INT TERM
+bash -c "$1"
+status=$?
+printf '%s\\n' "$status" >"$2.new" && mv -f "$2.new" "$2"
+exit "$status"
+"""
+"""Runs the user's command and leaves its exit status in a file, for a supervisor that is not its
+parent. Signals are for the command: a trapped (not ignored) signal is at its default again in
+the child, and bash goes on after the child has ended of it."""
+
+
+def launch(layout: RunLayout, config: Config, *, resume: bool = False) -> EngineProcess:
+    """Start the engine of a run, in a session of its own, and record which process it is.
+
+    Its output is appended to `engine.log`: a file never fills up or breaks as a pipe does when
+    the supervisor is gone. Raises `OSError` where it cannot be started.
+    """
+    foreign = bool(config.foreign.command)
+    return launch_argv(
+        layout,
+        engine_argv(layout, config, resume=resume),
+        workdir=Path(config.foreign.workdir) if foreign else None,
+        foreign=foreign,
+    )
+
+
+def launch_argv(
+    layout: RunLayout, argv: Sequence[str], *, workdir: Path | None = None, foreign: bool = False
+) -> EngineProcess:
+    """`launch` for a command line that is known already."""
+    with contextlib.suppress(FileNotFoundError):
+        layout.engine_exit.unlink()
+    log = os.open(layout.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=workdir,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    identity = identify(child.pid) or ProcessIdentity(child.pid, -1, boot_id())
+    write_record(layout.engine_process, EngineRecord(process=identity, foreign=foreign))
+    return EngineProcess(identity, layout, foreign=foreign, child=child)
+
+
+def adopt(layout: RunLayout) -> EngineProcess | None:
+    """The run's engine if it lives, though another process started it; else `None`."""
+    record = read_record(layout.engine_process, EngineRecord)
+    if record is None or not is_alive(record.process):
+        return None
+    return EngineProcess(record.process, layout, foreign=record.foreign)
+
+
+def recorded_exit(layout: RunLayout) -> ExitStatus | None:
+    """What the launcher of a foreign command has left in `engine.exit`; `None` if nothing.
+
+    A shell reports an end by signal n as 128 + n.
+    """
+    try:
+        status = int(layout.engine_exit.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    if 128 < status <= 128 + signal.NSIG:
+        return ExitStatus(signal=status - 128)
+    return ExitStatus(code=status)

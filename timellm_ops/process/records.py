@@ -1,0 +1,42 @@
+"""`engine.json` and `supervisor.json`: which process is which, for whoever comes later."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from timellm_ops.process.files import replace_file
+from timellm_ops.process.identity import ProcessIdentity
+
+
+class EngineRecord(Struct, frozen=True, kw_only=True):
+    """The whole of `engine.json`."""
+
+    process: ProcessIdentity
+    foreign: bool = False
+    """Started through the launcher, which writes `engine.exit`."""
+
+
+class SupervisorRecord(Struct, frozen=True, kw_only=True):
+    """The whole of `supervisor.json`."""
+
+    process: ProcessIdentity
+    socket: str
+    """Path of the socket that takes requests."""
+
+
+Record = TypeVar("Record", EngineRecord, SupervisorRecord)
+
+
+def write_record(path: Path, record: EngineRecord | SupervisorRecord) -> None:
+    """Put the record in place, whole. Raises `OSError`."""
+    replace_file(path, msgspec.json.encode(record) + b"\n")
+
+
+def read_record(path: Path, kind: type[Record]) -> Record | None:
+    """The record, or `None` where there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError):
+        return None
