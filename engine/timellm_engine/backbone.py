@@ -134,6 +134,7 @@ def _pretrained(section: BackboneSection) -> tuple[dict[str, Any], nn.Module, An
     depth = config.num_hidden_layers
     kept = _kept_layers(section.layers, depth, f'"{section.source}"')
     truncate(config, kept)
+    config.use_cache = False
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001 - whatever a foreign folder makes it raise
@@ -283,8 +284,7 @@ def _probe(model: nn.Module, embedding_size: int) -> tuple[bool, int]:
     others = torch.cat([tokens[:, :3], -tokens[:, 3:]], dim=1)
     dtype = next(model.parameters()).dtype
     first, second = (
-        model(inputs_embeds=inputs.to(dtype), use_cache=False).last_hidden_state
-        for inputs in (tokens, others)
+        model(inputs_embeds=inputs.to(dtype)).last_hidden_state for inputs in (tokens, others)
     )
     return torch.equal(first[:, :3], second[:, :3]), first.shape[-1]
 

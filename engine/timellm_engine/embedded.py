@@ -51,7 +51,7 @@ def embedded_model(layers: int, seed: int) -> nn.Module:
     from transformers import GPT2Config, GPT2Model
 
     settings = {key: value for key, value in SPECIFICATION.items() if key != "model_type"}
-    model: nn.Module = GPT2Model(GPT2Config(**{**settings, "n_layer": layers}))
+    model: nn.Module = GPT2Model(GPT2Config(**{**settings, "n_layer": layers, "use_cache": False}))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(_draw(name, parameter.shape, seed))

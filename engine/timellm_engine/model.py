@@ -163,15 +163,14 @@ class TimeLLM(nn.Module):
         at = at.flatten().to(device)
         embedded = self.word_embeddings(padded.to(device)).flatten(end_dim=1)
         inputs = embedded.index_copy(0, at, patches.flatten(end_dim=1).to(embedded.dtype))
-        mask = None
+        mask = {}
         if not self._described.causal:
-            mask = (torch.arange(total) < (lengths + count).unsqueeze(1)).long().to(device)
-        hidden = self.backbone(
-            inputs_embeds=inputs.view(rows, total, width), attention_mask=mask, use_cache=False
-        ).last_hidden_state
-        read = hidden[:, :, : self.d_ff].flatten(end_dim=1).index_select(0, at)
-        answer: Tensor = read.view(rows, count, self.d_ff).float()
-        return answer
+            kept = torch.arange(total) < (lengths + count).unsqueeze(1)
+            mask = {"attention_mask": kept.long().to(device)}
+        answer = self.backbone(inputs_embeds=inputs.view(rows, total, width), **mask)
+        hidden: Tensor = answer.last_hidden_state[:, :, : self.d_ff]
+        read = hidden.flatten(end_dim=1).index_select(0, at)
+        return read.view(rows, count, self.d_ff).float()
 
     def train(self, mode: bool = True) -> "TimeLLM":
         """Switch the trainable part; the backbone stays in evaluation mode."""
