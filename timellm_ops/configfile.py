@@ -1,10 +1,11 @@
 """Configuration files: from a TOML file and `--set` options to a resolved `Config`, and back."""
 
+import copy
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import tomli_w
@@ -14,6 +15,7 @@ from timellm_ops.contract.config import (
     Config,
     DataSection,
     RunSection,
+    Section,
 )
 from timellm_ops.contract.validation import ConfigError, parse_config
 
@@ -29,15 +31,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     The result is complete in itself: paths are absolute (relative ones start at the file's own
     folder, wherever they were given), and the run has a name. Raises `ConfigError`.
     """
-    tables = _read_tables(path)
-    keys = [_override(tables, text) for text in overrides]
-    try:
-        config = parse_config(tables, str(path))
-    except ConfigError as error:
-        if error.key in keys:
-            source = f"--set {error.key}"
-            raise ConfigError(source, "", error.found, error.expected) from None
-        raise
+    config = _parse_overridden(_read_tables(path), overrides, str(path))
     return _resolve(config, path.resolve())
 
 
@@ -67,13 +61,7 @@ def foreign_config(
     }
     if checkpoint:
         tables["foreign"]["checkpoint"] = checkpoint
-    keys = [_override(tables, text) for text in overrides]
-    try:
-        return parse_config(tables, "--engine-command")
-    except ConfigError as error:
-        if error.key not in keys:
-            raise
-        raise ConfigError(f"--set {error.key}", "", error.found, error.expected) from None
+    return _parse_overridden(tables, overrides, "--engine-command")
 
 
 def foreign_name(command: str) -> str:
@@ -115,6 +103,31 @@ def _read_tables(path: Path) -> dict[str, Any]:
         raise ConfigError(source, "", found, "TOML") from None
 
 
+def _parse_overridden(tables: dict[str, Any], overrides: Sequence[str], source: str) -> Config:
+    """Apply the overrides and check the whole; a message names the option where it is at fault."""
+    untouched = copy.deepcopy(tables)
+    keys = [_override(tables, text) for text in overrides]
+    try:
+        return parse_config(tables, source)
+    except ConfigError as error:
+        for key in keys:
+            above = key.startswith(f"{error.key}.") and not _holds(untouched, error.key)
+            if error.key == key or error.key.startswith(f"{key}.") or above:
+                place = "" if error.key == key else error.key
+                option = f"--set {key}"
+                raise ConfigError(option, place, error.found, error.expected) from None
+        raise
+
+
+def _holds(tables: Mapping[str, Any], key: str) -> bool:
+    found: Any = tables
+    for name in key.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return False
+        found = found[name]
+    return True
+
+
 def _override(tables: dict[str, Any], text: str) -> str:
     """Set one `key=value` in `tables`; returns the key."""
     key, equals, value = text.partition("=")
@@ -129,8 +142,20 @@ def _override(tables: dict[str, Any], text: str) -> str:
             found = f"a key below {'.'.join(names[:depth])}"
             raise ConfigError(f"--set {key}", "", found, "a table there, not a value")
         table = inner
-    table[names[-1]] = _value(value.strip())
+    parsed = _value(value.strip())
+    is_text = isinstance(parsed, str) or not _takes_text(names)
+    table[names[-1]] = parsed if is_text else value.strip()
     return key
+
+
+def _takes_text(names: Sequence[str]) -> bool:
+    """Whether the key holds a free text, so that `run.name=2031` is one without quotes."""
+    hint: Any = Config
+    for name in names:
+        if not (isinstance(hint, type) and issubclass(hint, Section)):
+            return False
+        hint = get_type_hints(hint).get(name)
+    return hint is str
 
 
 def _value(text: str) -> Any:

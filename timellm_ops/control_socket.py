@@ -119,7 +119,12 @@ class ControlServer:
         if connection in self._connections:
             self._connections.remove(connection)
             self._selector.unregister(connection.peer)
-            connection.close_when_answered()
+            connection.peer.close()
+
+    def present(self) -> bool:
+        """Whether the socket can still be found. A login's `XDG_RUNTIME_DIR` goes away with its
+        last session, which a run outlives: listen anew then, and record the new path."""
+        return self.path.is_socket()
 
     def close(self) -> None:
         """Stop listening, drop all connections and remove the socket. May be called twice."""
@@ -162,9 +167,6 @@ class _Connection:
             self.peer.sendall(_encoder.encode(reply) + b"\n")
         except OSError:
             self.ended = True
-
-    def close_when_answered(self) -> None:
-        self.peer.close()
 
 
 def _private_folder(folder: Path) -> None:

@@ -5,8 +5,9 @@ On the wire an event is a JSON object whose `type` is the class name. `at` is wa
 an imported log. Losses are mean squared errors on scaled data unless a name says otherwise.
 """
 
+import math
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
@@ -342,7 +343,10 @@ def decode_event(line: bytes) -> Event:
 
     Raises `msgspec.MsgspecError` (a `ValueError`) for anything else.
     """
-    event: Event = _event_decoder.decode(line)
+    try:
+        event: Event = _event_decoder.decode(line)
+    except msgspec.ValidationError:
+        event = msgspec.convert(_with_nan(msgspec.json.decode(line)), Event)
     return event
 
 
@@ -356,4 +360,27 @@ def decode_record(line: bytes) -> JournalRecord:
 
     Raises `msgspec.MsgspecError` (a `ValueError`) for anything else, a torn line included.
     """
-    return _record_decoder.decode(line)
+    try:
+        return _record_decoder.decode(line)
+    except msgspec.ValidationError:
+        fields = msgspec.json.decode(line)
+        if isinstance(fields, dict):
+            fields["event"] = _with_nan(fields.get("event"))
+        return msgspec.convert(fields, JournalRecord)
+
+
+_CLASSES: dict[object, type[BaseEvent]] = {kind.__name__: kind for kind in get_args(Event)}
+
+
+def _with_nan(fields: object) -> object:
+    """JSON has no NaN: a number that is not finite is written as null. Where a number must be, null
+    is read as NaN again, so that a loss which has diverged is on the record like any other."""
+    if not isinstance(fields, dict):
+        return fields
+    kind = _CLASSES.get(fields.get("type"), BaseEvent)
+    lost = [
+        field.encode_name
+        for field in msgspec.structs.fields(kind)
+        if field.type is float and field.encode_name in fields and fields[field.encode_name] is None
+    ]
+    return {**fields, **dict.fromkeys(lost, math.nan)}

@@ -1,5 +1,6 @@
 """`reduce(state, event) -> state`: pure, total, and the only way a `RunState` changes."""
 
+import math
 from typing import assert_never
 
 import msgspec
@@ -221,7 +222,7 @@ def _epoch_ended(state: RunState, event: ev.EpochEnded) -> RunState:
     )
     kept = tuple(r for r in state.rows if r.epoch != event.epoch)
     rows = tuple(sorted((*kept, row), key=lambda r: r.epoch))
-    best = min(rows, key=lambda r: r.vali_mse)
+    best = min(rows, key=lambda r: (math.isnan(r.vali_mse), r.vali_mse))
     return _replace(
         state,
         rows=rows,

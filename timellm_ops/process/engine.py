@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.process.identity import ProcessIdentity, boot_id, identify, is_alive
+from timellm_ops.process.identity import ProcessIdentity, identify, is_alive
 from timellm_ops.process.records import EngineRecord, read_record, write_record
 from timellm_ops.process.tree import ProcessTree
 
@@ -150,11 +150,12 @@ def launch_argv(
     """`launch` for a command line that is known already."""
     with contextlib.suppress(FileNotFoundError):
         layout.engine_exit.unlink()
+    gated = ["sh", "-c", _GATE, "gate", *argv]
     log = os.open(layout.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
+            gated,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd=workdir,
@@ -162,9 +163,26 @@ def launch_argv(
         )
     finally:
         os.close(log)
-    identity = identify(child.pid) or ProcessIdentity(child.pid, -1, boot_id())
-    write_record(layout.engine_process, EngineRecord(process=identity, foreign=foreign))
+    assert child.stdin is not None  # noqa: S101 - for the type checker
+    try:
+        identity = identify(child.pid)
+        if identity is None:
+            raise ProcessLookupError(f"process {child.pid} is gone before it began")
+        write_record(layout.engine_process, EngineRecord(process=identity, foreign=foreign))
+        child.stdin.write(b"go\n")
+        child.stdin.close()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+        child.kill()
+        child.wait()
+        raise
     return EngineProcess(identity, layout, foreign=foreign, child=child)
+
+
+_GATE = 'read -r go && exec "$@" </dev/null'
+"""Waits until the process is on record and then becomes the engine. If the supervisor is killed
+in between, its end of standard input closes and no engine nobody knows of ever runs."""
 
 
 def adopt(layout: RunLayout) -> EngineProcess | None:

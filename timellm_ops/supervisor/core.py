@@ -1,0 +1,327 @@
+"""The supervisor's mind: a turn's inputs and the time in; events, effects and replies out. Pure.
+
+Everything it concludes is an event; the state it acts on is `reduce` over exactly those events, so
+whoever reads the journal can retrace every action.
+"""
+
+import signal
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.commands import AnyRequest, Reply
+from timellm_ops.contract.config import PolicySection
+from timellm_ops.contract.control import Control
+from timellm_ops.contract.reduction import reduce
+from timellm_ops.contract.state import RunState
+from timellm_ops.contract.telemetry import GpuSample, TimedSample
+from timellm_ops.probe.protocol import Reading
+from timellm_ops.supervisor.answers import answer
+from timellm_ops.supervisor.effects import (
+    AnyEffect,
+    Continue,
+    Finish,
+    Signal,
+    Suspend,
+    WriteControl,
+)
+from timellm_ops.supervisor.ladder import MODES, Climb, is_stronger, next_signal
+from timellm_ops.supervisor.memory import Memory, remember
+from timellm_ops.supervisor.outcome import Evidence, conclude
+
+ACKNOWLEDGE_WITHIN_S = 60.0
+ACKNOWLEDGE_WITHIN_STEPS = 5
+"""A control must be acknowledged within this many seconds and this many steps, or a person is
+told. Longer than the longest stretch in which an engine does not look."""
+
+HARDWARE_STOP_PATIENCE_S = 60.0
+"""How long an engine may take to save itself when it is stopped for the hardware's sake."""
+
+RECENT_SAMPLES = 600
+"""Readings kept for the policies; at one a second, ten minutes."""
+
+_replace = msgspec.structs.replace
+
+Decide = Callable[
+    [PolicySection, RunState, Sequence[TimedSample], float], tuple[ev.PolicyDecision, ...]
+]
+"""`timellm_policies.decide`, passed in so that a test can put any rule in its place."""
+
+
+class Moment(Struct, frozen=True):
+    """Now, on both clocks: UTC wall time and monotonic seconds."""
+
+    at: datetime
+    t: float
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What stays the same for the whole run."""
+
+    policy: PolicySection
+    stop_grace_s: float
+    decide: Decide
+
+
+class Inputs(Struct, frozen=True, kw_only=True):
+    """Everything that reached the supervisor since its last turn."""
+
+    stream: tuple[tuple[ev.Event, int], ...] = ()
+    """The engine's events, each with the stream bytes accounted for (`engine_offset`)."""
+    observed: tuple[ev.Event, ...] = ()
+    """What the shell itself saw happen: a checkpoint on disk, an alert."""
+    reading: Reading | None = None
+    requests: tuple[AnyRequest, ...] = ()
+    interrupts: int = 0
+    """How often SIGINT or SIGTERM has reached the supervisor, since it started."""
+    exited: ev.EngineExited | None = None
+    evidence: Evidence = Evidence()
+    """What is on disk; looked at only when `exited` is set."""
+
+
+class Supervision(Struct, frozen=True, kw_only=True):
+    """What the supervisor knows between two turns. `run` and `memory` come from the journal."""
+
+    run: RunState = RunState()
+    memory: Memory = Memory()
+    control: Control | None = None
+    """As it is on disk; `None` for a foreign engine, which has none."""
+    control_t: float = 0.0
+    control_doubted: bool = False
+    """A person was told that `control` is not acknowledged."""
+    recent: tuple[TimedSample, ...] = ()
+    interrupts: int = 0
+    climb: Climb | None = None
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """What a turn came to. `replies` answer the inputs' requests in their order."""
+
+    supervision: Supervision
+    records: tuple[tuple[ev.Event, int | None], ...] = ()
+    effects: tuple[AnyEffect, ...] = ()
+    replies: tuple[Reply, ...] = ()
+
+
+def advance(settings: Settings, supervision: Supervision, inputs: Inputs, now: Moment) -> Turn:
+    """One turn: take in, reduce, decide, and say what is to be done.
+
+    The events are to be journaled before the effects are acted on.
+    """
+    draft = _Draft(supervision, now)
+    for event, offset in inputs.stream:
+        draft.record(event, offset)
+    for event in inputs.observed:
+        draft.record(event)
+    draft.take_reading(inputs.reading)
+    replies = tuple(draft.take_request(settings, request) for request in inputs.requests)
+    draft.take_interrupts(inputs.interrupts)
+    if inputs.exited is not None:
+        draft.record(inputs.exited)
+        draft.end(conclude(draft.run, draft.memory, inputs.exited, inputs.evidence))
+    elif draft.run.engine_pid is not None and not draft.run.ended:
+        draft.apply_policies(settings)
+        draft.steer(settings)
+    return Turn(
+        supervision=draft.supervision(),
+        records=tuple(draft.records),
+        effects=tuple(draft.effects),
+        replies=replies,
+    )
+
+
+def note(supervision: Supervision, event: ev.Event, now: Moment) -> Turn:
+    """Take in one fact that belongs to no turn, such as what came of an effect."""
+    draft = _Draft(supervision, now)
+    draft.record(event)
+    return Turn(supervision=draft.supervision(), records=tuple(draft.records))
+
+
+def control_written(supervision: Supervision, control: Control, now: Moment) -> Supervision:
+    """`control` is on disk. Until this is said, the core asks for it again each turn."""
+    return _replace(supervision, control=control, control_t=now.t, control_doubted=False)
+
+
+def next_control(supervision: Supervision) -> Control:
+    """What the engine is to be told now, under a number that no control has had before."""
+    before = supervision.control.sequence if supervision.control is not None else 0
+    return Control(
+        sequence=max(before, supervision.run.acknowledged) + 1,
+        desired=supervision.run.desired,
+        duty=supervision.memory.duty,
+    )
+
+
+class _Draft:
+    """A turn in the making. Mutable, and never seen outside of this module."""
+
+    def __init__(self, supervision: Supervision, now: Moment) -> None:
+        self.before = supervision
+        self.now = now
+        self.run = supervision.run
+        self.memory = supervision.memory
+        self.recent = supervision.recent
+        self.climb = supervision.climb
+        self.interrupts = supervision.interrupts
+        self.doubted = supervision.control_doubted
+        self.records: list[tuple[ev.Event, int | None]] = []
+        self.effects: list[AnyEffect] = []
+
+    def supervision(self) -> Supervision:
+        return _replace(
+            self.before,
+            run=self.run,
+            memory=self.memory,
+            recent=self.recent,
+            climb=self.climb,
+            interrupts=self.interrupts,
+            control_doubted=self.doubted,
+        )
+
+    def record(self, event: ev.Event, offset: int | None = None) -> None:
+        stamped = stamp(event, self.run, self.now)
+        self.memory = remember(self.memory, self.run, stamped)
+        self.run = reduce(self.run, stamped)
+        self.records.append((stamped, offset))
+
+    def take_reading(self, reading: Reading | None) -> None:
+        if reading is None:
+            return
+        if isinstance(reading, GpuSample):
+            self._keep(reading)
+            self.record(ev.Telemetry(sample=reading))
+            return
+        self._keep(None)
+        known = (self.run.telemetry_problem, self.run.telemetry_gone)
+        if known != (reading.reason, reading.permanent):
+            self.record(ev.TelemetryLost(reason=reading.reason, permanent=reading.permanent))
+
+    def _keep(self, sample: GpuSample | None) -> None:
+        self.recent = (*self.recent, TimedSample(self.now.t, sample))[-RECENT_SAMPLES:]
+
+    def take_request(self, settings: Settings, request: AnyRequest) -> Reply:
+        answered = answer(self.run, request, settings.stop_grace_s)
+        if answered.command is not None:
+            self.record(answered.command)
+        return answered.reply
+
+    def take_interrupts(self, count: int) -> None:
+        """Once is stop, twice is now, three times is kill; never back to a gentler way."""
+        if count <= self.interrupts:
+            return
+        self.interrupts = count
+        mode = MODES[min(count, len(MODES) - 1)]
+        if is_stronger(mode, self.run.stop):
+            self.record(ev.Command(who="signal", what=f"stop {mode}"))
+
+    def apply_policies(self, settings: Settings) -> None:
+        """Only while there is something left to decide: a stop under way outranks every rule."""
+        if self.run.stop not in (None, "after_checkpoint"):
+            return
+        for decision in settings.decide(settings.policy, self.run, self.recent, self.now.t):
+            if _changes_anything(self.run, decision):
+                self.record(decision)
+
+    def steer(self, settings: Settings) -> None:
+        if self.run.engine == "foreign":
+            self._steer_foreign()
+        else:
+            self._steer_own()
+        lowest = _lowest_signal(self.run, self.memory, self.now.t)
+        if lowest is None:
+            return
+        number = next_signal(self.climb, lowest, self.now.t, settings.stop_grace_s)
+        if number is None:
+            return
+        self.climb = Climb(number, self.now.t)
+        self.effects.append(Signal(number=number))
+        if self.run.engine == "foreign" and self.run.standing:
+            # A stopped process takes no signal but SIGKILL until it is continued.
+            self.effects.append(Continue())
+
+    def _steer_own(self) -> None:
+        control = self.before.control
+        wanted = next_control(self.before_with(self.run, self.memory))
+        if control is None or (control.desired, control.duty) != (wanted.desired, wanted.duty):
+            self.effects.append(WriteControl(control=wanted))
+            return
+        if control.sequence <= self.run.acknowledged or self.doubted:
+            return
+        # An engine that is still loading, or was resumed a moment ago, cannot have looked yet.
+        if self.memory.measured_since_t is None:
+            return
+        waited = self.now.t - max(self.before.control_t, self.memory.measured_since_t)
+        steps = ACKNOWLEDGE_WITHIN_STEPS * (self.run.seconds_per_iteration or 0.0)
+        if waited > max(ACKNOWLEDGE_WITHIN_S, steps):
+            self.doubted = True
+            self.record(
+                ev.Alert(
+                    level="warning",
+                    message=(
+                        f"the engine has not acknowledged {control.desired!r} for {waited:.0f} s;"
+                        " it may hang; `stop --now` ends it"
+                    ),
+                )
+            )
+
+    def before_with(self, run: RunState, memory: Memory) -> Supervision:
+        return _replace(self.before, run=run, memory=memory)
+
+    def _steer_foreign(self) -> None:
+        if self.run.desired == "pause" and not self.run.standing:
+            self.effects.append(Suspend())
+        elif self.run.standing and self.run.desired in ("run", "stop_after_checkpoint"):
+            self.effects.append(Continue())
+
+    def end(self, verdict: ev.RunEnded) -> None:
+        self.record(verdict)
+        self.effects.append(Finish(exit_code=verdict.exit_code))
+
+
+def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
+    """`event` with both times. An engine's own times are kept; within one boot, time in the
+    journal never runs backwards, or the seconds between two events would be counted twice."""
+    t = now.t if event.t is None else event.t
+    if run.t is not None and run.t <= now.t:
+        t = max(t, run.t)
+    return _replace(event, at=now.at if event.at is None else event.at, t=t)
+
+
+def _changes_anything(run: RunState, decision: ev.PolicyDecision) -> bool:
+    """Whether the journal does not already say this: policies are asked several times a second."""
+    held = any(hold.rule == decision.rule for hold in run.holds)
+    match decision.action:
+        case "pause":
+            return not held
+        case "resume":
+            return held
+        case "alert":
+            return all(notice.message != decision.reason for notice in run.notices[-1:])
+        case "pace":
+            return decision.value is not None
+        case "stop":
+            return True
+
+
+def _lowest_signal(run: RunState, memory: Memory, now_t: float) -> int | None:
+    """The gentlest signal that the run's way of stopping calls for; `None`: control will do."""
+    match run.stop:
+        case None:
+            return None
+        case "kill":
+            return signal.SIGKILL
+        case "now":
+            return signal.SIGTERM
+        case "checkpoint" if run.engine == "foreign":
+            return signal.SIGINT
+        case "after_checkpoint" if run.engine == "foreign" and memory.safe:
+            return signal.SIGINT
+        case _:
+            pass
+    waited = 0.0 if memory.stop_t is None else now_t - memory.stop_t
+    if run.stopping_for_hardware and waited > HARDWARE_STOP_PATIENCE_S:
+        return signal.SIGTERM
+    return None

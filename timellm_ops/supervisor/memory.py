@@ -1,0 +1,96 @@
+"""What the supervisor must remember of the journal that `RunState` does not hold.
+
+A pure fold over the journaled events, like the state itself, so that a supervisor that takes over
+a run knows exactly what the one before it knew.
+"""
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.state import RunState
+
+_replace = msgspec.structs.replace
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """Since the run was last started or resumed."""
+
+    steps_before: int = 0
+    """Steps of the whole run that were done when this start took it up."""
+    measured_since_t: float | None = None
+    """Since when the engine can be expected to read its control."""
+    duty: float = 1.0
+    """The pace that the policies want; the engine's confirmed one is `RunState.duty`."""
+    tested: bool = False
+    """The final test was done: training came to its natural end."""
+    failed: Literal["input", "preflight", "training"] | None = None
+    stop_t: float | None = None
+    """Since when the run is told to stop."""
+    stop_acknowledged: bool = False
+    saved_since_stop: bool = False
+    saved_standing: bool = False
+    """A checkpoint was saved during a pause: how an engine without a supervisor takes its leave."""
+    safe: str = ""
+    """Why a foreign script may be stopped after its checkpoint; empty: not yet."""
+
+
+def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
+    """The memory after `event`, which found the run in state `before`."""
+    match event:
+        case ev.RunStarted():
+            return Memory(steps_before=before.step)
+        case ev.TrainingStarted():
+            return _replace(memory, measured_since_t=event.t)
+        case ev.TestEvaluated():
+            return _replace(memory, tested=True)
+        case ev.EngineFailed():
+            return _replace(memory, failed=event.kind)
+        case ev.ControlAcknowledged(desired="stop_now" | "stop_after_checkpoint"):
+            return _replace(memory, stop_acknowledged=True)
+        case ev.Resumed():
+            return _replace(memory, saved_standing=False)
+        case ev.CheckpointSaved():
+            return _saved(memory, before, event)
+        case ev.EarlyStopping():
+            return _epoch_without_improvement(memory, before)
+        case ev.Command() if event.what.startswith("stop "):
+            return _stopping(memory, event)
+        case ev.PolicyDecision(action="stop"):
+            return _stopping(memory, event)
+        case ev.PolicyDecision(action="pace") if event.value is not None:
+            return _replace(memory, duty=min(1.0, max(0.01, event.value)))
+        case _:
+            return memory
+
+
+def _stopping(memory: Memory, event: ev.Event) -> Memory:
+    return _replace(memory, stop_t=event.t if memory.stop_t is None else memory.stop_t)
+
+
+def _saved(memory: Memory, before: RunState, event: ev.CheckpointSaved) -> Memory:
+    safe = memory.safe
+    if before.stop == "after_checkpoint" and not safe:
+        safe = f"the {event.kind} checkpoint is on disk"
+    return _replace(
+        memory,
+        saved_since_stop=memory.saved_since_stop or before.stop is not None,
+        saved_standing=before.standing,
+        safe=safe,
+    )
+
+
+def _epoch_without_improvement(memory: Memory, before: RunState) -> Memory:
+    if before.stop != "after_checkpoint" or memory.safe:
+        return memory
+    if before.best is None or before.writing == "best":
+        return memory  # still on its way to the disk: being saved is what makes it safe
+    return _replace(
+        memory,
+        safe=(
+            f"epoch {before.epoch} brought no improvement, and the best checkpoint, of epoch"
+            f" {before.best.epoch}, is already on disk"
+        ),
+    )

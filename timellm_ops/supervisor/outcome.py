@@ -1,0 +1,148 @@
+"""How a run ended: from what the journal holds and how the engine left, to one verdict.
+
+Exit codes: 0 finished, or stopped as asked; 2 bad input; 3 preflight failed; 4 training failed;
+5 stopped for the hardware's sake.
+"""
+
+import signal
+
+from msgspec import Struct
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.state import RunState
+from timellm_ops.supervisor.memory import Memory
+
+_REFUSED = {2: "bad input", 3: "a check before training failed"}
+_REFUSED_KINDS = {"input": 2, "preflight": 3}
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """What was found on disk after the engine had gone."""
+
+    last_line: str = ""
+    """The last line that the engine printed."""
+    last_on_disk: bool = False
+    """`checkpoints/last` is complete: its manifest, which is written last, is there."""
+
+
+def conclude(
+    state: RunState,
+    memory: Memory,
+    exited: ev.EngineExited,
+    evidence: Evidence,
+) -> ev.RunEnded:
+    """The end of a run whose engine is gone.
+
+    `exited` has neither code nor signal when the engine was adopted and nobody could learn how it
+    left; its own last events then decide.
+    """
+    if state.engine == "foreign":
+        return _conclude_foreign(state, memory, exited, evidence)
+    return _conclude_own(state, memory, exited, evidence)
+
+
+def _conclude_own(
+    state: RunState, memory: Memory, exited: ev.EngineExited, evidence: Evidence
+) -> ev.RunEnded:
+    if memory.failed is None and exited.signal is None and exited.code in (0, None):
+        if memory.tested:
+            return _ended("finished", 0, _finished(state))
+        if exited.code == 0 or _left_as_told(memory):
+            return _stopped_by_itself(state, memory, evidence)
+    if state.stop in ("now", "kill"):
+        return _stopped(state, f"ended at once as asked; {_lost(state)}")
+    code = exited.code if exited.code in _REFUSED else _REFUSED_KINDS.get(memory.failed or "")
+    if code is not None:
+        return _ended("refused", code, state.failure or evidence.last_line or _REFUSED[code])
+    return _failed(state, exited, evidence)
+
+
+def _left_as_told(memory: Memory) -> bool:
+    """For an engine whose exit status nobody saw: it was told to stop, and saved; or it saved
+    during a pause and was gone, which is what it does when its supervisor has been lost."""
+    return (memory.stop_acknowledged and memory.saved_since_stop) or memory.saved_standing
+
+
+def _stopped_by_itself(state: RunState, memory: Memory, evidence: Evidence) -> ev.RunEnded:
+    if evidence.last_on_disk and state.last is not None:
+        where = f"at step {state.last.step} of {state.total_steps or 'unknown'}"
+        saved = f"the checkpoint is on disk; go on with: {resume_command(state)}"
+        if state.stop is None:
+            why = "nobody supervised it" if memory.saved_standing else "a signal told it to"
+            return _stopped(state, f"the engine saved and left {where}, as {why}; {saved}")
+        return _stopped(state, f"stopped as asked {where}; {saved}")
+    if state.stop is not None and state.step <= memory.steps_before:
+        return _stopped(state, "stopped as asked before the first step; there was nothing to save")
+    unsaved = "the engine left without an error, but its last checkpoint is not on disk"
+    if state.stopping_for_hardware:
+        return _stopped(state, unsaved)
+    return _ended("failed", 4, unsaved)
+
+
+def _conclude_foreign(
+    state: RunState, memory: Memory, exited: ev.EngineExited, evidence: Evidence
+) -> ev.RunEnded:
+    if state.stop is None:
+        if exited.code == 0:
+            return _ended("finished", 0, _finished(state))
+        return _failed(state, exited, evidence)
+    if memory.safe:
+        return _stopped(state, f"stopped as asked: {memory.safe}; {_lost(state)}")
+    if exited.code == 0 and state.stop == "after_checkpoint":
+        return _ended("finished", 0, "the script came to its end before its next checkpoint")
+    return _stopped(state, f"stopped as asked; {_lost(state)}")
+
+
+def _stopped(state: RunState, reason: str) -> ev.RunEnded:
+    if state.stopping_for_hardware:
+        return _ended("stopped_for_hardware", 5, f"{state.stop_reason}; {reason}")
+    return _ended("stopped", 0, reason)
+
+
+def _failed(state: RunState, exited: ev.EngineExited, evidence: Evidence) -> ev.RunEnded:
+    word = state.failure or evidence.last_line
+    parts = [f"{how(exited)}{': ' if word else ''}{word}"]
+    if state.engine == "timellm" and evidence.last_on_disk:
+        parts.append(f"go on from the last checkpoint with: {resume_command(state)}")
+    if state.stopping_for_hardware:
+        return _ended("stopped_for_hardware", 5, "; ".join((state.stop_reason, *parts)))
+    return _ended("failed", 4, "; ".join(parts))
+
+
+def _ended(outcome: ev.Outcome, exit_code: int, reason: str) -> ev.RunEnded:
+    return ev.RunEnded(outcome=outcome, exit_code=exit_code, reason=reason)
+
+
+def _finished(state: RunState) -> str:
+    if state.final_mse is not None:
+        return f"training finished; test MSE {state.final_mse:.4f}"
+    if state.early_stopped:
+        return "training finished: no improvement for as many epochs as allowed"
+    return "training finished"
+
+
+def _lost(state: RunState) -> str:
+    """What stopping here costs."""
+    steps = state.steps_at_risk
+    if steps == 0:
+        return "no step is lost"
+    since = "since the last checkpoint" if state.best or state.last else "and no checkpoint yet"
+    return f"{steps} step{'s' if steps > 1 else ''} {since} {'are' if steps > 1 else 'is'} lost"
+
+
+def resume_command(state: RunState) -> str:
+    """The command that goes on with this run."""
+    return f"timellm-ops run --resume {state.run_id}"
+
+
+def how(exited: ev.EngineExited) -> str:
+    """How the engine left, in words."""
+    if exited.signal is not None:
+        try:
+            name = signal.Signals(exited.signal).name
+        except ValueError:
+            name = f"signal {exited.signal}"
+        return f"the engine was ended by {name}"
+    if exited.code is not None:
+        return f"the engine failed with exit code {exited.code}"
+    return "the engine is gone and nobody saw how"
