@@ -4,7 +4,6 @@ Everything it concludes is an event; the state it acts on is `reduce` over exact
 whoever reads the journal can retrace every action.
 """
 
-import signal
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -12,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.commands import AnyRequest, Reply
+from timellm_ops.contract.commands import STOP_MODES, AnyRequest, Reply
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.reduction import reduce
@@ -28,17 +27,14 @@ from timellm_ops.supervisor.effects import (
     Suspend,
     WriteControl,
 )
-from timellm_ops.supervisor.ladder import MODES, Climb, is_stronger, next_signal
-from timellm_ops.supervisor.memory import Memory, remember
+from timellm_ops.supervisor.ladder import Climb, is_stronger, lowest_signal, next_signal
+from timellm_ops.supervisor.memory import Memory, pace_of, remember
 from timellm_ops.supervisor.outcome import Evidence, conclude
 
 ACKNOWLEDGE_WITHIN_S = 60.0
 ACKNOWLEDGE_WITHIN_STEPS = 5
 """A control must be acknowledged within this many seconds and this many steps, or a person is
 told. Longer than the longest stretch in which an engine does not look."""
-
-HARDWARE_STOP_PATIENCE_S = 60.0
-"""How long an engine may take to save itself when it is stopped for the hardware's sake."""
 
 RECENT_SAMPLES = 600
 """Readings kept for the policies; at one a second, ten minutes."""
@@ -195,9 +191,14 @@ class _Draft:
             self.record(ev.Telemetry(sample=reading))
             return
         self._keep(None)
-        known = (self.run.telemetry_problem, self.run.telemetry_gone)
-        if known != (reading.reason, reading.permanent):
-            self.record(ev.TelemetryLost(reason=reading.reason, permanent=reading.permanent))
+        run = self.run
+        known = (run.telemetry_problem, run.telemetry_gone, run.telemetry_asleep)
+        if known != (reading.reason, reading.permanent, reading.asleep):
+            self.record(
+                ev.TelemetryLost(
+                    reason=reading.reason, permanent=reading.permanent, asleep=reading.asleep
+                )
+            )
 
     def _keep(self, sample: GpuSample | None) -> None:
         self.recent = (*self.recent, TimedSample(self.now.t, sample))[-RECENT_SAMPLES:]
@@ -210,37 +211,33 @@ class _Draft:
 
     def take_interrupts(self, count: int) -> None:
         """Once is stop, twice is now, three times is kill; never back to a gentler way."""
-        if count <= self.interrupts:
+        if count <= self.interrupts or self.run.ended:
             return
         self.interrupts = count
-        mode = MODES[min(count, len(MODES) - 1)]
+        mode = STOP_MODES[min(count, len(STOP_MODES) - 1)]
         if is_stronger(mode, self.run.stop):
             self.record(ev.Command(who="signal", what=f"stop {mode}"))
 
     def apply_policies(self, settings: Settings) -> None:
         """Only while there is something left to decide: a stop under way outranks every rule."""
-        if self.run.stop not in (None, "after_checkpoint"):
+        leaving = lowest_signal(self.run, self.memory, self.now.t) is not None
+        if leaving or self.run.stop not in (None, "after_checkpoint"):
             return
         for decision in settings.decide(settings.policy, self.run, self.recent, self.now.t):
-            if _changes_anything(self.run, decision):
+            if _changes_anything(self.run, self.memory, decision):
                 self.record(decision)
 
     def steer(self, settings: Settings) -> None:
+        lowest = lowest_signal(self.run, self.memory, self.now.t)
+        if lowest is not None:
+            number = next_signal(self.climb, lowest, self.now.t, settings.stop_grace_s)
+            if number is not None:
+                self.climb = Climb(number, self.now.t)
+                self.effects.append(Signal(number=number))
         if self.run.engine == "foreign":
-            self._steer_foreign()
+            self._steer_foreign(leaving=lowest is not None)
         else:
             self._steer_own()
-        lowest = _lowest_signal(self.run, self.memory, self.now.t)
-        if lowest is None:
-            return
-        number = next_signal(self.climb, lowest, self.now.t, settings.stop_grace_s)
-        if number is None:
-            return
-        self.climb = Climb(number, self.now.t)
-        self.effects.append(Signal(number=number))
-        if self.run.engine == "foreign" and self.run.standing:
-            # A stopped process takes no signal but SIGKILL until it is continued.
-            self.effects.append(Continue())
 
     def _steer_own(self) -> None:
         control = self.before.control
@@ -270,11 +267,14 @@ class _Draft:
     def before_with(self, run: RunState, memory: Memory) -> Supervision:
         return _replace(self.before, run=run, memory=memory)
 
-    def _steer_foreign(self) -> None:
-        if self.run.desired == "pause" and not self.run.standing:
-            self.effects.append(Suspend())
-        elif self.run.standing and self.run.desired in ("run", "stop_after_checkpoint"):
+    def _steer_foreign(self, *, leaving: bool) -> None:
+        """`leaving`: it has been sent a signal to end. A stopped process takes none but SIGKILL,
+        so from then on it is left to move, whatever holds there are."""
+        moves = leaving or self.run.desired != "pause"
+        if self.run.standing and moves:
             self.effects.append(Continue())
+        elif not self.run.standing and not moves:
+            self.effects.append(Suspend())
 
     def end(self, verdict: ev.RunEnded) -> None:
         self.record(verdict)
@@ -290,7 +290,7 @@ def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     return _replace(event, at=now.at if event.at is None else event.at, t=t)
 
 
-def _changes_anything(run: RunState, decision: ev.PolicyDecision) -> bool:
+def _changes_anything(run: RunState, memory: Memory, decision: ev.PolicyDecision) -> bool:
     """Whether the journal does not already say this: policies are asked several times a second."""
     held = any(hold.rule == decision.rule for hold in run.holds)
     match decision.action:
@@ -299,29 +299,8 @@ def _changes_anything(run: RunState, decision: ev.PolicyDecision) -> bool:
         case "resume":
             return held
         case "alert":
-            return all(notice.message != decision.reason for notice in run.notices[-1:])
+            return all(notice.message != decision.reason for notice in run.notices)
         case "pace":
-            return decision.value is not None
+            return decision.value is not None and pace_of(decision.value) != memory.duty
         case "stop":
             return True
-
-
-def _lowest_signal(run: RunState, memory: Memory, now_t: float) -> int | None:
-    """The gentlest signal that the run's way of stopping calls for; `None`: control will do."""
-    match run.stop:
-        case None:
-            return None
-        case "kill":
-            return signal.SIGKILL
-        case "now":
-            return signal.SIGTERM
-        case "checkpoint" if run.engine == "foreign":
-            return signal.SIGINT
-        case "after_checkpoint" if run.engine == "foreign" and memory.safe:
-            return signal.SIGINT
-        case _:
-            pass
-    waited = 0.0 if memory.stop_t is None else now_t - memory.stop_t
-    if run.stopping_for_hardware and waited > HARDWARE_STOP_PATIENCE_S:
-        return signal.SIGTERM
-    return None

@@ -4,13 +4,15 @@ import signal
 
 from msgspec import Struct
 
-from timellm_ops.contract.commands import StopMode
+from timellm_ops.contract.commands import StopMode, stronger
+from timellm_ops.contract.state import RunState
+from timellm_ops.supervisor.memory import Memory
 
 RUNGS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 """From asking to ending. A later rung is never followed by an earlier one."""
 
-MODES: tuple[StopMode, ...] = ("after_checkpoint", "checkpoint", "now", "kill")
-"""Ways to stop, from patient to abrupt. A run's way to stop only ever moves to the right."""
+HARDWARE_STOP_PATIENCE_S = 60.0
+"""How long an engine may take to save itself when it is stopped for the hardware's sake."""
 
 
 class Climb(Struct, frozen=True):
@@ -18,6 +20,27 @@ class Climb(Struct, frozen=True):
 
     number: int
     since_t: float
+
+
+def lowest_signal(run: RunState, memory: Memory, now_t: float) -> int | None:
+    """The gentlest signal that the run's way of stopping calls for; `None`: control will do."""
+    match run.stop:
+        case None:
+            return None
+        case "kill":
+            return signal.SIGKILL
+        case "now":
+            return signal.SIGTERM
+        case "checkpoint" if run.engine == "foreign":
+            return signal.SIGINT
+        case "after_checkpoint" if run.engine == "foreign" and memory.safe:
+            return signal.SIGINT
+        case _:
+            pass
+    waited = 0.0 if memory.stop_t is None else now_t - memory.stop_t
+    if run.stopping_for_hardware and waited > HARDWARE_STOP_PATIENCE_S:
+        return signal.SIGTERM
+    return None
 
 
 def next_signal(climb: Climb | None, lowest: int, now_t: float, grace_s: float) -> int | None:
@@ -36,4 +59,4 @@ def next_signal(climb: Climb | None, lowest: int, now_t: float, grace_s: float) 
 
 def is_stronger(mode: StopMode, than: StopMode | None) -> bool:
     """Whether asking for `mode` changes anything for a run that is already told to stop `than`."""
-    return than is None or MODES.index(mode) > MODES.index(than)
+    return stronger(mode, than) != than

@@ -12,6 +12,8 @@ from msgspec import Struct
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
+SLOWEST_PACE = 0.01
+
 _replace = msgspec.structs.replace
 
 
@@ -28,7 +30,7 @@ class Memory(Struct, frozen=True, kw_only=True):
     """The final test was done: training came to its natural end."""
     failed: Literal["input", "preflight", "training"] | None = None
     stop_t: float | None = None
-    """Since when the run is told to stop."""
+    """Since when the run is told to stop; where for the hardware's sake, since that was said."""
     stop_acknowledged: bool = False
     saved_since_stop: bool = False
     saved_standing: bool = False
@@ -43,7 +45,8 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
         case ev.RunStarted():
             return Memory(steps_before=before.step)
         case ev.TrainingStarted():
-            return _replace(memory, measured_since_t=event.t)
+            done = (event.start_epoch - 1) * event.steps_per_epoch + event.start_iteration
+            return _replace(memory, steps_before=done, measured_since_t=event.t)
         case ev.TestEvaluated():
             return _replace(memory, tested=True)
         case ev.EngineFailed():
@@ -57,17 +60,19 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
         case ev.EarlyStopping():
             return _epoch_without_improvement(memory, before)
         case ev.Command() if event.what.startswith("stop "):
-            return _stopping(memory, event)
+            return memory if before.stop is not None else _replace(memory, stop_t=event.t)
         case ev.PolicyDecision(action="stop"):
-            return _stopping(memory, event)
+            again = before.stopping_for_hardware
+            return memory if again else _replace(memory, stop_t=event.t)
         case ev.PolicyDecision(action="pace") if event.value is not None:
-            return _replace(memory, duty=min(1.0, max(0.01, event.value)))
+            return _replace(memory, duty=pace_of(event.value))
         case _:
             return memory
 
 
-def _stopping(memory: Memory, event: ev.Event) -> Memory:
-    return _replace(memory, stop_t=event.t if memory.stop_t is None else memory.stop_t)
+def pace_of(value: float) -> float:
+    """The share of the time that an engine is told to compute: never none, or it would hang."""
+    return min(1.0, max(SLOWEST_PACE, value))
 
 
 def _saved(memory: Memory, before: RunState, event: ev.CheckpointSaved) -> Memory:

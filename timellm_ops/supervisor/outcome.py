@@ -50,11 +50,23 @@ def _conclude_own(
         if exited.code == 0 or _left_as_told(memory):
             return _stopped_by_itself(state, memory, evidence)
     if state.stop in ("now", "kill"):
-        return _stopped(state, f"ended at once as asked; {_lost(state)}")
-    code = exited.code if exited.code in _REFUSED else _REFUSED_KINDS.get(memory.failed or "")
+        return _ended_at_once(state)
+    code = _refusal(memory, exited)
     if code is not None:
         return _ended("refused", code, state.failure or evidence.last_line or _REFUSED[code])
     return _failed(state, exited, evidence)
+
+
+def _refusal(memory: Memory, exited: ev.EngineExited) -> int | None:
+    """The exit code of an engine that could not begin. Its own words outweigh its exit code."""
+    if memory.failed is not None:
+        return _REFUSED_KINDS.get(memory.failed)
+    return exited.code if exited.code in _REFUSED else None
+
+
+def _ended_at_once(state: RunState) -> ev.RunEnded:
+    failure = f" ({state.failure})" if state.failure else ""
+    return _stopped(state, f"ended at once as asked{failure}; {_lost(state)}")
 
 
 def _left_as_told(memory: Memory) -> bool:
@@ -70,9 +82,12 @@ def _stopped_by_itself(state: RunState, memory: Memory, evidence: Evidence) -> e
         if state.stop is None:
             why = "nobody supervised it" if memory.saved_standing else "a signal told it to"
             return _stopped(state, f"the engine saved and left {where}, as {why}; {saved}")
-        return _stopped(state, f"stopped as asked {where}; {saved}")
+        return _stopped(state, f"{_as_asked(state)} {where}; {saved}")
     if state.stop is not None and state.step <= memory.steps_before:
-        return _stopped(state, "stopped as asked before the first step; there was nothing to save")
+        nothing = "before the first step; there was nothing to save"
+        return _stopped(state, f"{_as_asked(state)} {nothing}")
+    if state.stop in ("now", "kill"):
+        return _ended_at_once(state)
     unsaved = "the engine left without an error, but its last checkpoint is not on disk"
     if state.stopping_for_hardware:
         return _stopped(state, unsaved)
@@ -87,16 +102,23 @@ def _conclude_foreign(
             return _ended("finished", 0, _finished(state))
         return _failed(state, exited, evidence)
     if memory.safe:
-        return _stopped(state, f"stopped as asked: {memory.safe}; {_lost(state)}")
-    if exited.code == 0 and state.stop == "after_checkpoint":
-        return _ended("finished", 0, "the script came to its end before its next checkpoint")
-    return _stopped(state, f"stopped as asked; {_lost(state)}")
+        return _stopped(state, f"{_as_asked(state)}: {memory.safe}; {_lost(state)}")
+    if state.stop == "after_checkpoint":
+        # It was sent no signal yet: however it went, it went by itself.
+        if exited.code == 0:
+            return _ended("finished", 0, "the script came to its end before its next checkpoint")
+        return _failed(state, exited, evidence)
+    return _stopped(state, f"{_as_asked(state)}; {_lost(state)}")
 
 
 def _stopped(state: RunState, reason: str) -> ev.RunEnded:
     if state.stopping_for_hardware:
         return _ended("stopped_for_hardware", 5, f"{state.stop_reason}; {reason}")
     return _ended("stopped", 0, reason)
+
+
+def _as_asked(state: RunState) -> str:
+    return "stopped" if state.stopping_for_hardware else "stopped as asked"
 
 
 def _failed(state: RunState, exited: ev.EngineExited, evidence: Evidence) -> ev.RunEnded:

@@ -1,0 +1,284 @@
+"""The supervisor's shell, turn by turn, with fakes at the seams and a real folder and socket."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+from fakes import FakeClock, FakeEngine, FakeProbe, FakeStream, FakeWatch, samples
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.commands import AnyRequest, PauseRun, Reply, ResumeRun, StopRun
+from timellm_ops.contract.config import PolicySection, ThermalSection
+from timellm_ops.contract.control import Control, Heartbeat
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.control_socket import send_request
+from timellm_ops.journal import Journal, read_records
+from timellm_ops.process.engine import ExitStatus
+from timellm_ops.supervisor import core
+from timellm_ops.supervisor.loop import Supervisor, Surroundings
+from timellm_ops.supervisor.rebuild import recall, take_over
+from timellm_ops.supervisor.reception import Reception
+from timellm_policies import decide
+
+
+@dataclass
+class Bench:
+    """A supervisor with everything around it at hand."""
+
+    root: Path
+    foreign: bool = False
+    readings: list[float | None] = field(default_factory=lambda: [50.0])
+
+    def __post_init__(self) -> None:
+        self.layout = RunLayout(self.root)
+        self.clock = FakeClock()
+        self.stream = FakeStream()
+        self.watch = FakeWatch()
+        self.engine = FakeEngine()
+        self.probe = FakeProbe(readings=samples(self.readings))
+        self.journal = Journal.open(self.layout.journal)
+        self.socket = self.root / "s"
+        self.supervisor = self.make(core.Supervision())
+        self.supervisor.note(
+            ev.RunStarted(
+                run_id="20260131-214503-t-0000",
+                name="t",
+                engine="foreign" if self.foreign else "timellm",
+                gpu="simulated",
+            )
+        )
+        self.supervisor.note(ev.EngineStarted(pid=4711))
+
+    def make(self, supervision: core.Supervision) -> Supervisor:
+        self.reception = Reception(self.clock, path=lambda: self.socket, announce=lambda _: None)
+        return Supervisor(
+            around=Surroundings(
+                layout=self.layout,
+                clock=self.clock,
+                journal=self.journal,
+                stream=self.stream,
+                watch=self.watch,
+                probe=self.probe,
+                reception=self.reception,
+                pid=99,
+            ),
+            settings=core.Settings(
+                policy=PolicySection(thermal=ThermalSection(samples=1, window=1, min_dwell_s=0.0)),
+                stop_grace_s=5.0,
+                decide=decide,
+            ),
+            supervision=supervision,
+            engine=self.engine,
+        )
+
+    def turn(self, seconds: float = 1.0) -> None:
+        self.clock.t += seconds
+        self.supervisor.turn()
+
+    def ask(self, request: AnyRequest) -> Reply:
+        """Send a request over the real socket while a turn is made."""
+        replies: list[Reply] = []
+        client = threading.Thread(
+            target=lambda: replies.append(send_request(self.socket, request, 20.0))
+        )
+        client.start()
+        while client.is_alive():
+            self.turn(0.01)
+            client.join(0.01)
+        return replies[0]
+
+    def control(self) -> Control:
+        return msgspec.json.decode(self.layout.control.read_bytes(), type=Control)
+
+    def events(self) -> list[ev.Event]:
+        return [record.event for record in read_records(self.layout.journal)]
+
+    def kinds(self) -> list[str]:
+        events = [e for e in self.events() if not isinstance(e, ev.Telemetry)]
+        return [type(event).__name__ for event in events]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.reception.close()
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path, foreign=True)
+    yield made
+    made.reception.close()
+
+
+def training() -> ev.TrainingStarted:
+    return ev.TrainingStarted(
+        epochs=2, steps_per_epoch=10, batch_size=4, train_samples=40, vali_samples=8,
+        test_samples=8, trainable_parameters=1, frozen_parameters=1, backbone="b", device="cpu",
+        patience=3,
+    )  # fmt: skip
+
+
+def test_what_the_engine_says_is_journaled_with_the_bytes_it_accounts_for(bench: Bench) -> None:
+    bench.stream.say(training(), ev.Progress(iteration=1, epoch=1, loss=0.5))
+    bench.turn()
+    records = [r for r in read_records(bench.layout.journal) if r.engine_offset is not None]
+    assert [type(r.event) for r in records] == [ev.TrainingStarted, ev.Progress]
+    assert [r.engine_offset for r in records] == [100, 200]
+    assert bench.supervisor.supervision.run.iteration == 1
+
+
+def test_each_turn_leaves_a_sign_of_life(bench: Bench) -> None:
+    bench.turn(5.0)
+    beat = msgspec.json.decode(bench.layout.heartbeat.read_bytes(), type=Heartbeat)
+    assert (beat.pid, beat.t) == (99, bench.clock.t)
+
+
+def test_heat_pauses_and_cold_resumes_and_both_are_in_the_journal(bench: Bench) -> None:
+    bench.probe.readings = samples([50.0, 86.0, 80.0, 74.0])
+    bench.turn()
+    bench.turn()
+    assert bench.control().desired == "pause"
+    bench.turn()
+    assert bench.control().desired == "pause"  # within the band nothing changes
+    bench.turn()
+    assert bench.control().desired == "run"
+    decisions = [e for e in bench.events() if isinstance(e, ev.PolicyDecision)]
+    assert [(d.action, d.value) for d in decisions] == [("pause", 86.0), ("resume", 74.0)]
+    assert all(d.reason for d in decisions)
+
+
+def test_a_request_is_answered_journaled_and_acted_on(bench: Bench) -> None:
+    bench.turn()
+    assert bench.ask(PauseRun(who="tester")).ok
+    assert bench.control().desired == "pause"
+    assert bench.ask(ResumeRun(who="tester")).ok
+    assert bench.control().desired == "run"
+    commands = [(e.who, e.what) for e in bench.events() if isinstance(e, ev.Command)]
+    assert commands == [("tester", "pause"), ("tester", "resume")]
+
+
+def test_a_stop_is_told_to_the_engine_and_its_end_is_the_end_of_the_run(bench: Bench) -> None:
+    bench.stream.say(training(), ev.Progress(iteration=3, epoch=1, loss=0.5))
+    bench.turn()
+    assert bench.ask(StopRun()).ok
+    assert bench.control().desired == "stop_now"
+    saved = ev.CheckpointSaved(kind="last", path="p", bytes=1, epoch=1, iteration=3)
+    bench.stream.say(ev.ControlAcknowledged(sequence=2, desired="stop_now"), saved)
+    manifest = bench.layout.checkpoints / "last" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}", encoding="utf-8")
+    bench.engine.ended = ExitStatus(code=0)
+    bench.turn()
+    assert bench.supervisor.exit_code == 0
+    last = bench.events()[-1]
+    assert isinstance(last, ev.RunEnded)
+    assert last.outcome == "stopped"
+
+
+def test_the_last_words_of_an_engine_come_before_its_end(bench: Bench) -> None:
+    bench.turn()
+    bench.stream.say(ev.EngineFailed(message="the loss is not a number", kind="training"))
+    bench.engine.ended = ExitStatus(code=4)
+    bench.turn()
+    assert bench.kinds()[-3:] == ["EngineFailed", "EngineExited", "RunEnded"]
+    assert bench.supervisor.exit_code == 4
+
+
+def test_what_an_engine_leaves_behind_is_killed(bench: Bench) -> None:
+    bench.engine.ended = ExitStatus(signal=9)
+    bench.turn()
+    assert bench.engine.signals == [signal.SIGKILL]
+
+
+def test_a_foreign_script_is_suspended_and_continued(foreign: Bench) -> None:
+    foreign.probe.readings = samples([50.0, 86.0, 74.0])
+    foreign.turn()
+    foreign.turn()
+    assert foreign.engine.suspended
+    assert foreign.supervisor.supervision.run.standing
+    foreign.turn()
+    assert not foreign.engine.suspended
+    assert [k for k in foreign.kinds() if k in ("Paused", "Resumed")] == ["Paused", "Resumed"]
+    assert not foreign.layout.control.exists()
+
+
+def test_a_foreign_checkpoint_is_waited_for_after_the_script_has_ended(foreign: Bench) -> None:
+    foreign.turn()
+    foreign.stream.say(ev.CheckpointWriting(kind="best", vali_mse=0.4))
+    foreign.turn()
+    assert len(foreign.watch.expected) == 1
+    foreign.watch.pending = True
+    foreign.engine.ended = ExitStatus(code=0)
+    foreign.turn()
+    assert foreign.supervisor.exit_code is None
+    foreign.watch.seen = [ev.CheckpointSaved(kind="best", path="p", bytes=3)]
+    foreign.watch.pending = False
+    foreign.turn()
+    assert foreign.kinds()[-3:] == ["CheckpointSaved", "EngineExited", "RunEnded"]
+    assert foreign.supervisor.exit_code == 0
+
+
+def test_a_missing_checkpoint_does_not_keep_an_ended_script_from_its_verdict(
+    foreign: Bench,
+) -> None:
+    foreign.watch.pending = True
+    foreign.engine.ended = ExitStatus(code=0)
+    for _ in range(5):
+        foreign.turn(5.0)
+    assert foreign.supervisor.exit_code == 0
+
+
+def test_a_control_file_that_cannot_be_written_is_told_once_and_tried_again(bench: Bench) -> None:
+    bench.layout.control.mkdir()  # nothing can be renamed over a folder that is not empty
+    (bench.layout.control / "x").touch()
+    for _ in range(3):
+        bench.turn()
+    alerts = [e for e in bench.events() if isinstance(e, ev.Alert)]
+    assert len(alerts) == 1
+    assert "control.json" in alerts[0].message
+    (bench.layout.control / "x").unlink()
+    bench.layout.control.rmdir()
+    bench.turn()
+    assert bench.control().desired == "run"
+
+
+def test_ctrl_c_climbs_the_ladder(bench: Bench) -> None:
+    bench.stream.say(training())
+    bench.turn()
+    bench.supervisor.interrupts = 1
+    bench.turn()
+    assert (bench.control().desired, bench.engine.signals) == ("stop_now", [])
+    bench.supervisor.interrupts = 2
+    bench.turn()
+    assert bench.engine.signals == [signal.SIGTERM]
+    bench.supervisor.interrupts = 3
+    bench.turn()
+    assert bench.engine.signals == [signal.SIGTERM, signal.SIGKILL]
+
+
+def test_a_successor_knows_what_its_predecessor_knew(bench: Bench) -> None:
+    bench.probe.readings = samples([86.0])
+    bench.stream.say(training(), ev.Progress(iteration=7, epoch=1, loss=0.25))
+    for _ in range(3):
+        bench.turn()
+    before = bench.supervisor.supervision
+    past = recall(read_records(bench.layout.journal))
+    after = take_over(past, bench.control(), bench.clock.t)
+    assert after.run == before.run
+    assert after.memory == before.memory
+    assert after.control == before.control
+    assert after.recent == before.recent
+    assert past.engine_offset == bench.stream.offset
+
+
+def test_a_socket_that_vanishes_is_opened_anew(bench: Bench) -> None:
+    bench.turn()
+    bench.socket.unlink()
+    bench.turn(10.0)
+    assert bench.ask(PauseRun()).ok

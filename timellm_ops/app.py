@@ -1,0 +1,262 @@
+"""Composition root: puts a supervisor together and lets it run in a process of its own.
+
+`start_supervisor` is what the command line calls; `main` is what runs in the new process, as
+`python -m timellm_ops.app`. The new process leads a session of its own, so that it outlives the
+terminal, and takes its orders from standard input, one JSON object.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Literal, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from timellm_ops.adapters import open_stream, open_watch
+from timellm_ops.clock import SystemClock
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.control import Control
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.control_socket import socket_path
+from timellm_ops.journal import Journal, read_records
+from timellm_ops.probe import open_probe
+from timellm_ops.process.engine import EngineHandle, ExitStatus, adopt, launch, recorded_exit
+from timellm_ops.process.identity import identify, is_alive
+from timellm_ops.process.lock import FileLock
+from timellm_ops.process.records import (
+    EngineRecord,
+    SupervisorRecord,
+    read_record,
+    write_record,
+)
+from timellm_ops.process.tree import kill_tree
+from timellm_ops.store import load_config
+from timellm_ops.supervisor.core import Settings, next_control
+from timellm_ops.supervisor.loop import Supervisor, Surroundings
+from timellm_ops.supervisor.rebuild import Past, recall, start_anew, take_over
+from timellm_ops.supervisor.reception import Reception
+
+_START_WITHIN_S = 30.0
+_LOOK_EVERY_S = 0.02
+
+Mode = Literal["start", "resume", "adopt"]
+"""`start`: a run that has never run; `resume`: one that has ended, from its last checkpoint;
+`adopt`: one whose supervisor is gone."""
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What the new process is told."""
+
+    root: str
+    mode: Mode
+    findings: tuple[str, ...] = ()
+    """Of the checks before the start."""
+    command: str = ""
+    """The command line that asked for the run."""
+
+
+class SupervisorFailed(RuntimeError):  # noqa: N818 - it says what happened
+    """No supervisor came up. The text is one line."""
+
+
+def start_supervisor(order: Order) -> None:
+    """Start a supervisor process and wait until it is in charge. Raises `SupervisorFailed`."""
+    layout = RunLayout(Path(order.root))
+    log = os.open(layout.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "timellm_ops.app"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=layout.root,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SupervisorFailed(f"no supervisor could be started: {error}") from error
+    finally:
+        os.close(log)
+    assert child.stdin is not None  # noqa: S101 - for the type checker
+    with contextlib.suppress(BrokenPipeError), child.stdin as orders:
+        orders.write(msgspec.json.encode(order))
+    _wait_until_in_charge(layout, child)
+
+
+def _wait_until_in_charge(layout: RunLayout, child: subprocess.Popen[bytes]) -> None:
+    give_up_t = time.monotonic() + _START_WITHIN_S
+    while time.monotonic() < give_up_t:
+        code = child.poll()
+        record = read_record(layout.supervisor_process, SupervisorRecord)
+        if record is not None and record.process.pid == child.pid:
+            return
+        if record is not None and is_alive(record.process):
+            return  # somebody else was faster, and one is enough
+        if code is not None:
+            if code == 0:
+                return
+            raise SupervisorFailed(
+                f"the supervisor ended with code {code} as it began: see {layout.supervisor_log}"
+            )
+        time.sleep(_LOOK_EVERY_S)
+    raise SupervisorFailed(
+        f"the supervisor is not up after {_START_WITHIN_S:g} s: see {layout.supervisor_log}"
+    )
+
+
+def main() -> int:
+    """The supervisor process: take charge of the run that standard input names, until it ends."""
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    layout = RunLayout(Path(order.root))
+    lock = FileLock.acquire(layout.supervisor_lock)
+    if lock is None:
+        sys.stderr.write("another supervisor has this run\n")
+        return 0
+    with lock:
+        return _supervise(layout, load_config(layout), order)
+
+
+def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
+    past = recall(read_records(layout.journal))
+    if order.mode == "adopt" and past.run.ended:
+        return past.run.exit_code or 0
+    engine: list[EngineHandle] = []
+    living = adopt(layout)
+    if living is not None:
+        engine.append(living)
+    elif (before := read_record(layout.engine_process, EngineRecord)) is not None:
+        kill_tree(before.process)  # what an engine that is gone has left behind
+    with _surroundings(layout, config, past, engine) as around:
+        supervisor = _prepared(around, config, past, living)
+        _listen_to_signals(supervisor)
+        match order.mode:
+            case "adopt":
+                pid = None if living is None else living.identity.pid
+                supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=pid))
+            case "start" | "resume":
+                if living is None and not _launch(supervisor, config, order, engine):
+                    return 3
+            case _:
+                assert_never(order.mode)
+        if around.reception.problem:
+            supervisor.note(ev.Alert(level="error", message=around.reception.problem))
+        return supervisor.run()
+
+
+@contextlib.contextmanager
+def _surroundings(
+    layout: RunLayout, config: Config, past: Past, engine: list[EngineHandle]
+) -> Iterator[Surroundings]:
+    """Open everything a supervisor needs, and close it however the supervisor ends."""
+    clock = SystemClock()
+    own = identify(os.getpid())
+    assert own is not None  # noqa: S101 - this process is there
+    with contextlib.ExitStack() as stack:
+        journal = Journal.open(layout.journal)
+        stack.callback(journal.close)
+        probe = open_probe(config.gpu, activity=lambda: engine[-1].cpu_seconds() if engine else 0.0)
+        stack.callback(probe.close)
+        reception = Reception(
+            clock,
+            path=lambda: socket_path(layout.root),
+            announce=lambda path: write_record(
+                layout.supervisor_process, SupervisorRecord(process=own, socket=str(path))
+            ),
+        )
+        stack.callback(reception.close)
+        yield Surroundings(
+            layout=layout,
+            clock=clock,
+            journal=journal,
+            stream=open_stream(layout, config, past.engine_offset),
+            watch=open_watch(config, past.run),
+            probe=probe,
+            reception=reception,
+            pid=own.pid,
+        )
+
+
+def _prepared(
+    around: Surroundings,
+    config: Config,
+    past: Past,
+    living: EngineHandle | None,
+) -> Supervisor:
+    from timellm_policies import decide
+
+    control = _control_on_disk(around.layout)
+    supervision = (
+        take_over(past, control, around.clock.monotonic())
+        if living is not None
+        else start_anew(past, control)
+    )
+    return Supervisor(
+        around=around,
+        settings=Settings(
+            policy=config.policy, stop_grace_s=config.supervisor.stop_grace_s, decide=decide
+        ),
+        supervision=supervision,
+        engine=living,
+        gone=recorded_exit(around.layout) or ExitStatus(),
+    )
+
+
+def _launch(
+    supervisor: Supervisor, config: Config, order: Order, engine: list[EngineHandle]
+) -> bool:
+    """Begin or resume the run with a new engine; whether there is one now."""
+    around, foreign = supervisor.around, bool(config.foreign.command)
+    supervisor.drain()
+    supervisor.note(
+        ev.RunStarted(
+            run_id=around.layout.run_id,
+            name=config.run.name,
+            engine="foreign" if foreign else "timellm",
+            command=order.command,
+            gpu=around.probe.source,
+            supervisor_pid=around.pid,
+            resumed=order.mode == "resume",
+        )
+    )
+    supervisor.note(ev.PreflightDone(findings=order.findings))
+    if not foreign:
+        # An engine that is resumed must not find the stop that ended it the last time.
+        supervisor.write_control(next_control(supervisor.supervision))
+    try:
+        started = launch(around.layout, config, resume=order.mode == "resume")
+    except OSError as error:
+        text = f"the engine could not be started: {error}"
+        supervisor.note(ev.EngineFailed(message=text, kind="preflight"))
+        supervisor.note(ev.RunEnded(outcome="refused", exit_code=3, reason=text))
+        return False
+    engine.append(started)
+    supervisor.engine = started
+    supervisor.note(ev.EngineStarted(pid=started.identity.pid))
+    return True
+
+
+def _control_on_disk(layout: RunLayout) -> Control | None:
+    try:
+        return msgspec.json.decode(layout.control.read_bytes(), type=Control)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _listen_to_signals(supervisor: Supervisor) -> None:
+    def interrupted(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        supervisor.interrupts += 1
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

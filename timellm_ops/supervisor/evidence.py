@@ -1,0 +1,28 @@
+"""What is on disk once an engine has gone: read, never judged."""
+
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.supervisor.outcome import Evidence
+
+_TAIL_BYTES = 1 << 14
+_LONGEST_LINE = 300
+
+
+def look_for_evidence(layout: RunLayout) -> Evidence:
+    """The engine's last line, and whether `checkpoints/last` is whole."""
+    return Evidence(
+        last_line=_last_line(layout),
+        last_on_disk=(layout.checkpoints / "last" / "manifest.json").exists(),
+    )
+
+
+def _last_line(layout: RunLayout) -> str:
+    try:
+        with layout.engine_log.open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - _TAIL_BYTES))
+            tail = log.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in tail.replace("\r", "\n").split("\n")]
+    shown = "".join(c for c in next(filter(None, reversed(lines)), "") if c.isprintable())
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"

@@ -1,0 +1,218 @@
+"""The supervisor's shell: reads streams, probe and socket, and does what the core says.
+
+One thread and no locks. A turn is: look at everything, advance the core, write the journal, act.
+The journal is written before anything is acted on, so that whoever takes over knows of it.
+"""
+
+import contextlib
+import signal
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import msgspec
+
+from timellm_ops.adapters.protocol import CheckpointWatch, EngineStream
+from timellm_ops.clock import Clock
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.control import Control, Heartbeat
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.journal import Journal
+from timellm_ops.probe.protocol import GpuProbe
+from timellm_ops.process.engine import EngineHandle, ExitStatus
+from timellm_ops.process.files import replace_file
+from timellm_ops.supervisor import core
+from timellm_ops.supervisor.effects import (
+    AnyEffect,
+    Continue,
+    Finish,
+    Signal,
+    Suspend,
+    WriteControl,
+)
+from timellm_ops.supervisor.evidence import look_for_evidence
+from timellm_ops.supervisor.reception import Reception
+
+TURN_S = 0.2
+"""The longest wait between two turns; a request ends it at once."""
+HEARTBEAT_S = 1.0
+LAST_CHECKPOINT_S = 10.0
+"""How long an ended script's last checkpoint file is waited for before the verdict."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Everything outside that a supervisor touches. Each can be a fake."""
+
+    layout: RunLayout
+    clock: Clock
+    journal: Journal
+    stream: EngineStream
+    watch: CheckpointWatch
+    probe: GpuProbe
+    reception: Reception
+    pid: int
+
+
+@dataclass
+class Supervisor:
+    """Keeps one run until its engine is gone. `interrupts` is set by signal handlers."""
+
+    around: Surroundings
+    settings: core.Settings
+    supervision: core.Supervision
+    engine: EngineHandle | None
+    """`None`: it is gone, and only the verdict is missing."""
+    gone: ExitStatus = field(default=ExitStatus())
+    """How an engine ended that is not there any more."""
+    interrupts: int = 0
+    exit_code: int | None = None
+    _beat_t: float | None = None
+    _ended: ExitStatus | None = None
+    _ended_t: float = 0.0
+    _control_problem: str = field(default="", repr=False)
+    _journal_problem: str = field(default="", repr=False)
+
+    def run(self) -> int:
+        """Turn until the run is over; returns its exit code."""
+        while self.exit_code is None:
+            self.turn()
+        return self.exit_code
+
+    def note(self, event: ev.Event) -> None:
+        """Journal one fact that belongs to no turn."""
+        turn = core.note(self.supervision, event, self._now())
+        self.supervision = turn.supervision
+        self._write(turn)
+
+    def drain(self) -> None:
+        """Journal what an earlier engine has left in its stream, before a new one adds to it."""
+        for event, offset in self._stream_events():
+            turn = core.note(self.supervision, event, self._now())
+            self.supervision = turn.supervision
+            self.around.journal.append(turn.records[0][0], offset)
+
+    def turn(self) -> None:
+        """Wait for a request or a fraction of a second, then see to everything once."""
+        around = self.around
+        requests = around.reception.wait(TURN_S)
+        now = self._now()
+        self._beat(now)
+        exited = self._look_at_engine(now.t)
+        inputs = core.Inputs(
+            stream=self._stream_events(),
+            observed=self._watch_checkpoints(now.t),
+            reading=around.probe.poll(now.t),
+            requests=tuple(pending.request for pending in requests),
+            interrupts=self.interrupts,
+        )
+        if exited is not None and not self._waits_for_checkpoint(now.t):
+            inputs = msgspec.structs.replace(
+                inputs,
+                exited=ev.EngineExited(code=exited.code, signal=exited.signal),
+                evidence=look_for_evidence(around.layout),
+            )
+        elif exited is not None:
+            # Nothing is left to steer: only take in what still comes.
+            inputs = msgspec.structs.replace(inputs, interrupts=self.supervision.interrupts)
+        before = self.supervision
+        turn = core.advance(self.settings, before, inputs, now)
+        self.supervision = turn.supervision
+        self._write(turn)
+        for pending, reply in zip(requests, turn.replies, strict=True):
+            pending.reply(reply)
+        for effect in turn.effects:
+            self._act(effect)
+
+    def write_control(self, control: Control) -> bool:
+        """Put `control.json` in place; whether it is there now. Says so once where it is not."""
+        try:
+            replace_file(self.around.layout.control, msgspec.json.encode(control), durable=False)
+        except OSError as error:
+            problem = f"control.json cannot be written: {error.strerror or error}"
+            if problem != self._control_problem:
+                self._control_problem = problem
+                text = f"{problem}; the engine cannot be paused or stopped gently until it can"
+                self.note(ev.Alert(level="error", message=text))
+            return False
+        self._control_problem = ""
+        self.supervision = core.control_written(self.supervision, control, self._now())
+        return True
+
+    def _now(self) -> core.Moment:
+        clock = self.around.clock
+        return core.Moment(at=clock.wall(), t=clock.monotonic())
+
+    def _beat(self, now: core.Moment) -> None:
+        if self._beat_t is not None and 0.0 <= now.t - self._beat_t < HEARTBEAT_S:
+            return
+        self._beat_t = now.t
+        beat = Heartbeat(pid=self.around.pid, t=now.t)
+        with contextlib.suppress(OSError):
+            replace_file(self.around.layout.heartbeat, msgspec.json.encode(beat), durable=False)
+
+    def _look_at_engine(self, now_t: float) -> ExitStatus | None:
+        """How the engine ended, if it has. Looked at before its stream, which is then complete."""
+        if self._ended is not None:
+            return self._ended
+        ended = self.gone if self.engine is None else self.engine.exit_status()
+        if ended is not None:
+            self._ended, self._ended_t = ended, now_t
+            if self.engine is not None:
+                # What it has left behind, such as loader workers, would hold memory for good.
+                self.engine.send_signal(signal.SIGKILL)
+        return ended
+
+    def _waits_for_checkpoint(self, now_t: float) -> bool:
+        return self.around.watch.pending and now_t - self._ended_t < LAST_CHECKPOINT_S
+
+    def _stream_events(self) -> tuple[tuple[ev.Event, int], ...]:
+        found: list[tuple[ev.Event, int]] = []
+        while new := self.around.stream.poll():
+            found += new
+        for event, _ in found:
+            if isinstance(event, ev.CheckpointWriting):
+                self.around.watch.expect(event)
+        return tuple(found)
+
+    def _watch_checkpoints(self, now_t: float) -> tuple[ev.Event, ...]:
+        return tuple(self.around.watch.poll(now_t))
+
+    def _write(self, turn: core.Turn) -> None:
+        journal = self.around.journal
+        for event, offset in turn.records:
+            journal.append(event, offset)
+        if not turn.records and journal.problem:
+            journal.retry()
+        if journal.problem and journal.problem != self._journal_problem:
+            self._journal_problem = journal.problem
+            text = f"{journal.problem}; training goes on, and the record is kept in memory"
+            self.note(ev.Alert(level="error", message=text))
+        elif not journal.problem:
+            self._journal_problem = ""
+
+    def _act(self, effect: AnyEffect) -> None:
+        match effect:
+            case WriteControl():
+                self.write_control(effect.control)
+            case Suspend():
+                self._suspend()
+            case Continue():
+                self._continue()
+            case Signal():
+                if self.engine is not None:
+                    self.engine.send_signal(effect.number)
+            case Finish():
+                self.exit_code = effect.exit_code
+            case _:
+                assert_never(effect)
+
+    def _suspend(self) -> None:
+        if self.engine is not None:
+            self.engine.suspend()
+            self.note(ev.Paused(by="signal"))
+
+    def _continue(self) -> None:
+        if self.engine is not None:
+            since_t, now_t = self.supervision.run.paused_since_t, self._now().t
+            self.engine.resume()
+            self.note(ev.Resumed(paused_seconds=None if since_t is None else now_t - since_t))
