@@ -1,0 +1,118 @@
+"""Bad input: one line, exit code 2, and no run folder. What cannot be here: exit code 3."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import Shell
+
+GOOD = '[data]\ndataset = "synthetic"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[data]\ndataset = "synthetic"\nseq_lem = 3\n', ("data.seq_lem", "data.seq_len")),
+        ('[data]\ndataset = "synthetic"\nseq_len = "many"\n', ("data.seq_len", '"many"', "number")),
+        (
+            '[data]\ndataset = "synthetic"\nseq_len = 12\n[model]\npatch_len = 16\n',
+            ("model.patch_len", "16", "12"),
+        ),
+        ('[data]\ndataset = "ETTh9"\n', ("data.dataset", "ETTh9", "ETTh1")),
+        ("[data\n", ("syntax", "TOML")),
+        ("", ("data",)),
+    ],
+)
+def test_a_bad_config_is_one_line_with_file_key_found_and_expected(
+    shell: Shell, text: str, words: tuple[str, ...]
+) -> None:
+    shell.write("bad.toml", text)
+    done = shell("run", "bad.toml", "--plain")
+    assert done.code == 2
+    for word in ("bad.toml", *words):
+        assert word in done.error
+    assert not (shell.folder / "runs").exists()
+
+
+def test_a_missing_config_names_one_that_exists(shell: Shell) -> None:
+    done = shell("run", "nowhere.toml")
+    assert done.code == 2
+    assert "nowhere.toml" in done.error
+    assert "configs/quickstart.toml" in done.error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run"],
+        ["run", "a.toml", "--resume", "latest"],
+        ["run", "a.toml", "--plain", "--json"],
+        ["run", "a.toml", "--set", "train.epochs"],
+        ["run", "a.toml", "--set", "train.epochs=none"],
+        ["run", "a.toml", "--gpu", "toaster"],
+        ["run", "a.toml", "--nonsense"],
+        ["stop", "--now", "--after-checkpoint"],
+        ["show", "nothing-like-it"],
+        ["attach"],
+        ["import", "no.log"],
+        ["import", "a.toml"],
+        ["dance"],
+    ],
+)
+def test_wrong_usage_is_one_line_and_code_2(shell: Shell, arguments: list[str]) -> None:
+    shell.write("a.toml", GOOD)
+    done = shell(*arguments)
+    assert done.code == 2, done
+    assert done.error.startswith("timellm-ops: ")
+    assert done.out == ""
+    assert not (shell.folder / "runs").exists() or not shell.store.runs()
+
+
+def test_data_that_is_nowhere_is_code_3_and_names_a_way_out(shell: Shell) -> None:
+    data = shell.folder / "data.csv"
+    shell.write("custom.toml", f'[data]\ndataset = "custom"\npath = "{data}"\n')
+    done = shell("run", "custom.toml")
+    assert done.code == 3
+    assert str(data) in done.error
+    assert "configs/quickstart.toml" in done.error
+    assert not (shell.folder / "runs").exists()
+
+
+def test_more_layers_than_the_backbone_has_are_refused_before_a_folder_is_made(
+    shell: Shell,
+) -> None:
+    shell.write("deep.toml", GOOD + "[backbone]\nlayers = 99\n")
+    done = shell("run", "deep.toml")
+    assert done.code == 3
+    assert "backbone.layers" in done.error
+    assert not (shell.folder / "runs").exists()
+
+
+def test_an_empty_list_says_how_to_begin(shell: Shell) -> None:
+    done = shell("list")
+    assert done.code == 0
+    assert "configs/quickstart.toml" in done.out
+
+
+def test_help_loads_neither_torch_nor_textual() -> None:
+    code = (
+        "import sys, io, contextlib\n"
+        "sys.argv = ['timellm-ops', '--help']\n"
+        "from timellm_ops.cli import main\n"
+        "out = io.StringIO()\n"
+        "with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):\n"
+        "    main()\n"
+        "assert 'doctor' in out.getvalue()\n"
+        "print(sorted({'torch', 'textual', 'transformers', 'pandas'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_has_its_help(shell: Shell) -> None:
+    for command in "run attach pause resume stop list show import doctor".split():  # noqa: SIM905
+        done = shell(command, "--help")
+        assert done.code == 0
+        assert "Usage" in done.out

@@ -1,0 +1,305 @@
+"""Whole runs: the command line, the supervisor and the engine, each a real process."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from conftest import PATIENCE_S, TINY, Shell
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.control import Control
+from timellm_ops.contract.state import RunState
+from timellm_ops.journal import read_records
+from timellm_ops.process.identity import is_alive, send_signal
+
+pytestmark = pytest.mark.slow
+
+LONG = TINY.replace("epochs = 2", "epochs = 400").replace("[gpu]", "patience = 400\n\n[gpu]")
+"""The same, but longer than any test."""
+
+HOT = LONG.replace(
+    'probe = "none"',
+    """probe = "simulated"
+poll_s = 0.1
+
+[gpu.simulated]
+time_scale = 60.0
+load_power_w = 150.0
+
+[policy.thermal]
+min_dwell_s = 0.5
+""",
+)
+"""A card that reaches 85 °C within seconds of work and cools as fast."""
+
+
+def begin(shell: Shell, text: str) -> None:
+    shell.write("run.toml", text)
+    done = shell("run", "run.toml", "--detach")
+    assert done.code == 0, done
+    assert done.out.strip() == shell.run.run_id
+
+
+def is_training(state: RunState) -> bool:
+    return state.iteration > 0
+
+
+def goes_on(state: RunState) -> bool:
+    return not state.ended and state.activity in ("training", "evaluating")
+
+
+def kill_supervisor(shell: Shell) -> None:
+    record = shell.supervisor()
+    send_signal(record.process, signal.SIGKILL)
+    give_up_t = time.monotonic() + PATIENCE_S
+    while is_alive(record.process) and time.monotonic() < give_up_t:
+        time.sleep(0.02)
+    assert not is_alive(record.process)
+
+
+def test_a_run_trains_to_its_end_and_leaves_a_whole_record(shell: Shell) -> None:
+    shell.write("run.toml", TINY)
+    done = shell("run", "run.toml", "--plain")
+    assert done.code == 0, done
+    state, layout = shell.state(), shell.run
+    assert (state.outcome, state.exit_code) == ("finished", 0)
+    assert [row.epoch for row in state.rows] == [1, 2]
+    assert state.final_mse is not None
+    assert "Saving model ..." in layout.engine_log.read_text(encoding="utf-8")
+    for path in (
+        layout.config,
+        layout.manifest,
+        layout.journal,
+        layout.engine_events,
+        layout.checkpoints / "best" / "manifest.json",
+        layout.checkpoints / "last" / "manifest.json",
+    ):
+        assert path.stat().st_size > 0
+    assert f"{state.final_mse:.4f}" in done.out
+    shown = shell("show")
+    assert (shown.code, layout.run_id in shown.out) == (0, True)
+    (listed,) = msgspec.json.decode(shell("list", "--json").out)["runs"]
+    assert (listed["run_id"], listed["state"]) == (layout.run_id, "finished")
+    assert shell("run", "--resume", layout.run_id).code == 2
+
+
+def test_json_lines_tell_the_same_end(shell: Shell) -> None:
+    shell.write("run.toml", TINY)
+    done = shell("run", "run.toml", "--json")
+    assert done.code == 0
+    views = [msgspec.json.decode(line) for line in done.out.splitlines()]
+    assert len({view["schema"] for view in views}) == 1
+    assert f"{shell.state().final_mse:.4f}" in done.out.splitlines()[-1]
+
+
+def test_a_paused_engine_stands_still_until_it_is_resumed(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    assert shell("pause").code == 0
+    shell.until(lambda state: state.standing)
+    before = shell.engine_cpu_s()
+    stood = shell.state()
+    time.sleep(2.0)
+    assert shell.state().step == stood.step
+    assert shell.engine_cpu_s() - before < 1.0
+    assert shell("resume").code == 0
+    moved = shell.until(lambda state: state.step > stood.step)
+    assert not moved.standing
+    assert shell("stop", "--wait").code == 0
+    assert shell.state().outcome == "stopped"
+
+
+def test_a_stopped_run_is_resumed_where_it_stopped(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(lambda state: state.epoch >= 2 and is_training(state))
+    assert shell("stop", "--wait").code == 0
+    stopped = shell.state()
+    assert stopped.last is not None
+    assert stopped.steps_at_risk == 0
+    assert shell("run", "--resume", "latest", "--detach").code == 0
+    resumed = shell.until(goes_on)
+    assert resumed.resumed
+    started = [r.event for r in read_records(shell.run.journal)
+               if isinstance(r.event, ev.TrainingStarted)]  # fmt: skip
+    assert len(started) == 2
+    per_epoch = started[1].steps_per_epoch
+    position = (started[1].start_epoch - 1) * per_epoch + started[1].start_iteration
+    assert position == stopped.last.step
+    assert shell("stop", "--wait").code == 0
+
+
+def test_stop_after_checkpoint_ends_right_after_the_next_one(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    done = shell("stop", "--after-checkpoint", "--wait")
+    assert done.code == 0
+    kinds = [type(r.event).__name__ for r in read_records(shell.run.journal)]
+    asked = kinds.index("Command")
+    assert "CheckpointSaved" in kinds[asked:]
+    after = kinds[asked + kinds[asked:].index("CheckpointSaved") :]
+    assert "EpochStarted" not in after
+    assert kinds[-1] == "RunEnded"
+
+
+def test_closing_the_terminal_leaves_the_run_going(shell: Shell) -> None:
+    shell.write("run.toml", LONG)
+    client = shell.start("run", "run.toml", "--plain", output=shell.folder / "out")
+    shell.until(is_training)
+    os.killpg(client.pid, signal.SIGHUP)
+    assert client.wait(PATIENCE_S) == 0
+    seen = shell.state().step
+    shell.until(lambda state: state.step > seen)
+    assert shell("stop", "--wait").code == 0
+
+
+def test_ctrl_c_once_saves_and_stops(shell: Shell) -> None:
+    shell.write("run.toml", LONG)
+    client = shell.start("run", "run.toml", "--plain", output=shell.folder / "out")
+    shell.until(is_training)
+    client.send_signal(signal.SIGINT)
+    assert client.wait(PATIENCE_S) == 0
+    state = shell.state()
+    assert (state.outcome, state.steps_at_risk) == ("stopped", 0)
+    assert state.last is not None
+
+
+def test_a_supervisor_killed_while_training_is_replaced_by_one_that_adopts(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    engine = shell.engine()
+    kill_supervisor(shell)
+    size = shell.run.engine_events.stat().st_size
+    give_up_t = time.monotonic() + PATIENCE_S
+    while shell.run.engine_events.stat().st_size == size:  # training goes on unwatched
+        assert time.monotonic() < give_up_t
+        time.sleep(0.05)
+    client = shell.start("attach", "--plain", output=shell.folder / "out")
+    state = shell.until(lambda state: state.supervisor_pid == shell.supervisor().process.pid)
+    assert is_alive(engine.process)
+    assert state.engine_pid == engine.process.pid
+    shell.until(lambda _: (shell.folder / "out").stat().st_size > 300)
+    client.send_signal(signal.SIGINT)  # leaving an attached window does not stop the run
+    assert client.wait(PATIENCE_S) == 0
+    assert is_alive(engine.process)
+    assert shell("stop", "--wait").code == 0
+    written = [line for line in shell.run.engine_events.read_bytes().splitlines() if line]
+    journaled = [r for r in read_records(shell.run.journal) if r.engine_offset is not None]
+    assert len(journaled) == len(written)  # nothing lost, nothing twice
+
+
+def test_a_supervisor_killed_while_paused_leaves_a_pause_that_can_be_ended(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    assert shell("pause").code == 0
+    stood = shell.until(lambda state: state.standing)
+    kill_supervisor(shell)
+    assert shell("resume").code == 0  # a new supervisor takes over by itself
+    shell.until(lambda state: state.step > stood.step)
+    assert shell("stop", "--wait").code == 0
+
+
+def test_an_engine_that_is_killed_is_told_and_can_be_resumed(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(lambda state: state.last is not None)
+    send_signal(shell.engine().process, signal.SIGKILL)
+    failed = shell.until(lambda state: state.ended)
+    assert (failed.outcome, failed.exit_code) == ("failed", 4)
+    assert f"timellm-ops run --resume {shell.run.run_id}" in failed.end_reason
+    assert shell("run", "--resume", shell.run.run_id[:15], "--detach").code == 0
+    shell.until(goes_on)
+    assert shell("stop", "--now", "--wait").code == 0
+
+
+def test_heat_stops_the_engine_and_cold_lets_it_go_on(shell: Shell) -> None:
+    begin(shell, HOT)
+    shell.until(lambda state: any(hold.rule == "thermal" for hold in state.holds))
+    hot = shell.until(lambda state: state.standing)
+    control = msgspec.json.decode(shell.run.control.read_bytes(), type=Control)
+    assert control.desired == "pause"
+    shell.until(lambda state: not state.holds and state.step > hot.step)
+    decisions = [
+        r.event for r in read_records(shell.run.journal) if isinstance(r.event, ev.PolicyDecision)
+    ]
+    assert [d.action for d in decisions[:2]] == ["pause", "resume"]
+    assert decisions[0].value is not None
+    assert decisions[0].value > 85.0
+    assert decisions[1].value is not None
+    assert decisions[1].value < 75.0
+    assert shell("stop", "--wait").code == 0
+
+
+FOREIGN = r"""
+import sys, time
+mode = sys.argv[1]
+for epoch in (1, 2, 3):
+    for i in range(1, 21):
+        time.sleep(0.05)
+        if i % 10 == 0:
+            left = 0.05 * ((4 - epoch) * 20 - (i - 1))
+            print(f"\titers: {i}, epoch: {epoch} | loss: {1 / (epoch * i):.7f}")
+            print(f"\tspeed: 0.0500s/iter; left time: {left:.4f}s", flush=True)
+    print(f"Epoch: {epoch} cost time: 1.0")
+    print(f"Epoch: {epoch} | Train Loss: 0.5 Vali Loss: {0.4 / epoch:.7f} "
+          "Test Loss: 0.3 MAE Loss: 0.2")
+    print(f"Validation loss decreased (inf --> {0.4 / epoch:.6f}).  Saving model ...", flush=True)
+    with open("checkpoint", "wb") as file:
+        for _ in range(4):
+            file.write(b"weights" * 1000)
+            file.flush()
+            time.sleep(0.1)
+    if mode == "fail" and epoch == 2:
+        raise SystemExit("CUDA error: an illegal memory access was encountered")
+"""
+
+
+def begin_foreign(shell: Shell, mode: str, *options: str) -> subprocess.Popen[bytes]:
+    shell.write("script.py", FOREIGN)
+    return shell.start(
+        "run", "--engine-command", f"python3 script.py {mode}", "--engine-checkpoint", "checkpoint",
+        "--gpu", "none", "--plain", *options, output=shell.folder / "out",
+    )  # fmt: skip
+
+
+def test_a_foreign_script_is_understood_to_its_end(shell: Shell) -> None:
+    client = begin_foreign(shell, "finish")
+    assert client.wait(PATIENCE_S) == 0, (shell.folder / "out").read_text()
+    state = shell.state()
+    assert state.outcome == "finished"
+    assert [row.vali_mse for row in state.rows] == pytest.approx([0.4, 0.2, 0.4 / 3])
+    assert state.best is not None
+    assert Path(state.best.path) == shell.folder / "checkpoint"
+
+
+def test_a_foreign_script_that_fails_is_code_4_with_its_last_words(shell: Shell) -> None:
+    client = begin_foreign(shell, "fail")
+    assert client.wait(PATIENCE_S) == 4
+    assert "illegal memory access" in shell.state().end_reason
+
+
+def test_a_foreign_script_is_stopped_in_its_tracks_and_goes_on(shell: Shell) -> None:
+    client = begin_foreign(shell, "finish")
+    shell.until(is_training)
+    assert shell("pause").code == 0
+    stood = shell.until(lambda state: state.standing)
+    log = shell.run.engine_log.stat().st_size
+    time.sleep(1.5)
+    assert shell.run.engine_log.stat().st_size == log
+    assert shell("resume").code == 0
+    shell.until(lambda state: state.step > stood.step)
+    assert client.wait(PATIENCE_S) == 0
+
+
+def test_a_foreign_script_is_stopped_after_its_checkpoint_is_complete(shell: Shell) -> None:
+    client = begin_foreign(shell, "finish")
+    shell.until(is_training)
+    assert shell("stop", "--after-checkpoint").code == 0
+    assert client.wait(PATIENCE_S) == 0
+    state = shell.state()
+    assert state.outcome == "stopped"
+    assert (shell.folder / "checkpoint").stat().st_size == 4 * 7000
+    kinds = [type(r.event).__name__ for r in read_records(shell.run.journal)]
+    assert kinds.index("CheckpointSaved") < kinds.index("EngineExited")

@@ -1,0 +1,138 @@
+"""`doctor`: what this machine has, and whether a config can run on it."""
+
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from msgspec import Struct
+
+import timellm_ops
+from timellm_ops.cli.errors import NOT_HERE
+from timellm_ops.cli.options import Json
+from timellm_ops.configfile import read_config
+from timellm_ops.contract.config import GpuSection
+from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.datasets import KNOWN, DataNotFound, locate
+from timellm_ops.manifest import installed_version
+from timellm_ops.preflight import PreflightError, preflight
+from timellm_ops.probe import Unreadable, open_probe
+from timellm_ops.store import runs_dir
+
+SCHEMA = "timellm-ops.doctor/1"
+_GPU_WITHIN_S = 15.0
+_GIB = 1 << 30
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that was looked at. `ok` is `None` where it is neither good nor bad."""
+
+    about: str
+    ok: bool | None
+    words: str
+
+
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """The whole of `doctor --json`."""
+
+    findings: tuple[Finding, ...]
+    schema: str = SCHEMA
+
+
+def doctor(
+    config: Annotated[
+        Path | None, Parameter(help="Also check whether this config can run.")
+    ] = None,
+    *,
+    json: Json = False,
+) -> int:
+    """What is here: versions, GPU, who holds it, data sets, disk; and whether CONFIG can run."""
+    findings = [_versions(), *_gpu(), *_data()]
+    if config is not None:
+        findings += _can_run(config)
+    if json:
+        diagnosis = Diagnosis(findings=tuple(findings))
+        sys.stdout.write(msgspec.json.encode(diagnosis).decode() + "\n")
+    else:
+        for finding in findings:
+            mark = {True: "ok", False: "NO", None: "--"}[finding.ok]
+            sys.stdout.write(f"{mark}  {finding.about}: {finding.words}\n")
+    return NOT_HERE if any(f.ok is False for f in findings) else 0
+
+
+def _versions() -> Finding:
+    torch = installed_version("torch")
+    words = (
+        f"timellm-ops {timellm_ops.__version__}, Python {platform.python_version()}, "
+        f"torch {torch or 'missing'}, transformers {installed_version('transformers') or 'missing'}"
+        f", {platform.system()} {platform.machine()}"
+    )
+    return Finding(about="versions", ok=torch is not None, words=words)
+
+
+def _gpu() -> list[Finding]:
+    probe = open_probe(GpuSection(), activity=lambda: 0.0)
+    try:
+        reading = None
+        give_up_t = time.monotonic() + _GPU_WITHIN_S
+        while reading is None and time.monotonic() < give_up_t:
+            reading = probe.poll(time.monotonic())
+            time.sleep(0.02)
+    finally:
+        probe.close()
+    match reading:
+        case None:
+            words = f"the driver has not answered for {_GPU_WITHIN_S:g} s"
+            return [Finding(about="GPU", ok=False, words=words)]
+        case Unreadable():
+            note = "; a run goes on without it" if reading.permanent else ""
+            return [Finding(about="GPU", ok=None, words=f"{reading.reason}{note}")]
+        case GpuSample():
+            return [Finding(about="GPU", ok=True, words=_card(reading)), _holders(reading)]
+
+
+def _card(sample: GpuSample) -> str:
+    parts = [sample.name or "name unknown"]
+    if sample.temperature_c is not None:
+        parts.append(f"{sample.temperature_c:g} °C")
+    if sample.memory_used_bytes is not None and sample.memory_total_bytes is not None:
+        used, total = sample.memory_used_bytes / _GIB, sample.memory_total_bytes / _GIB
+        parts.append(f"{used:.1f} of {total:.1f} GiB in use")
+    if sample.power_w is not None:
+        parts.append(f"{sample.power_w:.0f} W")
+    return ", ".join(parts)
+
+
+def _holders(sample: GpuSample) -> Finding:
+    if sample.processes is None:
+        return Finding(about="who holds it", ok=None, words="the driver does not say")
+    if not sample.processes:
+        return Finding(about="who holds it", ok=True, words="nobody")
+    words = ", ".join(f"{p.name or 'process'} ({p.pid})" for p in sample.processes)
+    return Finding(about="who holds it", ok=None, words=words)
+
+
+def _data() -> list[Finding]:
+    findings = []
+    for name in KNOWN:
+        try:
+            where = locate(name, "", download=None)
+        except DataNotFound:
+            words = "not on this machine; the first run that needs it downloads it"
+            findings.append(Finding(about=name, ok=None, words=words))
+        else:
+            findings.append(Finding(about=name, ok=True, words=str(where)))
+    return findings
+
+
+def _can_run(path: Path) -> list[Finding]:
+    """Raises `ConfigError` for a config that is wrong in itself."""
+    config = read_config(path)
+    try:
+        found = preflight(config, runs_root=runs_dir(), download=None)
+    except PreflightError as error:
+        return [Finding(about=str(path), ok=False, words=str(error))]
+    return [Finding(about=str(path), ok=True, words=words) for words in found.findings]

@@ -1,0 +1,151 @@
+"""`list` and `show`: what has been run, and one run on one page."""
+
+import sys
+import time
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
+from timellm_ops.cli.runs import state_of
+from timellm_ops.cli.thermal import limits_of
+from timellm_ops.client import RunClient
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.state import RunState
+from timellm_ops.store import RunStore, runs_dir
+
+SCHEMA = "timellm-ops.list/1"
+_COLUMNS = ("run", "state", "progress", "best vali", "test MSE", "test MAE", "active")
+
+
+class ListedRun(Struct, frozen=True, kw_only=True):
+    """One run in a listing. Numbers are `None` where the run has none yet."""
+
+    run_id: str
+    state: str
+    engine: str
+    supervised: bool
+    epoch: int
+    epochs: int | None
+    step: int
+    total_steps: int | None
+    best_epoch: int | None
+    best_vali_mse: float | None
+    test_mse: float | None
+    test_mae: float | None
+    started_at: datetime | None
+    active_s: float
+    end_reason: str
+    path: str
+
+
+class RunList(Struct, frozen=True, kw_only=True):
+    """The whole of `list --json`."""
+
+    runs: tuple[ListedRun, ...]
+    schema: str = SCHEMA
+
+
+def list_runs(*, json: Json = False) -> int:
+    """All runs below the runs folder (TIMELLM_RUNS_DIR, else ./runs), newest last."""
+    store = RunStore(runs_dir())
+    found = tuple(_listed(layout) for layout in store.runs())
+    if json:
+        sys.stdout.write(msgspec.json.encode(RunList(runs=found)).decode() + "\n")
+        return 0
+    if not found:
+        sys.stdout.write(f"no runs in {store.root} yet: timellm-ops run configs/quickstart.toml\n")
+        return 0
+    for line in _table([_COLUMNS, *map(_cells, found)]):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def show(
+    run: RunRef = "latest", *, json: Json = False, lang: Lang = None, ascii_only: Ascii = False
+) -> int:
+    """One run on one page: state, results, checkpoints, GPU, and where everything is."""
+    from timellm_dashboard.jsonl import view_json
+    from timellm_dashboard.plain import page
+    from timellm_dashboard.view import view_of
+
+    layout = RunStore(runs_dir()).resolve(run)
+    style = style_of(plain=False, json=json, detach=False, lang=lang, ascii_only=ascii_only)
+    client = RunClient(layout)
+    view = view_of(
+        client.poll(),
+        now_t=time.monotonic(),
+        wall_now=datetime.now(UTC),
+        supervised=client.supervised(),
+        lang="en" if json else style.lang,
+        ascii_only=style.ascii_only,
+        limits=limits_of(layout),
+    )
+    if json:
+        sys.stdout.write(view_json(view).decode() + "\n")
+        return 0
+    sys.stdout.write(page(view) + f"\n\n{layout.root}\n")
+    return 0
+
+
+def _listed(layout: RunLayout) -> ListedRun:
+    state, supervised = state_of(layout), RunClient(layout).supervised()
+    mse, mae = _test_errors(state)
+    return ListedRun(
+        run_id=layout.run_id,
+        state=state.phase if state.ended or supervised else "unsupervised",
+        engine=state.engine,
+        supervised=supervised,
+        epoch=state.epoch,
+        epochs=state.epochs,
+        step=state.step,
+        total_steps=state.total_steps,
+        best_epoch=state.best_epoch,
+        best_vali_mse=state.best_vali_mse,
+        test_mse=mse,
+        test_mae=mae,
+        started_at=state.started_at,
+        active_s=round(state.active_s, 1),
+        end_reason=state.end_reason,
+        path=str(layout.root),
+    )
+
+
+def _test_errors(state: RunState) -> tuple[float | None, float | None]:
+    """MSE and MAE of the final test, or of the best epoch so far."""
+    if state.final_mse is not None:
+        return state.final_mse, state.final_mae
+    best = next((row for row in state.rows if row.epoch == state.best_epoch), None)
+    return (None, None) if best is None else (best.test_mse, best.test_mae)
+
+
+def _cells(run: ListedRun) -> tuple[str, ...]:
+    of_epochs = f"/{run.epochs}" if run.epochs is not None else ""
+    return (
+        run.run_id,
+        run.state,
+        f"epoch {run.epoch}{of_epochs}",
+        _number(run.best_vali_mse),
+        _number(run.test_mse),
+        _number(run.test_mae),
+        _duration(run.active_s),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

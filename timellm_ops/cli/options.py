@@ -1,0 +1,63 @@
+"""Options that several commands share, and how a run is to be shown."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from msgspec import Struct
+
+from timellm_ops.cli.errors import UsageError
+
+Language = Literal["en", "zh"]
+RunRef = Annotated[str, Parameter(help="An id, a prefix that fits one run, or latest.")]
+Plain = Annotated[bool, Parameter(negative="", help="Plain lines instead of the dashboard.")]
+Json = Annotated[bool, Parameter(negative="", help="One JSON object a line, with a schema.")]
+Lang = Annotated[Language | None, Parameter(help="Language of the screen; by the locale.")]
+Ascii = Annotated[
+    bool, Parameter(name="--ascii", negative="", help="Draw with ASCII characters only.")
+]
+
+
+class Style(Struct, frozen=True, kw_only=True):
+    """How to show a run."""
+
+    form: Literal["dashboard", "plain", "json", "detach"]
+    lang: Language
+    ascii_only: bool
+
+
+def style_of(
+    *, plain: bool, json: bool, detach: bool, lang: Language | None, ascii_only: bool
+) -> Style:
+    """The dashboard where there is a terminal, unless something else was asked for.
+
+    Raises `UsageError` where two things were.
+    """
+    if plain + json + detach > 1:
+        raise UsageError("only one of --plain, --json and --detach can be given")
+    form: Literal["dashboard", "plain", "json", "detach"] = "plain"
+    if detach:
+        form = "detach"
+    elif json:
+        form = "json"
+    elif not plain and has_terminal():
+        form = "dashboard"
+    return Style(form=form, lang=lang or language(), ascii_only=ascii_only or not has_unicode())
+
+
+def has_terminal(env: Mapping[str, str] = os.environ) -> bool:
+    """Whether a screen can be drawn and keys can be read."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and env.get("TERM", "dumb") != "dumb"
+
+
+def has_unicode() -> bool:
+    """Whether the output can show more than ASCII."""
+    return (sys.stdout.encoding or "ascii").lower().replace("-", "") in ("utf8", "utf16")
+
+
+def language(env: Mapping[str, str] = os.environ) -> Language:
+    """The language of the locale, as far as there is a text in it."""
+    chosen = env.get("LC_ALL") or env.get("LC_MESSAGES") or env.get("LANG") or ""
+    return "zh" if chosen.lower().startswith("zh") else "en"

@@ -1,0 +1,167 @@
+"""`run` and `attach`: start a run or take one up again, and watch it."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import join
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from timellm_ops.app import Order, start_supervisor
+from timellm_ops.cli.errors import UsageError
+from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
+from timellm_ops.cli.runs import ensure_supervised, state_of
+from timellm_ops.cli.watching import listen, watch
+from timellm_ops.configfile import foreign_config, read_config
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.datasets import fetch_with_bar
+from timellm_ops.manifest import collect_manifest
+from timellm_ops.preflight import Preflight, preflight
+from timellm_ops.process.engine import adopt
+from timellm_ops.store import RunStore, load_config, runs_dir
+
+_replace = msgspec.structs.replace
+
+
+def run(
+    config: Annotated[
+        Path | None, Parameter(help="A TOML file, such as configs/etth1.toml.")
+    ] = None,
+    *,
+    overrides: Annotated[
+        tuple[str, ...],
+        Parameter(name="--set", help="Change one key: --set train.epochs=3. May be repeated."),
+    ] = (),
+    gpu: Annotated[
+        Literal["auto", "nvml", "simulated", "none"] | None,
+        Parameter(help="Where telemetry comes from; short for --set gpu.probe=..."),
+    ] = None,
+    resume: Annotated[
+        str | None, Parameter(help="Go on with a run from its last checkpoint: id, prefix, latest.")
+    ] = None,
+    engine_command: Annotated[
+        str | None,
+        Parameter(help='Supervise another script, such as "bash scripts/TimeLLM_ETTh1.sh".'),
+    ] = None,
+    engine_checkpoint: Annotated[
+        str, Parameter(help="Where that script saves its best weights; a pattern may be given.")
+    ] = "",
+    name: Annotated[str, Parameter(help="The run's name, part of its id.")] = "",
+    detach: Annotated[
+        bool, Parameter(negative="", help="Start it and return; watch later with attach.")
+    ] = False,
+    plain: Plain = False,
+    json: Json = False,
+    lang: Lang = None,
+    ascii_only: Ascii = False,
+) -> int:
+    """Start a run, or resume one, and watch it.
+
+    Ctrl+C asks for a stop after the current step; twice, now; three times, at once. In the
+    dashboard, q leaves the run going.
+    """
+    style = style_of(plain=plain, json=json, detach=detach, lang=lang, ascii_only=ascii_only)
+    store = RunStore(runs_dir())
+    given = [config is not None, resume is not None, engine_command is not None]
+    if sum(given) != 1:
+        raise UsageError(
+            "run takes one of: a config file such as configs/quickstart.toml, --resume RUN, "
+            'or --engine-command "..."'
+        )
+    options = list(overrides)
+    if gpu is not None:
+        options.append(f'gpu.probe="{gpu}"')
+    if name and engine_command is None:
+        options.append(f"run.name={name}")
+    if resume is not None:
+        if options:
+            raise UsageError(
+                "--resume goes on with the run's own config: --set, --gpu and --name do not go "
+                "with it"
+            )
+        return _resume(store, resume, style)
+    if engine_command is not None:
+        found = foreign_config(
+            engine_command,
+            workdir=Path.cwd(),
+            name=name,
+            checkpoint=engine_checkpoint,
+            overrides=options,
+        )
+    else:
+        assert config is not None  # noqa: S101 - counted above
+        found = read_config(config, options)
+    return _start(store, found, style)
+
+
+def attach(
+    run: RunRef = "latest",
+    *,
+    plain: Plain = False,
+    json: Json = False,
+    lang: Lang = None,
+    ascii_only: Ascii = False,
+) -> int:
+    """Watch a run again.
+
+    A supervisor that was killed is replaced by a new one, which adopts the running engine.
+    """
+    layout = RunStore(runs_dir()).resolve(run)
+    style = style_of(plain=plain, json=json, detach=False, lang=lang, ascii_only=ascii_only)
+    interrupts = listen(style, owns_run=False)
+    if ensure_supervised(layout):
+        sys.stderr.write(f"{layout.run_id} had no supervisor; a new one has taken over\n")
+    return watch(layout, style, interrupts)
+
+
+def _start(store: RunStore, config: Config, style: Style) -> int:
+    now = datetime.now(UTC)
+    found = _checked(config, store)
+    manifest = collect_manifest(
+        now=now,
+        command_line=sys.argv,
+        workdir=Path.cwd(),
+        gpu=found.config.gpu.probe,
+        data=found.data,
+    )
+    layout = store.create(found.config.run.name, now.astimezone(), found.config, manifest)
+    return _go(layout, "start", found, style)
+
+
+def _resume(store: RunStore, reference: str, style: Style) -> int:
+    layout = store.resolve(reference)
+    state, config = state_of(layout), load_config(layout)
+    if config.foreign.command or state.engine != "timellm":
+        raise UsageError(
+            f"{layout.run_id} was not trained by our engine, which alone can resume exactly; "
+            "start it again instead"
+        )
+    if state.outcome == "finished":
+        raise UsageError(
+            f"{layout.run_id} is finished; there is nothing to resume "
+            f"(timellm-ops show {layout.run_id})"
+        )
+    if not state.ended and (ensure_supervised(layout) or adopt(layout) is not None):
+        state = state_of(layout)
+    if not state.ended and adopt(layout) is not None:
+        raise UsageError(f"{layout.run_id} is running: timellm-ops attach {layout.run_id}")
+    return _go(layout, "resume", _checked(config, store), style)
+
+
+def _checked(config: Config, store: RunStore) -> Preflight:
+    return preflight(config, runs_root=store.root, download=fetch_with_bar)
+
+
+def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, style: Style) -> int:
+    interrupts = listen(style, owns_run=True)
+    start_supervisor(
+        Order(root=str(layout.root), mode=mode, findings=found.findings, command=join(sys.argv))
+    )
+    if style.form == "detach":
+        sys.stdout.write(f"{layout.run_id}\n")
+        sys.stderr.write(f"running on its own; watch it: timellm-ops attach {layout.run_id}\n")
+        return 0
+    return watch(layout, style, interrupts)

@@ -1,0 +1,109 @@
+"""Watch a run until it ends or the person leaves: dashboard, plain lines or JSON lines."""
+
+import sys
+import time
+from datetime import UTC, datetime
+
+from timellm_ops.cli.interrupts import Interrupts
+from timellm_ops.cli.options import Style
+from timellm_ops.cli.runs import ensure_supervised
+from timellm_ops.cli.thermal import limits_of
+from timellm_ops.client import RunClient
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.state import RunState
+
+_TAKE_OVERS = 3
+"""How often a watching client replaces a supervisor that has died, before it gives up."""
+
+
+def watch(layout: RunLayout, style: Style, interrupts: Interrupts | None) -> int:
+    """Show the run; returns its exit code, or 0 where the person left it going.
+
+    `interrupts` is what has listened to Ctrl+C since before the run began; `None` for the
+    dashboard, where Ctrl+C is a key.
+    """
+    if interrupts is None:
+        return _watch_on_screen(layout, style)
+    interrupts.client = RunClient(layout)
+    return _watch_as_lines(layout, style, interrupts)
+
+
+def listen(style: Style, *, owns_run: bool) -> Interrupts | None:
+    """Take Ctrl+C over where the run will be shown as lines."""
+    return Interrupts(owns_run=owns_run) if style.form in ("plain", "json") else None
+
+
+def _watch_on_screen(layout: RunLayout, style: Style) -> int:
+    from timellm_dashboard.app import run_dashboard
+
+    state = run_dashboard(
+        RunClient(layout),
+        lang=style.lang,
+        ascii_only=style.ascii_only,
+        now=_wall,
+        monotonic=time.monotonic,
+        limits=limits_of(layout),
+    )
+    if state.ended:
+        sys.stdout.write(
+            f"{layout.run_id} {state.phase}: {state.end_reason}\nall of it is in {layout.root}\n"
+        )
+        return state.exit_code or 0
+    sys.stdout.write(f"{_goes_on(layout)}\n")
+    return 0
+
+
+def _watch_as_lines(layout: RunLayout, style: Style, interrupts: Interrupts) -> int:
+    state = _follow(layout, style, interrupts)
+    for _ in range(_TAKE_OVERS):
+        if state.ended or interrupts.asked_to_leave() or not ensure_supervised(layout):
+            break
+        sys.stderr.write("the supervisor was gone; a new one has taken over\n")
+        state = _follow(layout, style, interrupts)
+    if state.ended:
+        return state.exit_code or 0
+    sys.stderr.write(f"{_goes_on(layout)}\n")
+    return 0
+
+
+def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState:
+    from timellm_dashboard.jsonl import follow_json
+    from timellm_dashboard.plain import follow_plain
+
+    if style.form == "json":
+        return follow_json(
+            RunClient(layout),
+            _write_line,
+            sleep=interrupts.sleep,
+            monotonic=time.monotonic,
+            now=_wall,
+            stop=interrupts.asked_to_leave,
+            limits=limits_of(layout),
+        )
+    return follow_plain(
+        RunClient(layout),
+        _write_line,
+        lang=style.lang,
+        ascii_only=style.ascii_only,
+        sleep=interrupts.sleep,
+        monotonic=time.monotonic,
+        now=_wall,
+        stop=interrupts.asked_to_leave,
+        limits=limits_of(layout),
+    )
+
+
+def _goes_on(layout: RunLayout) -> str:
+    return (
+        f"{layout.run_id} goes on without this window; "
+        f"watch it again: timellm-ops attach {layout.run_id}"
+    )
+
+
+def _write_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
