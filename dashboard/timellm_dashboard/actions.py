@@ -1,0 +1,152 @@
+"""Everything a person can do in the dashboard: one registry for keys, footer, palette and help."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.text import Lang
+from timellm_dashboard.view import View
+
+ActionId = Literal[
+    "pause", "stop", "stop_now", "leave", "help", "language", "palette", "theme", "ctrl_c"
+]
+
+
+class Said(Struct, frozen=True):
+    """A text in both languages."""
+
+    en: str
+    zh: str
+
+    def in_(self, lang: Lang) -> str:
+        """The text in `lang`."""
+        return self.zh if lang == "zh" else self.en
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    """Something that can be done, however it is asked for."""
+
+    id: ActionId
+    keys: tuple[str, ...]
+    """As Textual names them."""
+    shown_keys: str
+    label: Said
+    other_label: Said | None = None
+    """Where the same key does the opposite now and then."""
+    help: Said
+    asks: bool = False
+    """It can't be undone and something would be lost: a person is asked first."""
+    in_footer: bool = True
+    in_palette: bool = True
+    binding: str = ""
+    """Textual's own action, where it already has one."""
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        id="pause",
+        keys=("p",),
+        shown_keys="p",
+        label=Said("pause", "暂停"),
+        other_label=Said("resume", "恢复"),
+        help=Said(
+            "hold the engine between two steps, or let it go on; nothing is lost",
+            "在两步之间停住引擎，或让它继续；不会丢失任何东西",
+        ),
+    ),
+    Action(
+        id="stop",
+        keys=("s",),
+        shown_keys="s",
+        label=Said("stop after save", "保存后停止"),
+        help=Said(
+            "go on to the next checkpoint, wait until it is on disk, then stop; nothing is lost",
+            "继续到下一个检查点，等它落盘后停止；不会丢失任何东西",
+        ),
+    ),
+    Action(
+        id="stop_now",
+        keys=("S",),
+        shown_keys="S",
+        label=Said("stop now", "立即停止"),
+        help=Said(
+            "end the engine at once; asks first and says what would be lost",
+            "立刻结束引擎；会先询问，并说明会丢失什么",
+        ),
+        asks=True,
+    ),
+    Action(
+        id="leave",
+        keys=("q", "d"),
+        shown_keys="q",
+        label=Said("leave", "离开"),
+        help=Said(
+            "close the dashboard (d does the same); the run goes on, and `timellm-ops attach`"
+            " brings the dashboard back",
+            "关闭面板（d 键相同）；运行继续，`timellm-ops attach` 可再次打开面板",
+        ),
+    ),
+    Action(
+        id="help",
+        keys=("question_mark",),
+        shown_keys="?",
+        label=Said("help", "帮助"),
+        help=Said("explain the keys and every number on the screen", "解释按键和屏幕上的每个数字"),
+    ),
+    Action(
+        id="language",
+        keys=("l",),
+        shown_keys="l",
+        label=Said("中文", "English"),
+        help=Said("switch to Chinese", "切换到英文"),
+    ),
+    Action(
+        id="palette",
+        keys=("ctrl+p",),
+        shown_keys="^p",
+        label=Said("commands", "命令"),
+        help=Said("search all commands by name", "按名称搜索所有命令"),
+        in_palette=False,
+        binding="command_palette",
+    ),
+    Action(
+        id="theme",
+        keys=("t",),
+        shown_keys="t",
+        label=Said("light or dark", "浅色或深色"),
+        help=Said("switch between the dark and the light theme", "在深色和浅色主题之间切换"),
+        in_footer=False,
+    ),
+    Action(
+        id="ctrl_c",
+        keys=("ctrl+c",),
+        shown_keys="^c",
+        label=Said("how to leave", "如何离开"),
+        help=Said(
+            "touches nothing: says how to leave and how to stop the run",
+            "什么都不做：只提示如何离开、如何停止运行",
+        ),
+        in_footer=False,
+        in_palette=False,
+        binding="help_quit",
+    ),
+)
+
+
+def action(action_id: ActionId) -> Action:
+    """The action of that id."""
+    return next(found for found in ACTIONS if found.id == action_id)
+
+
+def label_of(found: Action, view: View) -> str:
+    """What the action would do now, in a word or three."""
+    opposite = found.id == "pause" and view.held_by_user
+    said = found.other_label if opposite and found.other_label is not None else found.label
+    text = said.in_(view.lang)
+    return to_ascii(text) if view.ascii_only else text
+
+
+def offered(view: View) -> tuple[Action, ...]:
+    """The actions that make sense: in ASCII there is one language."""
+    return tuple(found for found in ACTIONS if not (view.ascii_only and found.id == "language"))

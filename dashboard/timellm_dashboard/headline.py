@@ -1,0 +1,229 @@
+"""The first line of every answer: the state of the run, in a word, and why it is so."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from timellm_dashboard import format as fmt
+from timellm_dashboard.history import History
+from timellm_dashboard.look import Look
+from timellm_dashboard.moment import Moment, is_watched
+from timellm_dashboard.phrases import said, without_command
+from timellm_dashboard.text import Words
+from timellm_ops.contract.state import Hold, RunState
+
+StateName = Literal[
+    "loading", "waiting", "starting", "training", "evaluating", "pausing", "paused", "resuming",
+    "stopping", "finished", "stopped", "stopped_for_hardware", "failed", "refused", "imported",
+    "unsupervised", "silent",
+]  # fmt: skip
+Mood = Literal["good", "busy", "held", "bad", "done", "muted"]
+
+_GLYPHS: dict[StateName, tuple[str, Mood]] = {
+    "loading": ("○", "muted"),
+    "waiting": ("○", "muted"),
+    "starting": ("◌", "busy"),
+    "training": ("▶", "good"),
+    "evaluating": ("◆", "busy"),
+    "pausing": ("‖", "held"),
+    "paused": ("‖", "held"),
+    "resuming": ("▷", "busy"),
+    "stopping": ("▼", "held"),
+    "finished": ("✓", "done"),
+    "stopped": ("■", "done"),
+    "stopped_for_hardware": ("■", "bad"),
+    "failed": ("✗", "bad"),
+    "refused": ("✗", "bad"),
+    "imported": ("○", "muted"),
+    "unsupervised": ("!", "bad"),
+    "silent": ("?", "bad"),
+}
+_SHORTEST_SILENCE_S = 120.0
+_SHORTEST_SILENCE_OF_A_SCRIPT_S = 3600.0
+"""A script evaluates without a word."""
+_SILENT_INTERVALS = 6.0
+
+
+class Headline(Struct, frozen=True, kw_only=True):
+    """`line` is the whole of it: `PAUSED · thermal: 86 °C > 85 °C … · resumes below 75 °C`."""
+
+    state: StateName
+    glyph: str
+    word: str
+    reason: str
+    line: str
+    mood: Mood
+    command: str = ""
+    """What a person may type to go on, where there is something."""
+
+
+def headline(
+    state: RunState, history: History, moment: Moment, look: Look, *, loading: bool = False
+) -> Headline:
+    """How the run is."""
+    words = look.words
+    name = _name(state, history, moment, loading=loading)
+    reason = _reason(name, state, history, moment, look)
+    glyph, mood = _GLYPHS[name]
+    word: str = getattr(words, name)
+    return Headline(
+        state=name,
+        glyph=glyph,
+        word=word,
+        reason=reason,
+        line=f"{word} · {reason}" if reason else word,
+        mood=mood,
+        command=_command(name, state),
+    )
+
+
+def _name(state: RunState, history: History, moment: Moment, *, loading: bool) -> StateName:
+    if loading:
+        return "loading"
+    if state.outcome is not None:
+        return state.outcome
+    if state.engine == "imported":
+        return "imported"
+    if state.run_id == "":
+        return "waiting"
+    if not is_watched(state, moment):
+        return "unsupervised"
+    if state.stop not in (None, "after_checkpoint"):
+        return "stopping"
+    if state.standing:
+        return "paused" if state.holds else "resuming"
+    if state.holds:
+        return "pausing"
+    if silent_for(state, history, moment) is not None:
+        return "silent"
+    return "stopping" if state.stop is not None else state.activity
+
+
+def silent_for(state: RunState, history: History, moment: Moment) -> float | None:
+    """Seconds without a word from an engine that should have said something; `None`: all is well.
+
+    How long is too long follows from how often this engine has spoken so far.
+    """
+    at_work = state.activity in ("training", "evaluating") and not state.ended
+    if not at_work or state.standing or state.holds or state.engine == "imported":
+        return None
+    silence_s, usual_s = moment.since(history.engine_word_t), history.progress_interval_s
+    if silence_s is None or usual_s is None:
+        return None
+    shortest_s = (
+        _SHORTEST_SILENCE_OF_A_SCRIPT_S if state.engine == "foreign" else _SHORTEST_SILENCE_S
+    )
+    return silence_s if silence_s > max(shortest_s, _SILENT_INTERVALS * usual_s) else None
+
+
+def _reason(name: StateName, state: RunState, history: History, moment: Moment, look: Look) -> str:
+    words = look.words
+    match name:
+        case "loading":
+            return words.loading_reason
+        case "waiting":
+            return words.waiting_reason
+        case "starting":
+            return words.starting_reason
+        case "training":
+            return _with_pace(_training(state, words), state, words)
+        case "evaluating":
+            return _with_pace(_evaluating(state, words), state, words)
+        case "pausing" | "paused":
+            held = " · ".join(_hold(hold, moment, look) for hold in state.holds)
+            return held if state.stop is None else f"{held} · {words.then_stops}"
+        case "resuming":
+            return words.resuming_reason
+        case "stopping":
+            return _stopping(state, look)
+        case "finished" | "stopped" | "stopped_for_hardware" | "failed" | "refused":
+            return said(without_command(state.end_reason), look.shown_lang)
+        case "imported":
+            return words.imported_reason
+        case "unsupervised":
+            return _unsupervised(state, moment, look)
+        case "silent":
+            return words.silent_reason.format(
+                age=fmt.rough(silent_for(state, history, moment) or 0.0, words),
+                usual=fmt.duration(history.progress_interval_s or 0.0, words),
+            )
+
+
+def _training(state: RunState, words: Words) -> str:
+    if state.epochs is None:
+        return words.training_epoch_only.format(epoch=state.epoch)
+    return words.training_reason.format(epoch=state.epoch, epochs=state.epochs)
+
+
+def _evaluating(state: RunState, words: Words) -> str:
+    test = state.evaluation is not None and state.evaluation.split == "test"
+    template = words.evaluating_test if test else words.evaluating_reason
+    return template.format(epoch=state.epoch)
+
+
+def _with_pace(text: str, state: RunState, words: Words) -> str:
+    if state.duty >= 1.0:
+        return text
+    return f"{text} · {words.paced.format(share=fmt.percent(state.duty))}"
+
+
+def _hold(hold: Hold, moment: Moment, look: Look) -> str:
+    """`thermal: 86 °C > 85 °C in the last 3 readings · resumes below 75 °C, about 3 min`."""
+    words, lang = look.words, look.shown_lang
+    reason, until = said(hold.reason, lang), said(hold.until, lang)
+    parts = [
+        reason if hold.rule == "user" else f"{rule_name(hold.rule, words)}{words.colon}{reason}"
+    ]
+    since_s = moment.since(hold.since_t)
+    if hold.expected_s is not None and since_s is not None and hold.expected_s > since_s:
+        time = words.about.format(time=fmt.rough(hold.expected_s - since_s, words))
+        until = f"{until}{words.comma}{time}" if until else time
+    if until:
+        parts.append(until)
+    return " · ".join(parts)
+
+
+def rule_name(rule: str, words: Words) -> str:
+    """A rule's name in the language of the screen, where it has one."""
+    known = {
+        "user": words.rule_user,
+        "thermal": words.rule_thermal,
+        "telemetry": words.rule_telemetry,
+        "health": words.rule_health,
+    }
+    return known.get(rule, rule)
+
+
+def _stopping(state: RunState, look: Look) -> str:
+    words = look.words
+    modes = {
+        "after_checkpoint": words.stop_after_checkpoint,
+        "checkpoint": words.stop_checkpoint,
+        "now": words.stop_now,
+        "kill": words.stop_kill,
+    }
+    how = modes[state.stop] if state.stop is not None else ""
+    return " · ".join(part for part in (how, said(state.stop_reason, look.shown_lang)) if part)
+
+
+def _unsupervised(state: RunState, moment: Moment, look: Look) -> str:
+    words = look.words
+    if state.updated_at is None:
+        return words.unsupervised_never
+    was: str = getattr(words, "paused" if state.standing else state.activity)
+    when = fmt.day_and_time(state.updated_at, moment.wall, look.zone, words)
+    return words.unsupervised_reason.format(state=was, when=when)
+
+
+def resume_command(state: RunState) -> str:
+    """The command that goes on with an ended run; empty where there is nothing to go on from."""
+    resumable = state.outcome in ("stopped", "stopped_for_hardware", "failed")
+    if not resumable or state.engine != "timellm" or state.last is None:
+        return ""
+    return f"timellm-ops run --resume {state.run_id}"
+
+
+def _command(name: StateName, state: RunState) -> str:
+    if name == "unsupervised":
+        return f"timellm-ops attach {state.run_id}"
+    return resume_command(state)

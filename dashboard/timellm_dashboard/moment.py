@@ -1,0 +1,26 @@
+"""Now, as far as a view depends on it."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from timellm_ops.contract.state import RunState
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """The present, on both clocks, and whether somebody supervises the run."""
+
+    t: float
+    """Monotonic seconds of this machine, comparable with `RunState.t` within one boot."""
+    wall: datetime
+    supervised: bool = True
+
+    def since(self, t: float | None) -> float | None:
+        """Seconds since monotonic second `t`; `None` where that can't be told, as after a reboot
+        or for an imported log."""
+        return None if t is None or t > self.t + 1.0 else max(0.0, self.t - t)
+
+
+def is_watched(state: RunState, moment: Moment) -> bool:
+    """Whether what is on record is how things are now."""
+    return moment.supervised and not state.ended and state.engine != "imported"

@@ -1,0 +1,45 @@
+"""The top of the screen: which run, and how it is."""
+
+from timellm_dashboard.headline import Mood
+from timellm_dashboard.lines import Line, Span, Tone, between, clip, line, wrap_line
+from timellm_dashboard.view import View
+
+_TONES: dict[Mood, Tone] = {
+    "good": "good", "busy": "busy", "held": "held", "bad": "bad", "done": "done", "muted": "muted",
+}  # fmt: skip
+
+
+def draw_title(view: View, width: int) -> Line:
+    """`etth1 · 20260131-214503-etth1-7f3a          2 h 13 min so far · 12:04`."""
+    run = view.run
+    name = run.name or run.run_id
+    dot = " | " if view.ascii_only else " · "
+    left = [Span(clip(name, width), "strong")]
+    if run.run_id and run.run_id != name:
+        left.append(Span(f"{dot}{run.run_id}", "muted"))
+    clock = view.outcome.ended_text if view.outcome is not None else view.clock
+    elapsed = view.progress.elapsed
+    parts = [elapsed.text] if elapsed.value is not None and run.run_id else []
+    parts += [clock] if clock else []
+    for shown in (parts, parts[-1:]):
+        titled = between(tuple(left), line(Span(dot.join(shown), "muted")), width)
+        if titled != tuple(left):
+            return titled
+    return tuple(left)
+
+
+def draw_headline(view: View, width: int, height: int = 2) -> list[Line]:
+    """The state and its reason, then what the run is, in at most `height` rows."""
+    head = view.headline
+    tone = _TONES[head.mood]
+    dot = " | " if view.ascii_only else " · "
+    spans = [Span(f"{head.glyph} {head.word}", tone)]
+    if head.reason:
+        spans += [Span(dot, "muted"), Span(head.reason)]
+    rows = wrap_line(spans, width, indent=2)
+    if len(rows) > height:
+        cut = " ".join("".join(span.text for span in row).strip() for row in rows[height - 1 :])
+        rows = [*rows[: height - 1], line("  ", clip(cut, width - 2))]
+    if len(rows) < height and view.run.facts:
+        rows.append(line(Span(f"  {clip(view.run.facts, width - 2)}", "muted")))
+    return rows + [()] * (height - len(rows))

@@ -1,0 +1,55 @@
+"""The loss chart: the batches faint, their smoothed course strong, over the steps of the run."""
+
+from rich.cells import cell_len
+
+from timellm_dashboard import format as fmt
+from timellm_dashboard.lines import Line, Span, line
+from timellm_dashboard.panels.chart import Chart, draw_chart
+from timellm_dashboard.view import View
+
+
+def draw_loss(view: View, width: int, height: int) -> list[Line]:
+    """The latest values, and the chart with its axis in the rest of the room."""
+    rows = [_legend(view)]
+    chart = Chart(band=view.charts.loss, course=view.charts.smoothed_loss, write=fmt.loss)
+    drawn = draw_chart(chart, width, height - 2, ascii_only=view.ascii_only)
+    if not drawn:
+        return rows if view.loss.raw.value is not None else [_none(view)]
+    axis_cells = max(cell_len(row[0].text) for row in drawn)
+    return [*rows, *drawn, _axis(view, axis_cells, width)]
+
+
+def _none(view: View) -> Line:
+    return line(Span(view.words.loss_none, "muted"))
+
+
+def _legend(view: View) -> Line:
+    loss, words = view.loss, view.words
+    course, band = ("*", ":") if view.ascii_only else ("━", "⣿")
+    spans = [
+        Span(f"{course} ", "accent"),
+        Span(f"{words.smoothed} "),
+        Span(loss.smoothed.text, "strong"),
+        Span(f"  {band} ", "muted"),
+        Span(f"{words.batch} {loss.raw.text}"),
+    ]
+    return line(*spans)
+
+
+def _axis(view: View, axis_cells: int, width: int) -> Line:
+    """Steps from left to right, with a tick where an epoch ended."""
+    points = [*view.charts.loss, *view.charts.smoothed_loss]
+    start, end = points[0].start, max(point.end for point in points)
+    corner, dash, tick = ("+", "-", "+") if view.ascii_only else ("└", "─", "┴")
+    cells = width - axis_cells
+    marks = [dash] * cells
+    for mark in view.charts.epochs:
+        if end > start and start <= mark.step <= end:
+            marks[min(cells - 1, int((mark.step - start) / (end - start) * cells))] = tick
+    first = view.words.step.format(step=fmt.count(start))
+    last = fmt.count(end)
+    text = "".join(marks)
+    if cell_len(first) + cell_len(last) + 4 <= cells:
+        middle = text[cell_len(first) + 1 : cells - cell_len(last) - 1]
+        text = f"{first} {middle} {last}"
+    return line(Span(" " * (axis_cells - 1) + corner + text, "muted"))

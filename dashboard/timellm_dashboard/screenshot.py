@@ -1,0 +1,70 @@
+"""A picture of the dashboard, made without a terminal, of any moment on record."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from timellm_dashboard.app import Dashboard
+from timellm_dashboard.look import LimitsOf, Look
+from timellm_dashboard.source import RunSource
+from timellm_dashboard.text import Lang
+from timellm_ops.contract.commands import AnyRequest, Reply
+from timellm_ops.contract.events import JournalRecord
+
+_TURNS = 500
+
+
+class Recording:
+    """A run as it was when the last of `records` was written."""
+
+    def __init__(self, records: Sequence[JournalRecord], *, supervised: bool = True) -> None:
+        self._records = list(records)
+        self._supervised = supervised
+
+    def poll(self) -> list[JournalRecord]:
+        """Everything, once."""
+        records, self._records = self._records, []
+        return records
+
+    def send(self, request: AnyRequest) -> Reply:  # noqa: ARG002
+        """There is nobody to ask."""
+        return Reply(ok=False, message="this is a recording")
+
+    def supervised(self) -> bool:
+        """Whether it was supervised then."""
+        return self._supervised
+
+
+def export_screenshot(
+    source: RunSource,
+    path: Path,
+    size: tuple[int, int] = (120, 40),
+    *,
+    lang: Lang = "en",
+    zone: tzinfo | None = None,
+    limits: LimitsOf | None = None,
+) -> None:
+    """Write the overview of `source`, at the moment of its last record, as an SVG to `path`.
+
+    `size` is in columns and rows; times are shown in `zone`, which is the machine's if absent.
+    """
+    look = Look(lang=lang, zone=zone, limits=limits)
+    app = Dashboard(
+        source,
+        look,
+        now=lambda: app.recorder.state.updated_at or datetime.now(UTC),
+        monotonic=lambda: app.recorder.state.t or 0.0,
+        refresh_s=0.05,
+    )
+
+    async def picture() -> str:
+        async with app.run_test(size=size) as pilot:
+            for _ in range(_TURNS):
+                await pilot.pause(0.01)
+                if app.loaded:
+                    break
+            await pilot.pause(0.1)
+            return app.export_screenshot(title="timellm-ops")
+
+    path.write_text(asyncio.run(picture()), encoding="utf-8")

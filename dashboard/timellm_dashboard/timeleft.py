@@ -1,0 +1,131 @@
+"""How much longer: an estimate from what was measured, or the reason why there is none."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from timellm_dashboard import format as fmt
+from timellm_dashboard.headline import silent_for
+from timellm_dashboard.history import History
+from timellm_dashboard.look import Look
+from timellm_dashboard.moment import Moment, is_watched
+from timellm_ops.contract.state import RunState
+
+_LARGEST_HELD_SHARE = 0.95
+"""Of a run that is held nearly always, nobody can tell when it will end."""
+
+
+class TimeLeft(Struct, frozen=True, kw_only=True):
+    """`seconds` until the run ends, pauses included; `None` where `note` says why."""
+
+    seconds: float | None = None
+    text: str = "—"
+    note: str = ""
+    done_at: datetime | None = None
+    done_text: str = ""
+    """`done 22:42`, or `not before 22:42` where something is not counted yet."""
+
+
+class _Work(Struct, frozen=True):
+    """What is still to be done, in seconds of an engine that moves."""
+
+    seconds: float
+    note: str = ""
+    complete: bool = True
+    """Nothing that takes time was left out."""
+
+
+def time_left(state: RunState, history: History, moment: Moment, look: Look) -> TimeLeft:
+    """The time left of a run. It counts the steps left, the evaluations once one is measured, and
+    the pauses that rules have made so far."""
+    words = look.words
+    if state.ended or state.engine == "imported":
+        return TimeLeft()
+    if not is_watched(state, moment):
+        return TimeLeft(note=words.left_unsupervised)
+    if state.stop is not None:
+        return TimeLeft(note=words.left_stopping)
+    if silent_for(state, history, moment) is not None:
+        return TimeLeft(note=words.left_silent)
+    work = _work_left(state, history, moment, look)
+    if isinstance(work, str):
+        return TimeLeft(note=work)
+    share = min(history.held_share, _LARGEST_HELD_SHARE)
+    seconds = work.seconds / (1.0 - share)
+    held_s = _hold_left_s(state, moment)
+    if held_s is None:
+        return TimeLeft(
+            seconds=seconds,
+            text=fmt.rough(seconds, words),
+            note=words.left_when_resumed,
+        )
+    seconds += held_s
+    done_at = moment.wall + timedelta(seconds=seconds)
+    when = fmt.day_and_time(done_at, moment.wall, look.zone, words)
+    done = words.done_at if work.complete else words.done_not_before
+    return TimeLeft(
+        seconds=seconds,
+        text=fmt.rough(seconds, words),
+        note=work.note,
+        done_at=done_at,
+        done_text=done.format(when=when),
+    )
+
+
+def _work_left(state: RunState, history: History, moment: Moment, look: Look) -> _Work | str:
+    """The work left, or why it is not known."""
+    words, total = look.words, state.total_steps
+    if total is None and state.activity in ("waiting", "starting"):
+        return words.left_not_measured
+    if total is None:
+        since_s = moment.since(history.engine_word_t)
+        if state.engine_left_seconds is None or since_s is None:
+            return words.left_no_steps
+        passed_s = 0.0 if state.standing else since_s
+        return _Work(
+            max(0.0, state.engine_left_seconds - passed_s), words.left_script, complete=False
+        )
+    step_s = history.seconds_per_step or state.seconds_per_iteration
+    if step_s is None:
+        return words.left_not_measured
+    steps_s = 0.0 if state.early_stopped else max(0, total - state.step) * step_s
+    evaluation_s = _evaluation_s(state, history)
+    if evaluation_s is None:
+        return _Work(steps_s, words.left_plus_evaluation, complete=False)
+    evaluations_s = _evaluations_left(state) * evaluation_s - _evaluated_s(state, history, moment)
+    note = words.left_early_stop if state.early_counter > 0 and not state.early_stopped else ""
+    return _Work(steps_s + max(0.0, evaluations_s), note)
+
+
+def _evaluation_s(state: RunState, history: History) -> float | None:
+    """Seconds that an epoch's evaluation takes, by the latest one that was measured."""
+    measured = [row.evaluation_seconds for row in state.rows if row.evaluation_seconds is not None]
+    return measured[-1] if measured else history.evaluation_s
+
+
+def _evaluations_left(state: RunState) -> float:
+    """Evaluations that have not ended: one for each epoch to come, and the final test's share."""
+    ended = sum(row.epoch <= state.epoch for row in state.rows)
+    epochs = 0 if state.early_stopped else max(0, (state.epochs or 0) - ended)
+    vali, test = state.vali_samples or 0, state.test_samples or 0
+    final = test / (vali + test) if vali + test and state.final_mse is None else 0.0
+    return epochs + final
+
+
+def _evaluated_s(state: RunState, history: History, moment: Moment) -> float:
+    """Seconds for which the evaluation under way has been under way."""
+    if state.evaluation is None or history.evaluation_started_s is None:
+        return 0.0
+    passed_s = state.active_s - history.evaluation_started_s
+    return passed_s if state.standing else passed_s + (moment.since(state.t) or 0.0)
+
+
+def _hold_left_s(state: RunState, moment: Moment) -> float | None:
+    """Seconds until the engine goes on; `None` where nobody can tell."""
+    left_s = 0.0
+    for hold in state.holds:
+        since_s = moment.since(hold.since_t)
+        if hold.expected_s is None or since_s is None:
+            return None
+        left_s = max(left_s, hold.expected_s - since_s)
+    return left_s

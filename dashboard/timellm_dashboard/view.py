@@ -1,0 +1,237 @@
+"""The one view of a run, from which the screen, plain lines and JSON are drawn.
+
+Everything that any of them shows is in it, as a value and as a text. Pure: the same state, history
+and moment give the same view.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from timellm_dashboard import format as fmt
+from timellm_dashboard.asciitext import ascii_words, to_ascii
+from timellm_dashboard.checkpoints import CheckpointPanel, checkpoint_panel
+from timellm_dashboard.feed import FeedLine, feed_lines
+from timellm_dashboard.gpu import GpuCard, gpu_card
+from timellm_dashboard.headline import Headline, headline, resume_command
+from timellm_dashboard.history import EpochMark, History
+from timellm_dashboard.look import LimitsOf, Look
+from timellm_dashboard.losses import LossView, ResultsView, loss_view, results_view
+from timellm_dashboard.moment import Moment
+from timellm_dashboard.phrases import clean, said
+from timellm_dashboard.progress import ProgressView, progress_view
+from timellm_dashboard.series import Point
+from timellm_dashboard.text import Lang, Words, words
+from timellm_dashboard.timeleft import TimeLeft, time_left
+from timellm_ops.contract.events import JournalRecord, Outcome
+from timellm_ops.contract.reduction import reduce
+from timellm_ops.contract.state import RunState
+
+
+class RunView(Struct, frozen=True, kw_only=True):
+    """What the run is."""
+
+    run_id: str
+    name: str
+    engine: str
+    resumed: bool
+    supervised: bool
+    started_at: datetime | None
+    facts: str
+    """`gpt2 on cuda · 56,231 windows · 152.4 M trainable`"""
+
+
+class OutcomeView(Struct, frozen=True, kw_only=True):
+    """How the run ended."""
+
+    outcome: Outcome
+    word: str
+    exit_code: int | None
+    reason: str
+    ended_at: datetime | None
+    ended_text: str
+    resume_command: str
+
+
+class Charts(Struct, frozen=True, kw_only=True):
+    """Bounded series. Losses are against the run's steps, the GPU's against seconds under
+    supervision."""
+
+    loss: tuple[Point, ...] = ()
+    smoothed_loss: tuple[Point, ...] = ()
+    epochs: tuple[EpochMark, ...] = ()
+    temperature: tuple[Point, ...] = ()
+    power: tuple[Point, ...] = ()
+    recent_temperature: tuple[tuple[float, float], ...] = ()
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """All that is shown of a run at one moment."""
+
+    lang: Lang
+    ascii_only: bool
+    at: datetime
+    clock: str
+    run: RunView
+    headline: Headline
+    progress: ProgressView
+    left: TimeLeft
+    loss: LossView
+    results: ResultsView
+    gpu: GpuCard
+    checkpoints: CheckpointPanel
+    outcome: OutcomeView | None
+    held_by_user: bool
+    """A person has paused the run, whatever else holds it."""
+    feed: tuple[FeedLine, ...]
+    feed_left_out: int
+    charts: Charts
+
+    @property
+    def words(self) -> Words:
+        """The texts that stand beside what is in the view."""
+        return ascii_words() if self.ascii_only else words(self.lang)
+
+
+class Recorder:
+    """Folds journal records into what a view is built from."""
+
+    def __init__(self) -> None:
+        self.state = RunState()
+        self.history = History()
+        self.records = 0
+        """How many records were taken in."""
+
+    def take(self, records: Iterable[JournalRecord]) -> None:
+        """Take in records, in their order."""
+        for record in records:
+            before, self.state = self.state, reduce(self.state, record.event)
+            self.history.fold(record.seq, before, record.event, self.state)
+            self.records += 1
+
+    def view(self, moment: Moment, look: Look, *, loading: bool = False) -> View:
+        """The view at `moment`."""
+        return build_view(self.state, self.history, moment, look, loading=loading)
+
+
+def build_view(
+    state: RunState, history: History, moment: Moment, look: Look, *, loading: bool = False
+) -> View:
+    """The view of a run in `state` with that history, at that moment."""
+    view = View(
+        lang=look.shown_lang,
+        ascii_only=look.ascii_only,
+        at=moment.wall,
+        clock=f"{moment.wall.astimezone(look.zone):%H:%M}",
+        run=_run(state, moment, look),
+        headline=headline(state, history, moment, look, loading=loading),
+        progress=progress_view(state, history, moment, look),
+        left=time_left(state, history, moment, look),
+        loss=loss_view(state, look),
+        results=results_view(state, look),
+        gpu=gpu_card(state, history, moment, look),
+        checkpoints=checkpoint_panel(state, moment, look),
+        outcome=_outcome(state, moment, look),
+        held_by_user=any(hold.rule == "user" for hold in state.holds),
+        feed=feed_lines(history, look),
+        feed_left_out=history.feed_left_out,
+        charts=_charts(history),
+    )
+    return _in_ascii(view) if look.ascii_only else view
+
+
+def view_of(
+    records: Iterable[JournalRecord],
+    *,
+    now_t: float,
+    wall_now: datetime,
+    supervised: bool,
+    lang: Lang = "en",
+    ascii_only: bool = False,
+    zone: tzinfo | None = None,
+    limits: LimitsOf | None = None,
+) -> View:
+    """The view of a whole journal."""
+    recorder = Recorder()
+    recorder.take(records)
+    look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits)
+    return recorder.view(Moment(t=now_t, wall=wall_now, supervised=supervised), look)
+
+
+def _run(state: RunState, moment: Moment, look: Look) -> RunView:
+    return RunView(
+        run_id=clean(state.run_id),
+        name=clean(state.name),
+        engine=state.engine,
+        resumed=state.resumed,
+        supervised=moment.supervised,
+        started_at=state.started_at,
+        facts=_facts(state, look),
+    )
+
+
+def _facts(state: RunState, look: Look) -> str:
+    texts = look.words
+    parts = []
+    if state.engine == "foreign":
+        parts.append(texts.script)
+    elif state.engine == "imported":
+        parts.append(texts.imported_log)
+    if state.backbone:
+        backbone = clean(state.backbone)
+        parts.append(texts.all_frozen_on.format(backbone=backbone, device=clean(state.device)))
+    if state.train_samples is not None:
+        parts.append(texts.windows_of.format(count=fmt.count(state.train_samples)))
+    if state.trainable_parameters is not None:
+        weights = fmt.parameters(state.trainable_parameters)
+        parts.append(texts.trainable.format(count=weights))
+    if state.resumed:
+        parts.append(texts.resumed_run)
+    return " · ".join(parts)
+
+
+def _outcome(state: RunState, moment: Moment, look: Look) -> OutcomeView | None:
+    if state.outcome is None:
+        return None
+    texts, at = look.words, state.updated_at
+    when = "" if at is None else fmt.day_and_time(at, moment.wall, look.zone, texts)
+    return OutcomeView(
+        outcome=state.outcome,
+        word=getattr(texts, state.outcome),
+        exit_code=state.exit_code,
+        reason=said(state.end_reason, look.shown_lang),
+        ended_at=at,
+        ended_text=texts.ended_at.format(when=when) if when else "",
+        resume_command=resume_command(state),
+    )
+
+
+def _charts(history: History) -> Charts:
+    return Charts(
+        loss=history.loss.points(),
+        smoothed_loss=history.smoothed_loss.points(),
+        epochs=tuple(history.epoch_marks),
+        temperature=history.temperature.points(),
+        power=history.power.points(),
+        recent_temperature=tuple(history.recent_temperature),
+    )
+
+
+def _in_ascii(view: View) -> View:
+    """`view` with every text in ASCII. The charts hold none."""
+    bare = msgspec.structs.replace(view, charts=Charts())
+    texts = msgspec.convert(_ascii(msgspec.to_builtins(bare)), View)
+    return msgspec.structs.replace(texts, charts=view.charts)
+
+
+def _ascii(value: Any) -> Any:
+    if isinstance(value, str):
+        return to_ascii(value)
+    if isinstance(value, dict):
+        return {name: _ascii(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_ascii(item) for item in value]
+    return value

@@ -1,0 +1,57 @@
+"""The last row: what can be done, by key or by mouse."""
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from timellm_dashboard.actions import ACTIONS, Action, ActionId, label_of, offered
+from timellm_dashboard.view import View
+
+
+class KeyButton(Static):
+    """A key with its label; a click is as good as the key."""
+
+    class Pressed(Message):
+        """The button was clicked."""
+
+        def __init__(self, action_id: ActionId) -> None:
+            super().__init__()
+            self.action_id = action_id
+
+    def __init__(self, action: Action) -> None:
+        super().__init__(id=f"key-{action.id}")
+        self.action = action
+        self._label = ""
+
+    def show(self, view: View) -> None:
+        """Show the label for now."""
+        label = label_of(self.action, view)
+        self.display = self.action in offered(view)
+        if label == self._label:
+            return
+        self._label = label
+        keys = (f"{self.action.shown_keys} ", "bold $tone-accent")
+        self.update(Content.assemble(keys, label))
+
+    def on_click(self) -> None:
+        """Do it."""
+        self.post_message(self.Pressed(self.action.id))
+
+
+class KeyBar(Horizontal):
+    """The actions of the registry that belong here, side by side."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._buttons = tuple(KeyButton(action) for action in ACTIONS if action.in_footer)
+
+    def compose(self) -> ComposeResult:
+        """A button each."""
+        yield from self._buttons
+
+    def show(self, view: View) -> None:
+        """Show `view` from now on."""
+        for button in self._buttons:
+            button.show(view)

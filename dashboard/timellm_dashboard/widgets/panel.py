@@ -1,0 +1,57 @@
+"""A widget that shows one panel of the view."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.events import Resize
+from textual.markup import escape
+from textual.widget import Widget
+
+from timellm_dashboard.lines import Line
+from timellm_dashboard.view import View
+from timellm_dashboard.widgets.toned import to_content
+
+_CORNERS = 4
+"""Cells of a panel's upper edge that its title may not have."""
+
+
+class Panel(Widget):
+    """Draws itself anew only when what it shows has changed."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._view: View | None = None
+        self._drawn: Sequence[Line] = ()
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        """The lines to show in so many cells."""
+        raise NotImplementedError
+
+    def title(self, view: View, width: int) -> str:  # noqa: ARG002 - a panel may have none
+        """What stands in the panel's upper edge, in at most `width` cells; empty: nothing."""
+        return ""
+
+    def show(self, view: View) -> None:
+        """Show `view` from now on."""
+        self._view = view
+        self._redraw()
+
+    def on_resize(self, _: Resize) -> None:
+        """Draw for the new size."""
+        self._redraw()
+
+    def _redraw(self) -> None:
+        size = self.content_size
+        if self._view is None or not size.width or not size.height:
+            return
+        drawn = self.draw(self._view, size.width, size.height)
+        title = escape(self.title(self._view, self.size.width - _CORNERS)) or None
+        if title != self.border_title:
+            self.border_title = title
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self.refresh()
+
+    def render(self) -> Content:
+        """What was drawn last."""
+        return to_content(self._drawn)

@@ -1,0 +1,76 @@
+"""The dashboard in a test: run without a terminal, and read as rows of characters."""
+
+import difflib
+import io
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from sample_journals import ZONE, FakeRun, Journal, Limits
+from textual.pilot import Pilot
+
+from timellm_dashboard.app import Dashboard
+from timellm_dashboard.look import Look
+from timellm_dashboard.text import Lang
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SECONDS_LATER = 2.0
+
+
+def dashboard(
+    journal: Journal, source: FakeRun, *, lang: Lang = "en", ascii_only: bool = False
+) -> Dashboard:
+    """The dashboard of `source`, two seconds after the last record of `journal`."""
+    return Dashboard(
+        source,
+        Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits()),
+        now=lambda: journal.wall + timedelta(seconds=SECONDS_LATER),
+        monotonic=lambda: journal.t + SECONDS_LATER,
+        refresh_s=0.02,
+    )
+
+
+@asynccontextmanager
+async def running(app: Dashboard, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
+    """`app` on a screen of `size`, with the journal read and shown."""
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: app.loaded)
+        await pilot.pause(0.05)
+        yield pilot
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Wait until `true()`; give up, and fail, after many turns."""
+    for _ in range(400):
+        await pilot.pause(0.01)
+        if true():
+            return
+    raise AssertionError("it never became true")
+
+
+def rows_of(app: Dashboard) -> list[str]:
+    """The characters on the screen, row by row."""
+    width, height = app.size
+    console = Console(
+        width=width, height=height, file=io.StringIO(), force_terminal=True, record=True,
+        legacy_windows=False, safe_box=False,
+    )  # fmt: skip
+    console.print(
+        app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    )
+    return console.export_text().splitlines()[:height]
+
+
+def check_snapshot(name: str, rows: list[str]) -> None:
+    """Compare with the stored screen. `TIMELLM_UPDATE_SNAPSHOTS=1` stores this one instead."""
+    path = SNAPSHOTS / f"{name}.txt"
+    text = "\n".join(row.rstrip() for row in rows) + "\n"
+    if os.environ.get("TIMELLM_UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    stored = path.read_text(encoding="utf-8") if path.exists() else ""
+    changes = difflib.unified_diff(stored.splitlines(), text.splitlines(), "stored", "now")
+    assert stored == text, "\n".join(changes)

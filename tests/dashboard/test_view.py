@@ -1,0 +1,347 @@
+"""The view: what is said of a run in each of its states, and what is never said."""
+
+import math
+from datetime import timedelta
+
+import pytest
+from sample_journals import (
+    STATES,
+    ZONE,
+    Journal,
+    Limits,
+    evaluating,
+    failed,
+    finished,
+    foreign,
+    imported,
+    in_second_epoch,
+    partly_unknown,
+    paused_by_user,
+    paused_thermal,
+    sample,
+    save_last,
+    simulated,
+    started,
+    stopped,
+    telemetry_unknown,
+    train,
+    training,
+    without_gpu,
+)
+
+from timellm_dashboard.text import Lang
+from timellm_dashboard.view import View, view_of
+from timellm_ops.contract import events as ev
+
+
+def view(
+    journal: Journal, later_s: float = 2.0, *, supervised: bool = True, lang: Lang = "en"
+) -> View:
+    return view_of(
+        journal.records,
+        now_t=journal.t + later_s,
+        wall_now=journal.wall + timedelta(seconds=later_s),
+        supervised=supervised,
+        lang=lang,
+        zone=ZONE,
+        limits=lambda _: Limits(),
+    )
+
+
+# --- the headline --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("starting", "STARTING"),
+        ("training", "TRAINING"),
+        ("paused_thermal", "PAUSED"),
+        ("evaluating", "EVALUATING"),
+        ("stopping", "STOPPING"),
+        ("stopped", "STOPPED"),
+        ("finished", "FINISHED"),
+        ("failed", "FAILED"),
+        ("imported", "IMPORTED"),
+    ],
+)
+def test_each_state_has_its_word(state: str, word: str) -> None:
+    assert view(STATES[state]()).headline.word == word
+
+
+def test_a_pause_says_why_until_when_and_for_how_long() -> None:
+    assert view(paused_thermal()).headline.line == (
+        "PAUSED · thermal: 86 °C > 85 °C in 3 of the last 5 readings"
+        " · resumes below 75 °C, about 3 min"
+    )
+
+
+def test_a_pause_that_was_decided_but_has_not_come_yet_is_no_pause() -> None:
+    journal = in_second_epoch().add(ev.Command(who="cli", what="pause"))
+    assert view(journal).headline.word == "PAUSING"
+    journal.add(ev.Paused(), 1.0).add(ev.Command(who="cli", what="resume"), 1.0)
+    assert view(journal).headline.word == "RESUMING"
+
+
+def test_a_lost_supervisor_is_the_first_thing_said_with_the_command_that_helps() -> None:
+    shown = view(in_second_epoch(), supervised=False)
+    assert shown.headline.word == "UNSUPERVISED"
+    assert "last seen TRAINING 22:14" in shown.headline.reason
+    assert shown.headline.command == "timellm-ops attach 20260131-214503-etth1-7f3a"
+    assert shown.left.seconds is None
+    assert "nobody supervises" in shown.left.note
+
+
+def test_an_engine_that_falls_silent_is_told_by_its_own_rhythm() -> None:
+    journal = in_second_epoch()  # a word every ten seconds
+    assert view(journal, 100.0).headline.word == "TRAINING"
+    silent = view(journal, 300.0)
+    assert silent.headline.word == "NO PROGRESS"
+    assert "usually one every 10 s" in silent.headline.reason
+    assert silent.left.seconds is None
+
+
+def test_a_paused_engine_is_not_called_silent() -> None:
+    assert view(paused_by_user(), 9_000.0).headline.word == "PAUSED"
+
+
+def test_an_engine_that_loads_again_is_not_called_silent() -> None:
+    journal = in_second_epoch().add(ev.RunEnded(outcome="failed", exit_code=4, reason="killed"))
+    journal.add(ev.RunStarted(run_id="r", name="r", engine="timellm", resumed=True), 9_000.0)
+    assert view(journal, 60.0).headline.word == "STARTING"
+
+
+def test_the_command_to_go_on_is_exact_and_only_where_it_works() -> None:
+    command = "timellm-ops run --resume 20260131-214503-etth1-7f3a"
+    for journal in (stopped(), failed()):
+        shown = view(journal)
+        assert shown.headline.command == command
+        assert command not in shown.headline.reason
+        assert shown.outcome is not None
+        assert shown.outcome.resume_command == command
+    assert view(finished()).headline.command == ""
+    assert view(foreign()).headline.command == ""
+
+
+def test_a_reboot_makes_no_ages_up() -> None:
+    journal = in_second_epoch()
+    shown = view_of(
+        journal.records,
+        now_t=12.0,
+        wall_now=journal.wall + timedelta(hours=1),
+        supervised=True,
+        zone=ZONE,
+    )
+    assert shown.headline.word == "TRAINING"
+    assert shown.checkpoints.last is not None
+    assert "ago" not in shown.checkpoints.last.text
+
+
+# --- the time left -------------------------------------------------------------------------------
+
+
+def test_the_time_left_counts_steps_and_evaluations() -> None:
+    left = view(in_second_epoch(), 0.0).left
+    expected_s = 2_800 * 0.5 + 2.5 * 120.0  # two epochs' evaluations, and the test's half of one
+    assert left.seconds is not None
+    assert math.isclose(left.seconds, expected_s, rel_tol=0.02)
+    assert left.done_text == "done 22:42"
+
+
+def test_before_an_evaluation_is_measured_the_end_is_only_bounded() -> None:
+    left = view(STATES["first_steps"]()).left
+    assert left.note == "plus evaluation, not yet measured"
+    assert left.done_text.startswith("not before ")
+
+
+def test_time_spent_in_an_evaluation_is_not_counted_again() -> None:
+    start = view(evaluating(), 0.0).left.seconds
+    later = view(evaluating(), 30.0).left.seconds
+    assert start is not None
+    assert later is not None
+    assert math.isclose(start - later, 30.0, abs_tol=0.5)
+
+
+def test_pauses_of_a_rule_stretch_the_time_left_and_those_of_a_person_do_not() -> None:
+    def paused_and_resumed(rule: str) -> float:
+        journal = in_second_epoch()
+        if rule == "user":
+            journal.add(ev.Command(who="cli", what="pause"))
+        else:
+            journal.add(ev.PolicyDecision(action="pause", rule=rule, reason="hot"))
+        journal.add(ev.Paused(), 0.5)
+        if rule == "user":
+            journal.add(ev.Command(who="cli", what="resume"), 600.0)
+        else:
+            journal.add(ev.PolicyDecision(action="resume", rule=rule, reason="cool"), 600.0)
+        journal.add(ev.Resumed(), 0.5)
+        seconds = view(journal, 0.0).left.seconds
+        assert seconds is not None
+        return seconds
+
+    undisturbed = view(in_second_epoch(), 0.0).left.seconds
+    assert undisturbed is not None
+    assert math.isclose(paused_and_resumed("user"), undisturbed, rel_tol=0.02)
+    assert paused_and_resumed("thermal") > 1.2 * undisturbed
+
+
+def test_where_the_end_cannot_be_known_the_reason_is_said() -> None:
+    for journal, reason in (
+        (STATES["starting"](), "speed not measured yet"),
+        (STATES["stopping"](), "the run is ending"),
+    ):
+        left = view(journal).left
+        assert left.seconds is None
+        assert left.text == "—"
+        assert reason in left.note
+    paused = view(paused_by_user()).left
+    assert paused.done_at is None
+    assert paused.note == "once it goes on"
+
+
+def test_a_script_that_tells_no_steps_gets_its_own_estimate_or_none() -> None:
+    journal = started("none", "foreign").add(ev.EpochStarted(epoch=1), 5.0)
+    journal.add(ev.Progress(iteration=100, epoch=1, loss=1.0, left_seconds=600.0), 10.0)
+    left = view(journal, 60.0).left
+    assert left.seconds == 540.0
+    assert "as the script itself says" in left.note
+    assert view(journal).progress.whole.share is None
+
+
+# --- safe to stop --------------------------------------------------------------------------------
+
+
+def test_safe_only_when_everything_is_in_a_checkpoint() -> None:
+    journal = in_second_epoch()
+    assert view(journal).checkpoints.safe.answer == "no"
+    assert view(journal).checkpoints.at_risk.value == 200
+    save_last(journal, 2, 1_200)
+    safe = view(journal).checkpoints.safe
+    assert (safe.answer, safe.reason) == ("yes", "everything is in a checkpoint")
+
+
+def test_not_safe_while_a_checkpoint_is_being_written() -> None:
+    journal = save_last(in_second_epoch(), 2, 1_200)
+    journal.add(ev.CheckpointWriting(kind="best", epoch=2))
+    safe = view(journal).checkpoints.safe
+    assert safe.answer == "no"
+    assert "being written" in safe.reason
+
+
+def test_an_announced_checkpoint_makes_nothing_safe() -> None:
+    journal = train(training(), 1, 20, 200)
+    journal.add(ev.CheckpointWriting(kind="last", epoch=1, iteration=200))
+    journal.add(ev.CheckpointFailed(kind="last", message="no space left"), 1.0)
+    panel = view(journal).checkpoints
+    assert panel.safe.answer == "no"
+    assert panel.at_risk.value == 200
+    assert panel.last is None
+
+
+def test_before_the_first_step_nothing_can_be_lost() -> None:
+    assert view(STATES["starting"]()).checkpoints.safe.answer == "yes"
+
+
+def test_a_script_is_safe_right_after_its_save_and_never_resumes() -> None:
+    assert view(foreign()).checkpoints.safe.reason == (
+        "100 steps since the best weights, and a script cannot resume"
+    )
+    at_the_save = Journal()
+    at_the_save.records = foreign().records[:-3]
+    at_the_save.seconds = foreign().seconds
+    assert view(at_the_save).checkpoints.safe.answer == "yes"
+
+
+def test_a_run_that_ended_says_what_was_lost() -> None:
+    assert view(failed()).checkpoints.safe.reason == "the run has ended; 200 steps were lost"
+    assert "nothing more" in view(finished()).checkpoints.safe.reason
+
+
+# --- the GPU -------------------------------------------------------------------------------------
+
+
+def test_what_the_card_does_not_tell_is_unknown_and_never_0() -> None:
+    gpu = view(partly_unknown()).gpu
+    for value in (gpu.power, gpu.clock, gpu.load):
+        assert value.value is None
+        assert value.text == "unknown"
+    assert gpu.throttle == "unknown"
+    assert gpu.temperature.text == "71 °C"
+
+
+def test_a_reading_that_failed_leaves_nothing_known() -> None:
+    gpu = view(telemetry_unknown()).gpu
+    assert gpu.temperature.value is None
+    assert gpu.memory.value is None
+    assert "did not answer" in gpu.message
+
+
+def test_simulated_is_always_said() -> None:
+    shown = view(simulated())
+    assert shown.gpu.simulated
+    assert "simulated" in shown.gpu.title
+    assert any("simulated" in line.text for line in view(started("simulated")).feed)
+
+
+def test_without_a_gpu_it_is_said_that_none_is_looked_at() -> None:
+    gpu = view(without_gpu()).gpu
+    assert gpu.telemetry == "none"
+    assert "no GPU" in gpu.message
+    assert gpu.temperature.value is None
+
+
+def test_an_old_reading_is_called_old() -> None:
+    assert view(in_second_epoch(), 1.0).gpu.message == ""
+    assert view(in_second_epoch(), 90.0).gpu.message == "last reading 2 min ago"
+
+
+def test_heat_is_a_word_by_the_limits_in_force() -> None:
+    words = []
+    for celsius in (74.0, 80.0, 86.0):
+        journal = training().add(ev.Telemetry(sample=sample(celsius)), 1.0)
+        words.append(view(journal).gpu.heat_word)
+    assert words == ["cool", "warm", "hot"]
+    assert [m.text for m in view(in_second_epoch()).gpu.marks] == [
+        "75 resumes", "85 pauses", "95 card slows", "97 stops", "100 card off",
+    ]  # fmt: skip
+
+
+# --- other kinds of runs, other languages --------------------------------------------------------
+
+
+def test_an_imported_log_has_no_times_and_makes_none_up() -> None:
+    shown = view(imported(), supervised=False)
+    assert shown.headline.word == "IMPORTED"
+    assert {line.time for line in shown.feed} == {""}
+    assert shown.progress.elapsed.value is None
+    assert shown.left.seconds is None
+    assert [row.epoch for row in shown.results.rows] == [1, 2, 3]
+    assert [row.best for row in shown.results.rows] == [False, False, True]
+    ends = [point.end for point in shown.charts.loss]
+    assert ends == sorted(ends) == [100, 200, 300, 400, 500, 600]
+
+
+def test_a_loss_that_is_not_a_number_is_shown_as_one() -> None:
+    journal = training().add(ev.Progress(iteration=1, epoch=1, loss=math.nan), 1.0)
+    assert view(journal).loss.raw.text == "NaN"
+    assert view(journal).charts.loss == ()
+
+
+@pytest.mark.parametrize("state", sorted(STATES))
+def test_chinese_says_the_same_numbers(state: str) -> None:
+    english, chinese = view(STATES[state]()), view(STATES[state](), lang="zh")
+    assert english.progress.whole.share == chinese.progress.whole.share
+    assert english.left.seconds == chinese.left.seconds
+    assert english.gpu.temperature.value == chinese.gpu.temperature.value
+    assert english.checkpoints.safe.answer == chinese.checkpoints.safe.answer
+    assert chinese.headline.word != english.headline.word
+    assert [line.seq for line in english.feed] == [line.seq for line in chinese.feed]
+
+
+def test_hostile_text_in_the_journal_reaches_nobody() -> None:
+    journal = in_second_epoch().add(
+        ev.Alert(level="error", message="\x1b]0;owned\x07\x1b[2J[bold]hi[/bold]\r\nrm")
+    )
+    text = view(journal).feed[-1].text
+    assert text.isprintable()
+    assert text.endswith("[bold]hi[/bold] rm")
