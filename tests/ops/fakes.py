@@ -62,10 +62,17 @@ class FakeStream:
     """An engine's stream, as the test feeds it."""
 
     waiting: list[ev.Event] = field(default_factory=list)
+    unended: list[ev.Event] = field(default_factory=list)
+    """What only `finish` brings out."""
     offset: int = 0
 
     def say(self, *events: ev.Event) -> None:
         self.waiting += events
+
+    def finish(self) -> list[tuple[ev.Event, int]]:
+        self.say(*self.unended)
+        self.unended = []
+        return self.poll()
 
     def poll(self) -> list[tuple[ev.Event, int]]:
         found = []
@@ -83,9 +90,13 @@ class FakeWatch:
     pending: bool = False
     seen: list[ev.Event] = field(default_factory=list)
     expected: list[ev.CheckpointWriting] = field(default_factory=list)
+    told_on: int = 0
 
     def expect(self, event: ev.CheckpointWriting) -> None:
         self.expected.append(event)
+
+    def went_on(self) -> None:
+        self.told_on += 1
 
     def poll(self, now_t: float) -> list[ev.Event]:
         found, self.seen = self.seen, []

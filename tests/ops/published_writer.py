@@ -38,7 +38,8 @@ class Script:
             seconds = self.seconds(epoch)
             out.append(("out", f"Epoch: {number} cost time: {seconds}\n"))
             if bars:
-                out += [("bar", bar(n, n // 20)) for n in (0, 40, 89)] + [("bar", "\n")]
+                out += [("bar", bar(n, n // 20)) for n in (0, 40, 89)]
+                out.append(("bar", f"{bar(89, 4)}\n"))
             results = f"Train Loss: {epoch.train:.7f} Vali Loss: {epoch.vali:.7f}"
             results += f" Test Loss: {epoch.test:.7f} MAE Loss: {epoch.mae:.7f}"
             out.append(("out", f"Epoch: {number} | {results}\n"))
@@ -76,7 +77,7 @@ class Script:
                 out.append(("out", f"\titers: {step}, epoch: {number} | loss: {loss:.7f}\n"))
                 out.append(("out", f"\tspeed: {pace_s:.4f}s/iter; left time: {left_s:.4f}s\n"))
         if bars:
-            out.append(("bar", "\n"))
+            out.append(("bar", f"{bar(done, int(seconds))}\n"))
         return out
 
 

@@ -8,11 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from published_writer import LOADING, SMALL, SMALL_EPOCHS, Epoch, Script, bar, lines, text
 
 from timellm_ops.adapters.published import ANOTHER_TRAINING, CHECKPOINTS_DELETED, PublishedLog
+from timellm_ops.adapters.published_lines import LONGEST, matches
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
@@ -276,6 +277,7 @@ def test_chunks_may_be_split_anywhere(data: st.DataObject) -> None:
     assert found_in(*split(FIXTURE, places)) == found_in(FIXTURE)
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_chunks_of_the_real_log_may_be_split_anywhere(data: st.DataObject) -> None:
     log = real_log()
@@ -285,6 +287,8 @@ def test_chunks_of_the_real_log_may_be_split_anywhere(data: st.DataObject) -> No
 
 DRAWN = "\r 38%|███▊      | 100/230 [00:13<00:17,  7.4it/s]".encode()
 """A bar over something with a length."""
+
+NO_WORDS = st.lists(st.integers(0, 64) | st.integers(128, 255), max_size=60).map(bytes)
 
 NOISE = st.one_of(
     st.binary(max_size=40),
@@ -331,8 +335,11 @@ def test_an_event_is_there_as_soon_as_its_line_has_ended(place: int) -> None:
 # --- noise ---------------------------------------------------------------------------------------
 
 
-def test_line_ends_of_two_bytes_change_nothing() -> None:
-    assert events_in(FIXTURE.replace(b"\n", b"\r\n")) == events_in(FIXTURE)
+@given(trainings())
+def test_line_ends_of_two_bytes_change_nothing(training: tuple[Script, list[Epoch]]) -> None:
+    script, epochs = training
+    log = text(script.output(epochs))
+    assert events_in(log.replace(b"\n", b"\r\n")) == events_in(log)
 
 
 def test_bars_with_a_length_and_colours_are_noise_as_well() -> None:
@@ -367,6 +374,19 @@ def test_a_line_is_found_wherever_it_stands_in_a_long_one(shift: int, other: byt
     ]
 
 
+def test_no_line_is_longer_than_what_is_kept_of_a_long_one() -> None:
+    number = b"-" + b"1" * 24 + b"." + b"1" * 24 + b"e-111"
+    gap = b" " * 4
+    names = (b"Train Loss:", b"Vali Loss:", b"Test Loss:", b"MAE Loss:")
+    longest = gap.join(name + gap + number for name in names)
+    results = (
+        b"Epoch:" + gap + b"1" * 9 + b"," + gap + b"Steps:" + gap + b"1" * 9 + gap + b"|" + gap
+    )
+    (match,) = matches(results + longest)
+    assert match.end() == len(results + longest)
+    assert match.end() < LONGEST
+
+
 def test_memory_does_not_grow_with_a_line_that_never_ends() -> None:
     log = PublishedLog()
     block = b"\x00\xff" * 100_000 + b"iters: Epoch: "
@@ -390,9 +410,16 @@ def test_numbers_that_are_cut_off_at_the_end_are_not_guessed() -> None:
     assert events_in(RESULTS, b"Updating learning rate to 4.9999999999999914e-0")[2:] == []
 
 
-@given(st.binary(max_size=300))
-def test_noise_alone_says_nothing(noise: bytes) -> None:
-    assert events_in(noise) == []
+@given(st.lists(st.one_of(NO_WORDS, st.sampled_from([DRAWN, bar(0, 0).encode()])), max_size=9))
+def test_noise_alone_says_nothing(noise: list[bytes]) -> None:
+    assert events_in(*noise) == []
+
+
+def test_a_carriage_return_ends_a_line_unless_a_bar_follows() -> None:
+    log = b"lr = 0.0004\r5 of 10 files\nUpdating learning rate to 0.000\r5it [00:03,  7.93it/s]2\n"
+    assert events_in(log)[0] == ev.LearningRateChanged(lr=0.0002)
+    first_line = log[: log.index(b"\n") + 1]
+    assert events_in(first_line, RECORD)[0] == ev.LearningRateChanged(lr=0.0004)
 
 
 @given(trainings(), st.data())
@@ -427,7 +454,7 @@ def test_records_of_two_processes_may_come_as_pairs(
 ) -> None:
     script, epochs = training
     printed = lines(script.output(epochs))
-    other = [line.replace(b"loss: 0.", b"loss: 1.") for line in printed]
+    other = [line.replace(b"loss: ", b"loss: 1").replace(b"time: ", b"time: 1") for line in printed]
     doubled, i = [], 0
     while i < len(printed):
         size = 2 if b"iters" in printed[i] else 1
@@ -436,11 +463,32 @@ def test_records_of_two_processes_may_come_as_pairs(
     assert events_in(*doubled) == events_in(*printed)
 
 
+def test_a_process_may_fall_behind_into_the_evaluation_of_another() -> None:
+    output = Script(epochs=2, steps=200).output([SMALL_EPOCHS[0]])
+    epoch, printed = text(output), lines(output)
+    last = next(i for i, line in enumerate(printed) if b"iters: 200" in line)
+    evaluation = epoch.index(b"\r40it", epoch.index(b"cost time"))
+    assert epoch[:evaluation].endswith(bar(0, 0).encode())
+    behind = [epoch[:evaluation], b"\n", *printed[last : last + 3], epoch[evaluation:]]
+    assert events_in(*behind) == events_in(epoch)
+
+
 def test_lines_of_two_processes_may_run_into_each_other() -> None:
     cost = b"Epoch: 1 cost time: 34.492552518844604"
     log = RECORD + cost + cost + b"\n\n" + RESULTS.rstrip(b"\n") + RESULTS + b"\n"
     ended = [e for e in events_in(log) if isinstance(e, ev.EpochEnded)]
     assert [e.seconds for e in ended] == [34.492552518844604]
+
+
+def test_another_processs_bar_before_a_line_end_is_not_the_end_of_that_bar() -> None:
+    """A line and its end are two writes, between which another process may draw."""
+    epoch = text(Script(epochs=9, steps=60).output([SMALL_EPOCHS[0]]))
+    cost = epoch.index(b"Epoch: 1 cost")
+    line_end = epoch.index(b"\n", cost)
+    torn = epoch[:line_end] + bar(59, 7).encode() + epoch[line_end:]
+    second = RECORD.replace(b"epoch: 1", b"epoch: 2")
+    assert ev.EpochStarted(epoch=2, steps=60) in events_in(epoch, second)
+    assert ev.EpochStarted(epoch=2, steps=60) in events_in(torn, second)
 
 
 @given(trainings(), trainings(), st.booleans())
@@ -465,6 +513,15 @@ def test_a_training_that_crashed_and_began_again_is_another_one() -> None:
         ("EpochStarted", None),
         ("Progress", 100),
         ("Progress", 200),
+    ]
+
+
+def test_whatever_comes_after_the_end_of_a_training_is_another_one() -> None:
+    later = RECORD.replace(b"epoch: 1", b"epoch: 3")
+    found = events_in(FIXTURE, b"success delete checkpoints\n", later)
+    assert found[-3:-1] == [
+        ev.Alert(level="info", message=ANOTHER_TRAINING),
+        ev.EpochStarted(epoch=3),
     ]
 
 

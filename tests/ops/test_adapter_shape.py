@@ -73,6 +73,16 @@ def test_several_gpus_share_the_steps_that_the_left_time_counts() -> None:
     assert shape_of(script, epochs, bars=False) == Shape(epochs=6, steps=None)
 
 
+def test_without_a_whole_epoch_nobody_knows_whether_the_steps_are_shared() -> None:
+    script, evidence = Script(epochs=6, steps=900), ShapeEvidence()
+    for epoch in (1, 2):
+        for iteration in (100, 200, 300):
+            told(evidence, script, epoch, iteration, 1.5 + iteration / 1e4)
+    assert evidence.shape() == Shape(epochs=6, steps=None)
+    evidence.epoch_trained(900, 100)
+    assert evidence.shape() == Shape(epochs=6, steps=900)
+
+
 def test_a_bar_of_something_else_is_not_an_epochs() -> None:
     evidence = ShapeEvidence()
     evidence.bar_ended(done=89, elapsed_s=4, trained_s=34.5)

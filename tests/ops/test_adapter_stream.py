@@ -94,8 +94,11 @@ def test_a_folder_in_its_place_is_no_log(path: Path) -> None:
     assert PublishedStream(path).poll() == []
 
 
-def test_what_a_script_prints_is_understood_while_it_still_runs(tmp_path: Path) -> None:
+def test_what_a_script_prints_is_understood_while_it_still_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Into a file, Python keeps back what is printed, unless it is told not to."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     script = tmp_path / "train.py"
     lines = "Epoch: 1 | Train Loss: 0.1200985 Vali Loss: 0.0538890"
     script.write_text(f"import time\nprint({lines!r})\ntime.sleep(600)\n", encoding="utf-8")

@@ -116,6 +116,12 @@ def test_a_line_of_hundreds_of_megabytes_is_never_kept(path: Path) -> None:
     assert peak < 5 * LONGEST_LINE
 
 
+@pytest.mark.parametrize("blocks", range(1, 4))
+def test_the_end_of_a_line_that_is_too_long_is_no_event(path: Path, blocks: int) -> None:
+    path.write_bytes(b"x" * (LONGEST_LINE + (blocks << 18)) + LINES[2] + LINES[0])
+    assert kinds(TimellmStream(path).poll()) == ["EpochStarted"]
+
+
 def test_a_file_that_has_become_shorter_is_read_anew(path: Path) -> None:
     path.write_bytes(b"".join(LINES))
     stream = TimellmStream(path)

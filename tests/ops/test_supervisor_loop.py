@@ -190,6 +190,24 @@ def test_the_last_words_of_an_engine_come_before_its_end(bench: Bench) -> None:
     assert bench.supervisor.exit_code == 4
 
 
+def test_a_last_line_without_its_end_is_read_once_the_engine_is_gone(foreign: Bench) -> None:
+    foreign.stream.unended = [ev.Progress(iteration=9, epoch=1, loss=0.5)]
+    foreign.turn()
+    assert foreign.supervisor.supervision.run.iteration == 0
+    foreign.engine.ended = ExitStatus(code=0)
+    foreign.turn()
+    assert foreign.supervisor.supervision.run.iteration == 9
+    assert foreign.kinds()[-3:] == ["Progress", "EngineExited", "RunEnded"]
+
+
+def test_the_checkpoint_watch_is_told_when_the_engine_goes_on(foreign: Bench) -> None:
+    foreign.stream.say(
+        ev.CheckpointWriting(kind="best"), ev.Progress(iteration=1, epoch=2, loss=0.5)
+    )
+    foreign.turn()
+    assert (len(foreign.watch.expected), foreign.watch.told_on) == (1, 1)
+
+
 def test_what_an_engine_leaves_behind_is_killed(bench: Bench) -> None:
     bench.engine.ended = ExitStatus(signal=9)
     bench.turn()

@@ -17,6 +17,10 @@ class EngineStream(Protocol):
         """
         ...
 
+    def finish(self) -> list[tuple[Event, int]]:
+        """What is left once the engine is gone: a last line without a line end included."""
+        ...
+
 
 class CheckpointWatch(Protocol):
     """Finds out when a checkpoint that was announced is really on disk."""
@@ -28,6 +32,10 @@ class CheckpointWatch(Protocol):
 
     def expect(self, event: CheckpointWriting) -> None:
         """The engine has said that it is about to write this checkpoint."""
+        ...
+
+    def went_on(self) -> None:
+        """The engine has said something else since."""
         ...
 
     def poll(self, now_t: float) -> list[Event]:
@@ -42,6 +50,9 @@ class NoWatch:
 
     def expect(self, event: CheckpointWriting) -> None:
         """Nothing to do: `CheckpointSaved` will come in the stream."""
+
+    def went_on(self) -> None:
+        """Nothing to do."""
 
     def poll(self, now_t: float) -> list[Event]:  # noqa: ARG002
         """Nothing, always."""

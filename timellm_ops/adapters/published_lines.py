@@ -1,14 +1,16 @@
 """The lines of the published training scripts: one pattern for all of them, and what each says.
 
 A line may stand anywhere in the text, behind a progress bar, a launcher's prefix or another
-process's words. No pattern can match more than `LONGEST` bytes.
+process's words.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 LONGEST = 512
+"""Bytes, at least as many as any line has."""
 
 
 class ProgressLine(NamedTuple):
@@ -85,32 +87,35 @@ PublishedLine: TypeAlias = (
     | DeletedLine
 )
 
-_NUMBER = rb"[-+]?(?:\d{1,24}(?:\.\d{0,24})?(?:[eE][-+]?\d{1,3})?|nan|inf)"
-_WHOLE = rb"\d{1,9}"
-
-_PATTERN = re.compile(
-    rb"""
-      (?P<progress>iters:\ *(?P<iteration>WHOLE),\ *epoch:\ *(?P<progress_epoch>WHOLE)
-        \ *\|\ *loss:\ *(?P<loss>NUMBER)(?![a-z\d_.]))
-    | (?P<speed>speed:\ *(?P<pace>NUMBER)s/iter;\ *left\ time:\ *(?P<left>NUMBER)s)
-    | (?P<cost>Epoch:\ *(?P<cost_epoch>WHOLE)\ +cost\ time:\ *(?P<seconds>NUMBER)(?![a-z\d_.]))
-    | (?P<results>Epoch:\ *(?P<results_epoch>WHOLE)(?:,\ *Steps:\ *WHOLE)?\ *\|
-        \ *Train\ Loss:\ *(?P<train>NUMBER)\ +Vali\ Loss:\ *(?P<vali>NUMBER)(?![a-z\d_.])
-        (?:\ +Test\ Loss:\ *(?P<test>NUMBER)(?![a-z\d_.]))?
-        (?:\ +MAE\ Loss:\ *(?P<mae>NUMBER)(?![a-z\d_.]))?)
+_TOKENS = {
+    b"NUMBER": rb"[-+]?(?:\d{1,24}(?:\.\d{0,24})?(?:[eE][-+]?\d{1,3})?|nan|inf)",
+    b"COUNT": rb"\d{1,9}",
+    b"GAP": rb"\ {0,4}",
+    # The number is not cut off; only another process's line, in capitals, may run into it.
+    b"END": rb"(?![a-z\d_.])",
+}
+_LINES = rb"""
+      (?P<progress>iters:GAP(?P<iteration>COUNT),GAPepoch:GAP(?P<progress_epoch>COUNT)
+        GAP\|GAPloss:GAP(?P<loss>NUMBER)END)
+    | (?P<speed>speed:GAP(?P<pace>NUMBER)s/iter;GAPleft\ time:GAP(?P<left>NUMBER)s)
+    | (?P<cost>Epoch:GAP(?P<cost_epoch>COUNT)\ GAPcost\ time:GAP(?P<seconds>NUMBER)END)
+    | (?P<results>Epoch:GAP(?P<results_epoch>COUNT)(?:,GAPSteps:GAPCOUNT)?GAP\|
+        GAPTrain\ Loss:GAP(?P<train>NUMBER)\ GAPVali\ Loss:GAP(?P<vali>NUMBER)END
+        (?:\ GAPTest\ Loss:GAP(?P<test>NUMBER)END)?
+        (?:\ GAPMAE\ Loss:GAP(?P<mae>NUMBER)END)?)
     | (?P<saving>Validation\ loss\ decreased\ \((?P<before>NUMBER)\ -->\ (?P<after>NUMBER)\)
-        \.?\ *Saving\ model)
-    | (?P<counting>EarlyStopping\ counter:\ *(?P<counter>WHOLE)\ out\ of\ (?P<patience>WHOLE)(?!\d))
+        \.?GAPSaving\ model)
+    | (?P<counting>EarlyStopping\ counter:GAP(?P<counter>COUNT)\ out\ of\ (?P<patience>COUNT)(?!\d))
     | (?P<stopping>(?<!\w)Early\ stopping(?=\s*(?:$|Early\ stopping)))
-    | (?P<updating>Updating\ learning\ rate\ to\ *(?P<new_rate>NUMBER)(?![a-z\d_.]))
-    | (?P<rate>(?<![\w.])lr\ =\ (?P<rate_now>NUMBER)(?![a-z\d_.]))
+    | (?P<updating>Updating\ learning\ rate\ to\ GAP(?P<new_rate>NUMBER)END)
+    | (?P<rate>(?<![\w.])lr\ =\ (?P<rate_now>NUMBER)END)
     | (?P<deleted>success\ delete\ checkpoints)
-    """.replace(b"NUMBER", _NUMBER).replace(b"WHOLE", _WHOLE),
+"""
+_PATTERN = re.compile(
+    functools.reduce(lambda lines, token: lines.replace(*token), _TOKENS.items(), _LINES),
     re.VERBOSE,
 )
-
 _WHOLLY_PRINTED = re.compile(rb"(\.\d{7,}|e[-+]\d\d|nan|inf|s|model|stopping)$")
-
 
 _BEGINNINGS = (
     b"iters:",

@@ -2,7 +2,7 @@
 
 The published code prints "Saving model" and only then begins to write, in place, and says nothing
 when it is done. So the file is looked at until it is another one than before, complete, and the
-same for a while; then it is synced, hashed, and looked at once more.
+same for a while or known to be written; then it is synced, hashed, and looked at once more.
 """
 
 import stat
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from timellm_ops.adapters.securing import Securing
 from timellm_ops.contract.events import Alert, CheckpointSaved, CheckpointWriting, Event
@@ -34,18 +34,28 @@ class Version(NamedTuple):
     mtime_ns: int
 
 
+State = Literal["partial", "readable", "whole"]
+"""`whole`: its own form says that nothing is missing; `readable`: it has no form that would."""
+
+
 class Look(NamedTuple):
     """A file as it was found at monotonic second `t`."""
 
     path: Path
     version: Version
-    complete: bool
+    state: State
     t: float
 
 
-def settled(looks: Sequence[Look], before: Mapping[Path, Version]) -> Look | None:
+def settled(
+    looks: Sequence[Look], before: Mapping[Path, Version], *, went_on: bool = False
+) -> Look | None:
     """The file that has been saved: the newest that is another one than `before`, if it is
-    complete and was the same in every look over `STABLE_S`. `looks` are in order of time."""
+    complete and was the same in every look over `STABLE_S`. `looks` are in order of time.
+
+    Where the script `went_on` after saving, a file that shows by itself that it is whole need not
+    be waited for.
+    """
     latest = {look.path: look for look in looks if look.version != before.get(look.path)}
     if not latest:
         return None
@@ -55,7 +65,10 @@ def settled(looks: Sequence[Look], before: Mapping[Path, Version]) -> Look | Non
         if look.version != newest.version:
             break
         same_since_t = look.t
-    return newest if newest.complete and newest.t - same_since_t >= STABLE_S else None
+    if newest.state == "partial":
+        return None
+    enough = went_on and newest.state == "whole"
+    return newest if enough or newest.t - same_since_t >= STABLE_S else None
 
 
 class SavedFileWatch:
@@ -88,6 +101,7 @@ class SavedFileWatch:
         self._changed_t: float | None = None
         self._looks: list[Look] = []
         self._expected: CheckpointWriting | None = None
+        self._went_on = False
         self._securing: tuple[Look, Securing] | None = None
         self._told = False
 
@@ -98,8 +112,13 @@ class SavedFileWatch:
 
     def expect(self, event: CheckpointWriting) -> None:
         """The script has said that it saves. Of two announcements the newer one counts."""
-        self._expected = event
+        self._expected, self._went_on = event, False
         self._looks, self._changed_t, self._securing = [], None, None
+
+    def went_on(self) -> None:
+        """The script has said something else, so its writing is over. Of several processes another
+        one may have said it: the file has to bear it out."""
+        self._went_on = True
 
     def poll(self, now_t: float) -> list[Event]:
         """Look once. `CheckpointSaved` when it is durable; an alert, once, if that never comes."""
@@ -107,7 +126,7 @@ class SavedFileWatch:
             return []
         if self._securing is None:
             self._look(now_t)
-            found = settled(self._looks, self._before)
+            found = settled(self._looks, self._before, went_on=self._went_on)
             if found is not None:
                 beside = found.version.size > self._at_once_bytes
                 self._securing = (found, Securing(found.path, beside=beside))
@@ -127,7 +146,7 @@ class SavedFileWatch:
         # Of all looks at one version, the first and the newest say everything.
         same = [look for look in self._looks if changed.get(look.path) == look.version]
         firsts = {look.path: look for look in reversed(same)}
-        newest = [Look(p, v, _is_complete(p, v), now_t) for p, v in changed.items()]
+        newest = [Look(p, v, _state(p, v), now_t) for p, v in changed.items()]
         self._looks = [*firsts.values(), *newest]
 
     def _saved(
@@ -185,14 +204,14 @@ def _version(path: Path) -> Version | None:
     return Version(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def _is_complete(path: Path, version: Version) -> bool:
-    """Whether nothing is missing, as far as a file tells: what torch saves is a zip archive, whose
-    directory is written last. Another kind of file only has to be readable, and not empty."""
+def _state(path: Path, version: Version) -> State:
+    """What torch saves is a zip archive, whose directory is written last."""
     if version.size == 0:
-        return False
+        return "partial"
     try:
         with path.open("rb") as file:
-            begins = file.read(len(_ZIP_BEGINS))
-            return begins != _ZIP_BEGINS or zipfile.is_zipfile(file)
+            if file.read(len(_ZIP_BEGINS)) != _ZIP_BEGINS:
+                return "readable"
+            return "whole" if zipfile.is_zipfile(file) else "partial"
     except OSError:
-        return False
+        return "partial"

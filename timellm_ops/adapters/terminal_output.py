@@ -131,13 +131,11 @@ class TerminalOutput:
 
     def _shorten(self) -> Iterator[Said]:
         """Take what is sure to be whole, and keep what a line may have begun in."""
-        text, kept = self._text, len(self._text) - LONGEST
-        for match in matches(text):
-            if match.start() >= len(text) - LONGEST:
+        for match in matches(self._text):
+            if match.start() >= len(self._text) - LONGEST:
                 break
-            kept = max(kept, match.end())
             yield self._said(match)
-        self._text = text[kept:]
+        self._text = self._text[-LONGEST:]
 
     def _said(self, match: re.Match[bytes]) -> Said:
         return Said(read_line(match), self._text_end - len(self._text) + match.end())

@@ -41,6 +41,10 @@ class TimellmStream:
             return []
         return found
 
+    def finish(self) -> list[tuple[Event, int]]:
+        """What is left once the engine is gone. A line of ours without its end is torn."""
+        return self.poll()
+
     def _read_on(self, file: BinaryIO) -> list[tuple[Event, int]]:
         found: list[tuple[Event, int]] = []
         file.seek(self._read)

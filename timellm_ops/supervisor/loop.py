@@ -69,6 +69,7 @@ class Supervisor:
     _beat_t: float | None = None
     _ended: ExitStatus | None = None
     _ended_t: float = 0.0
+    _finished: bool = False
     _control_problem: str = field(default="", repr=False)
     _journal_problem: str = field(default="", repr=False)
 
@@ -169,9 +170,14 @@ class Supervisor:
         found: list[tuple[ev.Event, int]] = []
         while new := self.around.stream.poll():
             found += new
+        if self._ended is not None and not self._finished:
+            self._finished = True
+            found += self.around.stream.finish()
         for event, _ in found:
             if isinstance(event, ev.CheckpointWriting):
                 self.around.watch.expect(event)
+            else:
+                self.around.watch.went_on()
         return tuple(found)
 
     def _watch_checkpoints(self, now_t: float) -> tuple[ev.Event, ...]:
