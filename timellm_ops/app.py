@@ -141,6 +141,12 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
             case "adopt":
                 pid = None if living is None else living.identity.pid
                 supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=pid))
+                if living is not None and config.foreign.command:
+                    # The one before may have been killed between a signal and its record.
+                    if past.run.standing:
+                        living.suspend()
+                    else:
+                        living.resume()
             case "start" | "resume":
                 if living is None and not _launch(supervisor, config, order, engine):
                     return 3

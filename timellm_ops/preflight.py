@@ -4,6 +4,7 @@ Nothing is written and nothing heavy is imported; what only the engine can tell,
 """
 
 import csv
+import math
 import os
 import shutil
 import sys
@@ -23,18 +24,31 @@ from timellm_ops.backbones import (
     is_offline,
 )
 from timellm_ops.contract.config import Config, DataSection
+from timellm_ops.contract.validation import one_line
 from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, locate, user_cache
 from timellm_ops.manifest import DataFile, describe_file
+from timellm_ops.paths import is_folder
 
 _MIB = 1 << 20
 _ROOM_FOR_RECORDS = 256 * _MIB
 """Journal, logs and reports of a long run, with a margin."""
-_ETT_ROWS = 20 * 30 * 24
+_ETT_TRAIN_ROWS, _ETT_TEST_ROWS, _ETT_ROWS = 12 * 30 * 24, 4 * 30 * 24, 20 * 30 * 24
 """Hours in the 12, 4 and 4 months of 30 days that ETT is split into."""
 
 
 class PreflightError(Exception):
     """The config is right but cannot run here. The text is one line. Exit code 3."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
+
+
+class DoesNotFit(PreflightError):  # noqa: N818 - it says what was found
+    """A key asks for more than the backbone has, on whatever machine. Exit code 2."""
+
+    def __init__(self, key: str, found: int, most: int, what: str) -> None:
+        self.key, self.found, self.expected = key, str(found), f"at most {most}, {what}"
+        super().__init__(f"{key}: found {self.found}; expected {self.expected}")
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
@@ -80,7 +94,7 @@ def _with_findings(found: Preflight, *findings: str) -> Preflight:
 
 def _foreign_findings(config: Config) -> list[str]:
     workdir = config.foreign.workdir
-    if not Path(workdir).is_dir():
+    if not is_folder(Path(workdir)):
         raise PreflightError(f"foreign.workdir: {workdir} is no folder")
     if shutil.which("bash") is None:
         raise PreflightError("foreign.command: bash was not found, which runs the command")
@@ -90,18 +104,21 @@ def _foreign_findings(config: Config) -> list[str]:
 def _with_data(config: Config, env: Mapping[str, str], download: Downloader | None) -> Preflight:
     section = config.data
     if section.dataset == "synthetic":
-        words = f"Synthetic data, {section.synthetic_rows} rows from seed {config.run.seed}."
+        rows = section.synthetic_rows
+        _check_length(section, rows, f"data.synthetic_rows: found {rows}")
+        words = f"Synthetic data, {rows} rows from seed {config.run.seed}."
         return Preflight(config=config, findings=(words,))
     try:
         path = locate(
             section.dataset, section.path, env=env, cache_dir=user_cache(env), download=download
         )
-        data = describe_file(path)
     except DataNotFound as error:
         raise PreflightError(str(error)) from error
+    try:
+        data = describe_file(path)
+        rows = _check_rows(path, section)
     except OSError as error:
-        raise PreflightError(f"data.path: {error.filename}: {error.strerror}") from error
-    rows = _check_rows(path, section)
+        raise PreflightError(f"data.path: {path}: {error.strerror or error}") from error
     findings = [f"Data: {path}, {rows} rows, sha256 {data.sha256[:12]}…"]
     known = KNOWN.get(section.dataset)
     if known is not None and known.sha256 != data.sha256:
@@ -118,7 +135,7 @@ def _check_rows(path: Path, section: DataSection) -> int:
     """Rows below the header, of a file whose columns and length suffice."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
+            header = next(csv.reader(file), [])
             rows = sum(1 for line in file if line.strip())
     except (UnicodeDecodeError, csv.Error):
         raise PreflightError(f"data.path: {path} is not a CSV file in UTF-8") from None
@@ -128,26 +145,42 @@ def _check_rows(path: Path, section: DataSection) -> int:
             raise PreflightError(
                 f'data.{key}: {path} has no column "{column}"; its columns are: {columns}'
             )
-    needed = _rows_needed(section)
-    if rows < needed:
-        raise PreflightError(
-            f"data.path: {path} has {rows} rows; data.seq_len {section.seq_len} and "
-            f"data.pred_len {section.pred_len} need at least {needed}"
-        )
+    _check_length(section, rows, f"data.path: {path} has {rows} rows")
     return rows
 
 
-def _rows_needed(section: DataSection) -> int:
-    """Rows for one window in each split. Validation and test look back into the split before."""
+def _check_length(section: DataSection, rows: int, found: str) -> None:
+    """Refuse a series in which a split has not a single window. `found` begins the refusal."""
+    if section.dataset in KNOWN and rows < _ETT_ROWS:
+        raise PreflightError(
+            f"{found}; {section.dataset} is split into months and needs {_ETT_ROWS}"
+        )
+    if not _every_split_has_a_window(section, rows):
+        raise PreflightError(
+            f"{found}; data.seq_len {section.seq_len}, data.pred_len {section.pred_len} and "
+            f"data.percent {section.percent} need {_rows_needed(section)}"
+        )
+
+
+def _every_split_has_a_window(section: DataSection, rows: int) -> bool:
+    """Validation and test look back into the split before them."""
     if section.dataset in KNOWN:
-        return _ETT_ROWS
-    window = section.seq_len + section.pred_len
-    shares = (
-        window / section.train_ratio,
-        section.pred_len / section.test_ratio,
-        section.pred_len / (1 - section.train_ratio - section.test_ratio),
-    )
-    return int(max(shares)) + 1
+        train, test = _ETT_TRAIN_ROWS, _ETT_TEST_ROWS
+        rows = _ETT_ROWS
+    else:
+        train, test = int(rows * section.train_ratio), int(rows * section.test_ratio)
+    used = (train - section.seq_len) * section.percent // 100
+    return min(used, test, rows - train - test) >= section.pred_len
+
+
+def _rows_needed(section: DataSection) -> str:
+    """How many rows a series must have, in words."""
+    if section.dataset in KNOWN:
+        return f"more than {section.dataset} has in each split"
+    horizon, rest = section.pred_len, 1 - section.train_ratio - section.test_ratio
+    trained = section.seq_len + math.ceil(100 * horizon / section.percent)
+    shares = (trained / section.train_ratio, horizon / section.test_ratio, horizon / rest)
+    return f"about {math.ceil(max(shares))}"
 
 
 def _backbone(config: Config, env: Mapping[str, str]) -> tuple[BackboneShape | None, str]:
@@ -180,17 +213,18 @@ def _inspected(folder: Path, source: str) -> BackboneShape:
 
 def _check_fit(config: Config, shape: BackboneShape, source: str) -> None:
     layers, d_ff = config.backbone.layers, config.model.d_ff
-    if layers is not None and layers > shape.layers:
-        raise PreflightError(f"backbone.layers: found {layers}; {source} has {shape.layers} layers")
-    if d_ff > shape.hidden_size:
-        raise PreflightError(
-            f"model.d_ff: found {d_ff}; at most {shape.hidden_size}, the hidden size of {source}"
-        )
+    if layers is not None and shape.layers is not None and layers > shape.layers:
+        raise DoesNotFit("backbone.layers", layers, shape.layers, f"the layers of {source}")
+    if shape.hidden_size is not None and d_ff > shape.hidden_size:
+        raise DoesNotFit("model.d_ff", d_ff, shape.hidden_size, f"the hidden size of {source}")
 
 
 def _disk(config: Config, runs_root: Path, shape: BackboneShape | None) -> str:
     """A sentence on the disk below `runs_root`, which need not exist yet."""
-    folder = next(p for p in (runs_root, *runs_root.parents) if p.exists())
+    try:
+        folder = next(p for p in (runs_root, *runs_root.parents) if p.exists())
+    except OSError as error:
+        raise PreflightError(f"the runs folder {runs_root}: {error.strerror}") from error
     if not folder.is_dir():
         raise PreflightError(f"the runs folder {runs_root}: {folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -211,7 +245,7 @@ def disk_needed_bytes(config: Config, shape: BackboneShape | None) -> int:
     Only the mapping, the reprogramming and the head are counted, in float32. `best` holds the
     weights and `last` the two moments of Adam as well; each is there twice while it is replaced.
     """
-    if shape is None:
+    if shape is None or shape.vocab_size is None or shape.hidden_size is None:
         return _ROOM_FOR_RECORDS
     model, data = config.model, config.data
     patches = (data.seq_len - model.patch_len) // model.stride + 2

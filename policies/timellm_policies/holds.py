@@ -9,7 +9,7 @@ from timellm_ops.contract.state import Hold, RunState
 from timellm_ops.contract.telemetry import TimedSample
 from timellm_policies.estimate import heating_s
 from timellm_policies.limits import limits
-from timellm_policies.readings import degrees, latest_readings
+from timellm_policies.readings import agreeing, degrees, latest_readings
 
 RULES = ("thermal", "telemetry")
 """The rules that hold a run for its GPU's sake. At most one of them holds it at a time: either
@@ -31,6 +31,17 @@ def stopping(state: RunState) -> bool:
     return state.stop is not None and state.stop != "after_checkpoint"
 
 
+def nothing_to_read(state: RunState) -> str:
+    """Why there is no temperature to be missed; empty when there should be one."""
+    if state.gpu == "none":
+        return "this run looks at no GPU"
+    if state.telemetry_gone:
+        return "there is no GPU or driver to read"
+    if state.telemetry_asleep:
+        return "the GPU sleeps and makes no heat"
+    return ""
+
+
 def dwell_after_resume_is_over(config: ThermalSection, state: RunState, now_t: float) -> bool:
     """Enough time has passed since a rule let the run go on."""
     return state.resumed_t is None or now_t - state.resumed_t >= config.min_dwell_s
@@ -48,21 +59,28 @@ def resume_when_cool(
     now_t: float,
     rule: str,
 ) -> tuple[PolicyDecision, ...]:
-    """Lift `rule`'s hold once the last readings since it began are all known and cool.
+    """Lift `rule`'s hold once the last known readings since it began are all cool.
 
-    A failed attempt among them, or a newest reading older than `unknown_after_s`, leaves the
-    hold in place: unknown is not cool.
+    So many as `samples` must be known among the last `window` attempts, the newest attempt too,
+    which must not be older than `unknown_after_s`: unknown is not cool. Where there is nothing to
+    be read any more, the hold could never be lifted otherwise, and is.
     """
     hold = hold_of(state, rule)
     if hold is None or not dwell_of_hold_is_over(config, hold, now_t):
         return ()
+    why_blind = nothing_to_read(state)
+    if why_blind:
+        return (PolicyDecision(action="resume", rule=rule, reason=why_blind),)
     since_t = -math.inf if hold.since_t is None else hold.since_t
-    latest = latest_readings(recent, config.samples, since_t)
+    attempts = latest_readings(recent, config.window, since_t)
+    latest = [t for t in attempts if t is not None][-config.samples :]
     limit = limits(config, state.sample)
-    cool = [t for t in latest if t is not None and t.celsius < limit.resume_below_c]
-    if len(cool) < config.samples or now_t - cool[-1].t > config.unknown_after_s:
+    if len(latest) < config.samples or attempts[-1] is None:
         return ()
-    newest = cool[-1]
+    newest = latest[-1]
+    hot = agreeing(latest, lambda celsius: celsius >= limit.resume_below_c)
+    if hot or now_t - newest.t > config.unknown_after_s:
+        return ()
     last = "the last reading" if config.samples == 1 else f"the last {config.samples} readings"
     return (
         PolicyDecision(

@@ -8,7 +8,9 @@ from timellm_ops.contract.telemetry import GpuSample
 SLOWDOWN_MARGIN_C = 5.0
 """Pausing begins at least so far below the card's own slowdown."""
 SHUTDOWN_MARGIN_C = 3.0
-"""An emergency is at most so far below the card's own shutdown."""
+"""An emergency is so far below the card's own shutdown, unless the config says otherwise."""
+EMERGENCY_MARGIN_C = 3.0
+"""Pausing begins at least so far below such an emergency: it is to come first."""
 BAND_C = 5.0
 """Pause and resume are at least so far apart once the card's limit has pushed pause down."""
 DANGER_ABOVE_PAUSE_C = 3.0
@@ -35,12 +37,16 @@ def limits(config: ThermalSection, card: GpuSample | None) -> Limits:
     """
     slowdown_c = None if card is None else card.slowdown_c
     shutdown_c = None if card is None else card.shutdown_c
-    pause_c = config.pause_above_c
-    resume_c = config.resume_below_c
-    if slowdown_c is not None and slowdown_c - SLOWDOWN_MARGIN_C < pause_c:
-        pause_c = slowdown_c - SLOWDOWN_MARGIN_C
-        resume_c = min(resume_c, pause_c - BAND_C)
-    emergency_c = config.emergency_c
+    pause_c, resume_c, emergency_c = (
+        config.pause_above_c,
+        config.resume_below_c,
+        config.emergency_c,
+    )
+    if slowdown_c is not None:
+        pause_c = min(pause_c, slowdown_c - SLOWDOWN_MARGIN_C)
     if emergency_c is None and shutdown_c is not None:
         emergency_c = shutdown_c - SHUTDOWN_MARGIN_C
+        pause_c = min(pause_c, emergency_c - EMERGENCY_MARGIN_C)
+    if pause_c < config.pause_above_c:
+        resume_c = min(resume_c, pause_c - BAND_C)
     return Limits(pause_above_c=pause_c, resume_below_c=resume_c, emergency_c=emergency_c)

@@ -10,9 +10,9 @@ from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import TimedSample
 from timellm_policies.holds import (
     dwell_after_resume_is_over,
-    dwell_of_hold_is_over,
     held,
     hold_of,
+    nothing_to_read,
     resume_when_cool,
     stopping,
 )
@@ -28,28 +28,14 @@ def decisions(
     """What a missing temperature asks for now, and what its return does."""
     if not config.enabled or stopping(state):
         return ()
-    nothing_to_read = _nothing_to_read(state)
     if hold_of(state, RULE) is not None:
-        if nothing_to_read:
-            return _lift(config, state, nothing_to_read, now_t)
         return resume_when_cool(config, state, recent, now_t, RULE)
-    if nothing_to_read or held(state):
+    if nothing_to_read(state) or held(state):
         return ()
     unknown_s = _unknown_s(state, recent, now_t)
     if unknown_s is None or unknown_s < config.unknown_after_s:
         return ()
     return _act(config, state, unknown_s, now_t)
-
-
-def _nothing_to_read(state: RunState) -> str:
-    """Why there is no temperature to be missed; empty when there should be one."""
-    if state.gpu == "none":
-        return "this run looks at no GPU"
-    if state.telemetry_gone:
-        return "there is no GPU or driver to read"
-    if state.telemetry_asleep:
-        return "the GPU sleeps and makes no heat"
-    return ""
 
 
 def _unknown_s(state: RunState, recent: Sequence[TimedSample], now_t: float) -> float | None:
@@ -115,12 +101,3 @@ def _act(
             )
         case _:
             assert_never(config.unknown_action)
-
-
-def _lift(
-    config: ThermalSection, state: RunState, reason: str, now_t: float
-) -> tuple[PolicyDecision, ...]:
-    hold = hold_of(state, RULE)
-    if hold is None or not dwell_of_hold_is_over(config, hold, now_t):
-        return ()
-    return (PolicyDecision(action="resume", rule=RULE, reason=reason),)

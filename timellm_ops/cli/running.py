@@ -17,9 +17,10 @@ from timellm_ops.cli.watching import listen, watch
 from timellm_ops.configfile import foreign_config, read_config
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.validation import ConfigError
 from timellm_ops.datasets import fetch_with_bar
 from timellm_ops.manifest import collect_manifest
-from timellm_ops.preflight import Preflight, preflight
+from timellm_ops.preflight import DoesNotFit, Preflight, preflight
 from timellm_ops.process.engine import adopt
 from timellm_ops.store import RunStore, load_config, runs_dir
 
@@ -94,7 +95,7 @@ def run(
     else:
         assert config is not None  # noqa: S101 - counted above
         found = read_config(config, options)
-    return _start(store, found, style)
+    return _start(store, found, style, source=str(config) if config else "--engine-command")
 
 
 def attach(
@@ -117,9 +118,9 @@ def attach(
     return watch(layout, style, interrupts)
 
 
-def _start(store: RunStore, config: Config, style: Style) -> int:
+def _start(store: RunStore, config: Config, style: Style, source: str) -> int:
     now = datetime.now(UTC)
-    found = _checked(config, store)
+    found = _checked(config, store, source)
     manifest = collect_manifest(
         now=now,
         command_line=sys.argv,
@@ -148,11 +149,15 @@ def _resume(store: RunStore, reference: str, style: Style) -> int:
         state = state_of(layout)
     if not state.ended and adopt(layout) is not None:
         raise UsageError(f"{layout.run_id} is running: timellm-ops attach {layout.run_id}")
-    return _go(layout, "resume", _checked(config, store), style)
+    return _go(layout, "resume", _checked(config, store, str(layout.config)), style)
 
 
-def _checked(config: Config, store: RunStore) -> Preflight:
-    return preflight(config, runs_root=store.root, download=fetch_with_bar)
+def _checked(config: Config, store: RunStore, source: str) -> Preflight:
+    """Raises `ConfigError` for what is wrong anywhere, `PreflightError` for what is not here."""
+    try:
+        return preflight(config, runs_root=store.root, download=fetch_with_bar)
+    except DoesNotFit as error:
+        raise ConfigError(source, error.key, error.found, error.expected) from None
 
 
 def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, style: Style) -> int:

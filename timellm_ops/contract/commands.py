@@ -9,6 +9,15 @@ StopMode = Literal["checkpoint", "after_checkpoint", "now", "kill"]
 `now`: SIGTERM, grace, SIGKILL; `kill`: SIGKILL at once."""
 
 
+STOP_MODES: tuple[StopMode, ...] = ("after_checkpoint", "checkpoint", "now", "kill")
+"""Ways to stop, from patient to abrupt. A run's way to stop only ever moves to the right."""
+
+
+def stronger(mode: StopMode, than: StopMode | None) -> StopMode:
+    """The more abrupt of two ways to stop; `None` is no stop at all."""
+    return mode if than is None else max(mode, than, key=STOP_MODES.index)
+
+
 class Request(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
     """A request. `who` names the client for the journal, such as `dashboard` or `cli`."""
 

@@ -23,7 +23,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class RunSection(Section, frozen=True, kw_only=True):
     """`[run]`: the run's name and its randomness."""
 
-    name: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")] = ""
+    name: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?\Z")] = ""
     """Part of the run's id; empty means the config file's own name."""
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 2021
 
@@ -45,7 +45,7 @@ class DataSection(Section, frozen=True, kw_only=True):
     train_ratio: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.7
     test_ratio: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.2
     """Ratio split of a `custom` file; validation gets what is left."""
-    synthetic_rows: Annotated[int, Meta(ge=100)] = 1200
+    synthetic_rows: Annotated[int, Meta(ge=100)] = 4000
     synthetic_columns: Annotated[int, Meta(ge=1, le=64)] = 3
 
 

@@ -115,6 +115,9 @@ class EpochStarted(BaseEvent, frozen=True, kw_only=True):
 
     epoch: int
     steps: int | None = None
+    epochs: int | None = None
+    """How many the whole training has. Both are given where an engine that is not ours has shown
+    them; of our own, `TrainingStarted` tells."""
 
 
 class Progress(BaseEvent, frozen=True, kw_only=True):
@@ -335,7 +338,7 @@ _record_decoder = msgspec.json.Decoder(JournalRecord)
 
 def encode_event(event: Event) -> bytes:
     """One event as one JSON object, without a line end."""
-    return _encoder.encode(event)
+    return _encoded(event)
 
 
 def decode_event(line: bytes) -> Event:
@@ -343,6 +346,13 @@ def decode_event(line: bytes) -> Event:
 
     Raises `msgspec.MsgspecError` (a `ValueError`) for anything else.
     """
+    try:
+        return _event(line)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def _event(line: bytes) -> Event:
     try:
         event: Event = _event_decoder.decode(line)
     except msgspec.ValidationError:
@@ -352,7 +362,7 @@ def decode_event(line: bytes) -> Event:
 
 def encode_record(record: JournalRecord) -> bytes:
     """One journal record as one line, with its line end."""
-    return _encoder.encode(record) + b"\n"
+    return _encoded(record) + b"\n"
 
 
 def decode_record(line: bytes) -> JournalRecord:
@@ -361,12 +371,37 @@ def decode_record(line: bytes) -> JournalRecord:
     Raises `msgspec.MsgspecError` (a `ValueError`) for anything else, a torn line included.
     """
     try:
+        return _record(line)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def _record(line: bytes) -> JournalRecord:
+    try:
         return _record_decoder.decode(line)
     except msgspec.ValidationError:
         fields = msgspec.json.decode(line)
         if isinstance(fields, dict):
             fields["event"] = _with_nan(fields.get("event"))
         return msgspec.convert(fields, JournalRecord)
+
+
+def _encoded(value: object) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_printable(msgspec.to_builtins(value)))
+
+
+def _printable(value: object) -> object:
+    """`value` with bytes that no text holds written out: a file's name need not be UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _printable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_printable(item) for item in value]
+    return value
 
 
 _CLASSES: dict[object, type[BaseEvent]] = {kind.__name__: kind for kind in get_args(Event)}
@@ -377,7 +412,8 @@ def _with_nan(fields: object) -> object:
     is read as NaN again, so that a loss which has diverged is on the record like any other."""
     if not isinstance(fields, dict):
         return fields
-    kind = _CLASSES.get(fields.get("type"), BaseEvent)
+    tag = fields.get("type")
+    kind = _CLASSES.get(tag, BaseEvent) if isinstance(tag, str) else BaseEvent
     lost = [
         field.encode_name
         for field in msgspec.structs.fields(kind)

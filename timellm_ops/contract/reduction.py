@@ -6,6 +6,7 @@ from typing import assert_never
 import msgspec
 
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.commands import StopMode, stronger
 from timellm_ops.contract.state import EpochRow, Evaluation, Hold, Notice, RunState, SavedCheckpoint
 
 KEPT_NOTICES = 50
@@ -24,8 +25,9 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     """Move the clocks on. Seconds that run backwards (a reboot in between) count as none."""
     if event.t is None:
         return state if event.at is None else _replace(state, updated_at=event.at)
-    known = state.t is not None and not state.ended
-    passed = max(0.0, event.t - state.t) if known and state.t is not None else 0.0
+    # Between a supervisor that vanished and one that starts the run anew, nothing was running.
+    counted = not state.ended and not isinstance(event, ev.RunStarted)
+    passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0
     return _replace(
         state,
         t=event.t,
@@ -42,7 +44,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.PreflightDone():
             return state
         case ev.EngineStarted():
-            return _replace(state, engine_pid=event.pid, activity="starting", standing=False)
+            return _replace(_moving(state), engine_pid=event.pid, activity="starting")
         case ev.TrainingStarted():
             return _training_started(state, event)
         case ev.Adopted():
@@ -53,30 +55,22 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 watched_since_t=event.t,
             )
         case ev.EngineExited():
-            return _replace(state, engine_pid=None, standing=False, evaluation=None, writing=None)
+            return _replace(_moving(state), engine_pid=None, evaluation=None, writing=None)
         case ev.EngineFailed():
             return _replace(state, failure=event.message)
         case ev.RunEnded():
             return _replace(
-                state,
+                _moving(state),
                 outcome=event.outcome,
                 exit_code=event.exit_code,
                 end_reason=event.reason,
                 holds=(),
-                standing=False,
                 engine_pid=None,
                 evaluation=None,
                 writing=None,
             )
         case ev.EpochStarted():
-            return _replace(
-                state,
-                activity="training",
-                epoch=event.epoch,
-                iteration=0 if event.epoch != state.epoch else state.iteration,
-                steps_per_epoch=event.steps or state.steps_per_epoch,
-                evaluation=None,
-            )
+            return _epoch_started(state, event)
         case ev.Progress():
             return _progress(state, event)
         case ev.EvaluationProgress():
@@ -108,9 +102,9 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.ControlAcknowledged():
             return _replace(state, acknowledged=event.sequence, duty=event.duty)
         case ev.Paused():
-            return _replace(state, standing=True, paused_since_t=event.t, pauses=state.pauses + 1)
+            return _paused(state, event)
         case ev.Resumed():
-            return _replace(state, standing=False, paused_since_t=None)
+            return _moving(state)
         case ev.Paced():
             return _replace(state, duty=event.duty)
         case ev.Command():
@@ -120,13 +114,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.Telemetry():
             return _telemetry(state, event)
         case ev.TelemetryLost():
-            lost = _replace(
-                state,
-                telemetry_problem=event.reason,
-                telemetry_gone=event.permanent,
-                telemetry_asleep=event.asleep,
-            )
-            return lost if not event.permanent else _replace(lost, sample=None)
+            return _telemetry_lost(state, event)
         case ev.Alert():
             return _notice(state, event.level, event.message, event)
         case _:
@@ -136,7 +124,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
 def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
     """A resumed run keeps what it has learned; what belongs to a living process starts anew."""
     return _replace(
-        state,
+        _moving(state),
         run_id=event.run_id,
         name=event.name,
         engine=event.engine,
@@ -144,10 +132,11 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         resumed=event.resumed,
         started_at=state.started_at or event.at,
         supervisor_pid=event.supervisor_pid,
+        engine_pid=None,
         activity="starting",
-        standing=False,
         holds=(),
         resumed_t=None,
+        duty=1.0,
         stop=None,
         stop_reason="",
         stopping_for_hardware=False,
@@ -186,27 +175,63 @@ def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
     )
 
 
-def _progress(state: RunState, event: ev.Progress) -> RunState:
-    previous = state.smoothed_loss
-    smoothed = (
-        event.loss if previous is None else previous + _LOSS_SMOOTHING * (event.loss - previous)
+def _epoch_started(state: RunState, event: ev.EpochStarted) -> RunState:
+    if state.engine != "timellm" and any(row.epoch >= event.epoch for row in state.rows):
+        state = _another_training(state)
+    return _replace(
+        state,
+        activity="training",
+        epoch=event.epoch,
+        iteration=0 if event.epoch != state.epoch else state.iteration,
+        epochs=event.epochs or state.epochs,
+        steps_per_epoch=event.steps or state.steps_per_epoch,
+        evaluation=None,
     )
+
+
+def _another_training(state: RunState) -> RunState:
+    """A script may train several times, one after the other. What was said of one is not true of
+    the next, and a checkpoint of the one holds nothing of the other."""
+    return _replace(
+        state,
+        epochs=None,
+        steps_per_epoch=None,
+        epoch=0,
+        rows=(),
+        best_epoch=None,
+        best_vali_mse=None,
+        best=None,
+        early_counter=0,
+        early_stopped=False,
+        smoothed_loss=None,
+        seconds_per_iteration=None,
+    )
+
+
+def _progress(state: RunState, event: ev.Progress) -> RunState:
     speed, measured = state.seconds_per_iteration, event.seconds_per_iteration
     if measured is not None:
-        speed = measured if speed is None else speed + _SPEED_SMOOTHING * (measured - speed)
+        speed = _smooth(speed, measured, _SPEED_SMOOTHING)
     return _replace(
         state,
         activity="training",
         epoch=event.epoch,
         iteration=event.iteration,
         loss=event.loss,
-        smoothed_loss=smoothed,
+        smoothed_loss=_smooth(state.smoothed_loss, event.loss, _LOSS_SMOOTHING),
         seconds_per_iteration=speed,
         engine_left_seconds=event.left_seconds,
         lr=event.lr if event.lr is not None else state.lr,
         grad_norm=event.grad_norm,
         evaluation=None,
     )
+
+
+def _smooth(previous: float | None, value: float, share: float) -> float:
+    """The exponential mean. It begins anew after a value that was not finite."""
+    if previous is None or not math.isfinite(previous):
+        return value
+    return previous + share * (value - previous)
 
 
 def _epoch_ended(state: RunState, event: ev.EpochEnded) -> RunState:
@@ -241,9 +266,14 @@ def _checkpoint_writing(state: RunState, event: ev.CheckpointWriting) -> RunStat
 
 
 def _checkpoint_saved(state: RunState, event: ev.CheckpointSaved) -> RunState:
-    per_epoch = state.steps_per_epoch or 0
+    """Without an iteration of its own, a checkpoint was saved at the end of its epoch."""
+    per_epoch = state.steps_per_epoch
     epoch = event.epoch if event.epoch is not None else state.epoch
     iteration = event.iteration if event.iteration is not None else per_epoch
+    if per_epoch is None or iteration is None:
+        step = state.step
+    else:
+        step = max(0, epoch - 1) * per_epoch + iteration
     saved = SavedCheckpoint(
         kind=event.kind,
         path=event.path,
@@ -254,12 +284,22 @@ def _checkpoint_saved(state: RunState, event: ev.CheckpointSaved) -> RunState:
         vali_mse=event.vali_mse,
         at=event.at,
         t=event.t,
-        step=max(0, epoch - 1) * per_epoch + iteration,
+        step=step,
     )
     if event.kind == "last":
         return _replace(state, writing=None, last=saved)
     rows = tuple(_replace(r, saved=r.saved or r.epoch == epoch) for r in state.rows)
     return _replace(state, writing=None, best=saved, rows=rows)
+
+
+def _paused(state: RunState, event: ev.Paused) -> RunState:
+    if state.standing:
+        return state
+    return _replace(state, standing=True, paused_since_t=event.t, pauses=state.pauses + 1)
+
+
+def _moving(state: RunState) -> RunState:
+    return _replace(state, standing=False, paused_since_t=None)
 
 
 def _command(state: RunState, event: ev.Command) -> RunState:
@@ -276,7 +316,7 @@ def _command(state: RunState, event: ev.Command) -> RunState:
         case ["resume"]:
             return _without_hold(state, "user")
         case ["stop", ("after_checkpoint" | "checkpoint" | "now" | "kill") as mode]:
-            return _replace(state, stop=mode, stop_reason=f"asked for by {event.who}")
+            return _told_to_stop(state, mode, f"asked for by {event.who}")
         case _:
             return state
 
@@ -295,16 +335,27 @@ def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
         case "resume":
             return _replace(_without_hold(state, event.rule), resumed_t=event.t)
         case "stop":
-            stopped = _replace(
-                state, stop="checkpoint", stop_reason=event.reason, stopping_for_hardware=True
-            )
+            stopped = _told_to_stop(state, "checkpoint", event.reason, for_hardware=True)
             return _notice(stopped, "error", event.reason, event)
         case "pace":
-            return state if event.value is None else _replace(state, duty=event.value)
+            return state  # `Paced` tells what has come of it
         case "alert":
             return _notice(state, "warning", event.reason, event)
         case _:
             assert_never(event.action)
+
+
+def _told_to_stop(
+    state: RunState, mode: StopMode, reason: str, *, for_hardware: bool = False
+) -> RunState:
+    """A run's way to stop never becomes gentler, and a reason of the hardware's outlasts others."""
+    if for_hardware or not state.stopping_for_hardware:
+        state = _replace(state, stop_reason=reason)
+    return _replace(
+        state,
+        stop=stronger(mode, state.stop),
+        stopping_for_hardware=state.stopping_for_hardware or for_hardware,
+    )
 
 
 def _with_hold(state: RunState, hold: Hold) -> RunState:
@@ -331,6 +382,18 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
         telemetry_problem="",
         telemetry_gone=False,
         telemetry_asleep=False,
+    )
+
+
+def _telemetry_lost(state: RunState, event: ev.TelemetryLost) -> RunState:
+    woke = state.telemetry_asleep and not event.asleep
+    return _replace(
+        state,
+        sample=None if event.permanent else state.sample,
+        telemetry_problem=event.reason,
+        telemetry_gone=event.permanent,
+        telemetry_asleep=event.asleep,
+        watched_since_t=event.t if woke else state.watched_since_t,
     )
 
 

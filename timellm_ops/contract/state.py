@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from timellm_ops.contract.commands import StopMode
 from timellm_ops.contract.control import Desired
 from timellm_ops.contract.events import AlertLevel, CheckpointKind, Outcome, Split
 from timellm_ops.contract.telemetry import GpuSample
@@ -54,11 +55,12 @@ class SavedCheckpoint(Struct, frozen=True, kw_only=True):
     sha256: str | None = None
     epoch: int | None = None
     iteration: int | None = None
+    """`None`: the end of its epoch, in a run that did not know yet how many steps that is."""
     vali_mse: float | None = None
     at: datetime | None = None
     t: float | None = None
     step: int = 0
-    """Steps of the whole run that it holds."""
+    """Steps of the whole run that it holds, as far as they could be counted when it was saved."""
 
 
 class Notice(Struct, frozen=True, kw_only=True):
@@ -100,7 +102,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     acknowledged: int = 0
     engine_pid: int | None = None
     supervisor_pid: int | None = None
-    stop: Literal["after_checkpoint", "checkpoint", "now", "kill"] | None = None
+    stop: StopMode | None = None
     """How the run was told to stop, if it was."""
     stop_reason: str = ""
     stopping_for_hardware: bool = False
@@ -151,7 +153,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     telemetry_asleep: bool = False
     """The GPU is powered down and was not woken to be read."""
     watched_since_t: float | None = None
-    """Monotonic second in which the present supervisor took charge."""
+    """Monotonic second in which the present supervisor took charge, or the GPU was found awake
+    but unreadable: what was missing before is not missed."""
     peak_temperature_c: float | None = None
 
     active_s: float = 0.0
@@ -173,11 +176,11 @@ class RunState(Struct, frozen=True, kw_only=True):
                 return "failed"
             case None:
                 pass
+        if self.stop is not None and self.stop != "after_checkpoint":
+            return "stopping"
         if self.standing:
             return "paused"
-        if self.stop is not None:
-            return "stopping"
-        return self.activity
+        return self.activity if self.stop is None else "stopping"
 
     @property
     def desired(self) -> Desired:
@@ -210,5 +213,12 @@ class RunState(Struct, frozen=True, kw_only=True):
     @property
     def steps_at_risk(self) -> int:
         """Steps that would have to be repeated if everything ended now."""
-        saved = max((c.step for c in (self.best, self.last) if c is not None), default=0)
-        return max(0, self.step - saved)
+        saved = [c for c in (self.best, self.last) if c is not None]
+        return min((self._steps_since(c) for c in saved), default=self.step)
+
+    def _steps_since(self, saved: SavedCheckpoint) -> int:
+        if self.steps_per_epoch is None or saved.epoch is None:
+            # Only the steps of the present epoch can be counted.
+            return max(0, self.step - saved.step) if saved.epoch == self.epoch else self.iteration
+        left_of_epoch = 0 if saved.iteration is None else self.steps_per_epoch - saved.iteration
+        return max(0, self.step - (saved.epoch * self.steps_per_epoch - left_of_epoch))

@@ -4,11 +4,15 @@ import difflib
 import math
 import types
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from pathlib import PurePosixPath
+from typing import Any, Literal, Union, assert_never, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from timellm_ops.contract.config import Config, Section
+from timellm_ops.contract.config import Config, DataSection, Section
+
+_SHOWN_CHARACTERS = 80
+"""How much of a value that is wrong is shown."""
 
 
 class ConfigError(ValueError):
@@ -17,7 +21,12 @@ class ConfigError(ValueError):
     def __init__(self, source: str, key: str, found: str, expected: str) -> None:
         self.source, self.key, self.found, self.expected = source, key, found, expected
         place = f"{source}: {key}" if key else source
-        super().__init__(f"{place}: found {found}; expected {expected}")
+        super().__init__(one_line(f"{place}: found {found}; expected {expected}"))
+
+
+def one_line(text: str) -> str:
+    """`text` with line ends, escapes and other characters that do not print written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def parse_config(tables: Mapping[str, Any], source: str) -> Config:
@@ -47,7 +56,7 @@ def _check_section(
                 raise ConfigError(source, key, _show(value), f"a table, [{key}]")
             _check_section(value, hint, source, (*path, name))
             continue
-        if isinstance(value, float) and not math.isfinite(value):
+        if not _fits_a_file(value):
             raise ConfigError(source, key, _show(value), describe_type(hint))
         try:
             msgspec.convert(value, hint)
@@ -55,8 +64,22 @@ def _check_section(
             raise ConfigError(source, key, _show(value), describe_type(hint)) from None
     for name in sorted(required - set(table)):
         key = ".".join((*path, name))
-        what = "a table" if name in ("data",) and not path else describe_type(hints[name])
+        hint = hints[name]
+        table_missing = isinstance(hint, type) and issubclass(hint, Section)
+        what = f"a table, [{key}]" if table_missing else describe_type(hint)
         raise ConfigError(source, key, "nothing", what)
+
+
+def _fits_a_file(value: object) -> bool:
+    """Whether a single value can be on record and in a command line: finite, of at most 64 bits,
+    a text without NUL that UTF-8 can hold."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    if isinstance(value, str):
+        return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
+    return True
 
 
 def _suggest(name: str, hints: Mapping[str, Any], path: tuple[str, ...]) -> str:
@@ -80,13 +103,14 @@ def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]
 
 
 def _show(value: object) -> str:
-    if isinstance(value, str):
-        return f'"{value}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
         return "a table"
-    return str(value)
+    if isinstance(value, int) and not _fits_a_file(value):
+        return "a number of more than 64 bits"
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}…"
 
 
 _NAMES: dict[object, str] = {
@@ -108,15 +132,19 @@ def describe_type(hint: Any) -> str:
     return _NAMES.get(hint, str(hint))
 
 
+def _number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
 def _bounds(meta: msgspec.Meta) -> Iterator[str]:
     if meta.ge is not None:
-        yield f"of at least {meta.ge:g}"
+        yield f"of at least {_number(meta.ge)}"
     if meta.gt is not None:
-        yield f"above {meta.gt:g}"
+        yield f"above {_number(meta.gt)}"
     if meta.le is not None:
-        yield f"of at most {meta.le:g}"
+        yield f"of at most {_number(meta.le)}"
     if meta.lt is not None:
-        yield f"below {meta.lt:g}"
+        yield f"below {_number(meta.lt)}"
     if meta.min_length:
         yield "that is not empty"
     if meta.pattern:
@@ -145,17 +173,36 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             str(data.synthetic_rows),
             f"at least 5 × (seq_len + pred_len) = {5 * needed}",
         )
+    yield from _window_checks(data)
     if thermal.resume_below_c >= thermal.pause_above_c:
         yield (
             "policy.thermal.resume_below_c",
             f"{thermal.resume_below_c:g}",
             f"below policy.thermal.pause_above_c ({thermal.pause_above_c:g})",
         )
+    if thermal.emergency_c is not None and thermal.emergency_c <= thermal.pause_above_c:
+        yield (
+            "policy.thermal.emergency_c",
+            f"{thermal.emergency_c:g}",
+            f"above policy.thermal.pause_above_c ({thermal.pause_above_c:g})",
+        )
+    if thermal.enabled and thermal.unknown_after_s <= config.gpu.poll_s:
+        yield (
+            "policy.thermal.unknown_after_s",
+            f"{thermal.unknown_after_s:g}",
+            f"above gpu.poll_s ({config.gpu.poll_s:g}), or every reading would come too late",
+        )
     if thermal.samples > thermal.window:
         yield (
             "policy.thermal.samples",
             str(thermal.samples),
             f"at most policy.thermal.window ({thermal.window})",
+        )
+    if not stays_below(config.foreign.checkpoint):
+        yield (
+            "foreign.checkpoint",
+            _show(config.foreign.checkpoint),
+            "a pattern below foreign.workdir, such as checkpoints/*/checkpoint",
         )
     simulated = config.gpu.simulated
     if simulated.throttle_c >= simulated.shutdown_c:
@@ -164,3 +211,55 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             f"{simulated.throttle_c:g}",
             f"below gpu.simulated.shutdown_c ({simulated.shutdown_c:g})",
         )
+
+
+def stays_below(pattern: str) -> bool:
+    """Whether the files that match `pattern` are below the folder it starts in."""
+    path = PurePosixPath(pattern)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _window_checks(data: DataSection) -> Iterator[tuple[str, str, str]]:
+    """A window must fit into each split. Validation and test look back into the split before."""
+    sizes = _split_sizes(data)
+    if sizes is None:
+        return
+    train, *later = sizes
+    if min(later) < data.pred_len:
+        yield (
+            "data.pred_len",
+            str(data.pred_len),
+            f"at most {min(later)}, the rows of the smallest split",
+        )
+    room = train - data.seq_len
+    if room < data.pred_len:
+        yield (
+            "data.seq_len",
+            str(data.seq_len),
+            f"with data.pred_len ({data.pred_len}) at most {train}, the training rows",
+        )
+    elif room * data.percent // 100 < data.pred_len:
+        yield (
+            "data.percent",
+            str(data.percent),
+            f"at least {-(-100 * data.pred_len // room)}, which leaves one training window",
+        )
+
+
+_ETT_SPLIT_SIZES = (12 * 30 * 24, 4 * 30 * 24, 4 * 30 * 24)
+"""Months of 30 days in hours."""
+
+
+def _split_sizes(data: DataSection) -> tuple[int, ...] | None:
+    """Rows of training, validation and test, where they are known without the file."""
+    match data.dataset:
+        case "ETTh1" | "ETTh2":
+            return _ETT_SPLIT_SIZES
+        case "synthetic":
+            rows = data.synthetic_rows
+            train, test = int(rows * data.train_ratio), int(rows * data.test_ratio)
+            return train, rows - train - test, test
+        case "custom":
+            return None
+        case _:
+            assert_never(data.dataset)

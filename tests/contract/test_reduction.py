@@ -1,0 +1,511 @@
+"""The reduction: what each event does to a run's state, and what no events can do to it."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from event_strategies import events, struct_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.commands import STOP_MODES
+from timellm_ops.contract.reduction import KEPT_NOTICES, reduce
+from timellm_ops.contract.state import RunState
+from timellm_ops.contract.telemetry import GpuSample
+
+NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+ANYTHING = st.lists(events(st.floats()), max_size=12)
+ORDERS = st.lists(
+    struct_of(ev.Command, st.floats()) | struct_of(ev.PolicyDecision, st.floats()), max_size=12
+)
+"""What users and policies ask for."""
+
+
+def after(*happened: ev.Event, state: RunState | None = None) -> RunState:
+    state = RunState() if state is None else state
+    for event in happened:
+        state = reduce(state, event)
+    return state
+
+
+def started(t: float = 0.0, *, resumed: bool = False) -> ev.RunStarted:
+    return ev.RunStarted(
+        run_id="r", name="n", engine="timellm", gpu="simulated", t=t, at=NOON, resumed=resumed
+    )
+
+
+def training(t: float = 1.0, *, epoch: int = 1, iteration: int = 0) -> ev.TrainingStarted:
+    return ev.TrainingStarted(
+        t=t, epochs=3, steps_per_epoch=100, batch_size=4, train_samples=400, vali_samples=10,
+        test_samples=10, trainable_parameters=9, frozen_parameters=90, backbone="embedded",
+        device="cpu", patience=2, start_epoch=epoch, start_iteration=iteration,
+    )  # fmt: skip
+
+
+def progress(iteration: int, epoch: int = 1, t: float = 2.0, loss: float = 0.5) -> ev.Progress:
+    return ev.Progress(t=t, iteration=iteration, epoch=epoch, loss=loss)
+
+
+def epoch_ended(epoch: int, vali_mse: float = 0.4) -> ev.EpochEnded:
+    return ev.EpochEnded(epoch=epoch, train_mse=0.3, vali_mse=vali_mse)
+
+
+def look_at_everything(state: RunState) -> None:
+    assert state.phase
+    assert state.desired
+    assert isinstance(state.step, int)
+    assert isinstance(state.steps_at_risk, int)
+    assert state.total_steps is None or isinstance(state.total_steps, int)
+    assert state.ended == (state.outcome is not None)
+
+
+# --- what holds for any events whatever ----------------------------------------------------------
+
+
+@given(happened=ANYTHING)
+def test_no_sequence_of_events_makes_the_reduction_raise(happened: list[ev.Event]) -> None:
+    state = RunState()
+    for event in happened:
+        state = reduce(state, event)
+        look_at_everything(state)
+
+
+@given(happened=ANYTHING)
+def test_the_same_events_give_the_same_state(happened: list[ev.Event]) -> None:
+    assert repr(after(*happened)) == repr(after(*happened))
+
+
+@given(happened=ANYTHING)
+def test_a_state_is_never_changed_in_place(happened: list[ev.Event]) -> None:
+    state = RunState()
+    for event in happened:
+        before = repr(state)
+        reduce(state, event)
+        assert repr(state) == before
+        state = reduce(state, event)
+
+
+@given(happened=ANYTHING)
+def test_clocks_only_run_forward(happened: list[ev.Event]) -> None:
+    state = RunState()
+    for event in happened:
+        new = reduce(state, event)
+        assert new.active_s >= state.active_s
+        assert new.paused_s >= state.paused_s
+        assert new.paused_s <= new.active_s
+        assert new.pauses >= state.pauses
+        state = new
+
+
+@given(happened=ORDERS)
+def test_each_rule_holds_a_run_at_most_once(happened: list[ev.Event]) -> None:
+    rules = [hold.rule for hold in after(*happened).holds]
+    assert len(rules) == len(set(rules))
+
+
+@given(happened=ORDERS)
+def test_a_way_to_stop_never_becomes_gentler(happened: list[ev.Event]) -> None:
+    ranks = {None: -1, **{mode: rank for rank, mode in enumerate(STOP_MODES)}}
+    state = RunState()
+    for event in happened:
+        new = reduce(state, event)
+        assert ranks[new.stop] >= ranks[state.stop]
+        assert new.stopping_for_hardware >= state.stopping_for_hardware
+        state = new
+
+
+@given(happened=ANYTHING)
+def test_rows_are_one_an_epoch_in_order(happened: list[ev.Event]) -> None:
+    epochs = [row.epoch for row in after(*happened).rows]
+    assert epochs == sorted(set(epochs))
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+def test_time_counts_between_events_and_pauses_are_counted_apart() -> None:
+    state = after(
+        started(0.0), training(10.0), ev.Paused(t=30.0), ev.Resumed(t=45.0), progress(1, t=50.0)
+    )
+    assert state.active_s == 50.0
+    assert state.paused_s == 15.0
+    assert state.pauses == 1
+
+
+def test_a_clock_that_jumps_back_takes_no_time_away() -> None:
+    state = after(started(1000.0), progress(1, t=1060.0), progress(2, t=5.0), progress(3, t=8.0))
+    assert state.active_s == 63.0
+    assert state.t == 8.0
+
+
+def test_the_time_between_an_end_and_a_resume_is_not_counted() -> None:
+    ended = ev.RunEnded(t=50.0, outcome="stopped", exit_code=0, reason="asked")
+    state = after(started(0.0), ended, started(9000.0, resumed=True), progress(1, t=9010.0))
+    assert state.active_s == 60.0
+
+
+def test_nor_is_the_time_in_which_nobody_supervised_and_nothing_ran() -> None:
+    state = after(started(0.0), progress(1, t=50.0), started(9000.0), progress(2, t=9010.0))
+    assert state.active_s == 60.0
+
+
+def test_an_event_without_times_moves_no_clock() -> None:
+    state = after(started(5.0), ev.Progress(iteration=1, epoch=1, loss=1.0))
+    assert (state.t, state.active_s, state.updated_at) == (5.0, 0.0, NOON)
+
+
+def test_a_second_pause_in_a_row_is_the_same_pause() -> None:
+    state = after(started(0.0), ev.Paused(t=10.0, by="signal"), ev.Paused(t=20.0, by="signal"))
+    assert (state.pauses, state.paused_since_t) == (1, 10.0)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ev.Resumed(t=9.0),
+        ev.EngineExited(t=9.0, signal=9),
+        ev.EngineStarted(t=9.0, pid=8),
+        ev.RunEnded(t=9.0, outcome="failed", exit_code=4, reason="x"),
+        started(9.0),
+    ],
+)
+def test_a_pause_ends_with_whatever_makes_standing_still_impossible(end: ev.Event) -> None:
+    state = after(started(0.0), ev.EngineStarted(t=1.0, pid=7), ev.Paused(t=2.0), end)
+    assert not state.standing
+    assert state.paused_since_t is None
+
+
+# --- holds, stops and what the engine is to do ---------------------------------------------------
+
+
+def pause(rule: str, t: float = 3.0) -> ev.PolicyDecision:
+    return ev.PolicyDecision(t=t, action="pause", rule=rule, reason="hot", until="cool")
+
+
+def resume(rule: str, t: float = 9.0) -> ev.PolicyDecision:
+    return ev.PolicyDecision(t=t, action="resume", rule=rule, reason="cool")
+
+
+def command(what: str, who: str = "cli", t: float = 4.0) -> ev.Command:
+    return ev.Command(t=t, who=who, what=what)
+
+
+def test_a_run_moves_again_only_when_every_hold_is_lifted() -> None:
+    state = after(started(), pause("thermal"), command("pause"))
+    assert state.desired == "pause"
+    state = after(resume("thermal"), state=state)
+    assert (state.desired, [hold.rule for hold in state.holds]) == ("pause", ["user"])
+    assert after(command("resume"), state=state).desired == "run"
+
+
+def test_a_user_cannot_lift_a_policys_hold_nor_a_policy_the_users() -> None:
+    held = after(started(), pause("thermal"))
+    assert after(command("resume"), state=held).desired == "pause"
+    held = after(started(), command("pause"))
+    assert after(resume("thermal"), state=held).desired == "pause"
+
+
+def test_a_hold_tells_its_reason_its_end_and_since_when() -> None:
+    (hold,) = after(started(), pause("thermal", t=3.0)).holds
+    assert (hold.reason, hold.until, hold.since_t) == ("hot", "cool", 3.0)
+    (hold,) = after(started(), command("pause", who="dashboard")).holds
+    assert "dashboard" in hold.reason
+
+
+def test_only_a_policy_that_lets_go_sets_the_start_of_the_dwell() -> None:
+    state = after(started(), pause("thermal"), resume("thermal", t=9.0))
+    assert state.resumed_t == 9.0
+    state = after(started(), command("pause"), command("resume", t=9.0))
+    assert state.resumed_t is None
+
+
+@pytest.mark.parametrize("mode", STOP_MODES)
+def test_a_stop_that_waits_for_nothing_outranks_a_hold(mode: str) -> None:
+    state = after(started(), pause("thermal"), command(f"stop {mode}"))
+    expected = "pause" if mode == "after_checkpoint" else "stop_now"
+    assert state.desired == expected
+    assert state.stop == mode
+
+
+def test_a_stop_after_the_next_checkpoint_goes_on_until_then() -> None:
+    state = after(started(), training(), command("stop after_checkpoint"))
+    assert (state.desired, state.phase) == ("stop_after_checkpoint", "stopping")
+
+
+def test_a_gentler_stop_does_not_take_back_an_abrupt_one() -> None:
+    state = after(started(), command("stop now"), command("stop checkpoint"))
+    assert state.stop == "now"
+
+
+def test_a_user_may_hasten_a_stop_for_the_hardware_but_its_reason_stays() -> None:
+    stop = ev.PolicyDecision(action="stop", rule="thermal", reason="97 °C ≥ 97 °C")
+    state = after(started(), stop, command("stop now"))
+    assert state.stop == "now"
+    assert state.stopping_for_hardware
+    assert state.stop_reason == "97 °C ≥ 97 °C"
+    assert state.notices[-1].message == "97 °C ≥ 97 °C"
+
+
+@pytest.mark.parametrize("what", ["", "stop", "stop gently", "dance", "pause now please"])
+def test_a_command_nobody_knows_changes_no_wish(what: str) -> None:
+    state = after(started(), command(what))
+    assert (state.holds, state.stop, state.desired) == ((), None, "run")
+
+
+def test_a_wish_for_another_pace_is_not_yet_the_engines_pace() -> None:
+    wish = ev.PolicyDecision(action="pace", rule="governor", reason="82 °C", value=0.5)
+    state = after(started(), wish)
+    assert state.duty == 1.0
+    assert after(ev.Paced(duty=0.5), state=state).duty == 0.5
+
+
+# --- phases --------------------------------------------------------------------------------------
+
+
+def test_the_phase_follows_a_run_from_start_to_end() -> None:
+    story: list[tuple[ev.Event, str]] = [
+        (started(), "starting"),
+        (ev.EngineStarted(pid=7), "starting"),
+        (training(), "training"),
+        (ev.EpochStarted(epoch=1, steps=100), "training"),
+        (progress(50), "training"),
+        (ev.EvaluationProgress(split="vali", done=1, total=9), "evaluating"),
+        (epoch_ended(1), "evaluating"),
+        (ev.EpochStarted(epoch=2, steps=100), "training"),
+        (ev.Paused(), "paused"),
+        (ev.Resumed(), "training"),
+        (command("stop checkpoint"), "stopping"),
+        (ev.EngineExited(code=0), "stopping"),
+        (ev.RunEnded(outcome="stopped", exit_code=0, reason="asked"), "stopped"),
+    ]
+    state = RunState()
+    assert state.phase == "waiting"
+    for event, phase in story:
+        state = reduce(state, event)
+        assert state.phase == phase, event
+
+
+def test_a_paused_run_that_is_told_to_stop_at_once_is_stopping() -> None:
+    paused = after(started(), training(), command("pause"), ev.Paused())
+    assert after(command("stop after_checkpoint"), state=paused).phase == "paused"
+    assert after(command("stop now"), state=paused).phase == "stopping"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "phase"),
+    [
+        ("finished", "finished"),
+        ("stopped", "stopped"),
+        ("stopped_for_hardware", "stopped"),
+        ("failed", "failed"),
+        ("refused", "failed"),
+    ],
+)
+def test_every_outcome_has_its_phase(outcome: ev.Outcome, phase: str) -> None:
+    state = after(started(), ev.RunEnded(outcome=outcome, exit_code=1, reason="why"))
+    assert (state.phase, state.ended, state.end_reason) == (phase, True, "why")
+
+
+# --- progress and results ------------------------------------------------------------------------
+
+
+def test_steps_count_through_the_epochs() -> None:
+    state = after(started(), training(), progress(40, epoch=2))
+    assert (state.step, state.total_steps) == (140, 300)
+
+
+def test_a_new_epoch_begins_at_step_zero_and_a_resumed_one_where_it_was() -> None:
+    fresh = after(started(), training(), progress(100), ev.EpochStarted(epoch=2))
+    assert (fresh.epoch, fresh.iteration, fresh.total_steps) == (2, 0, 300)
+    resumed = after(started(), training(epoch=2, iteration=60), ev.EpochStarted(epoch=2))
+    assert (resumed.epoch, resumed.iteration) == (2, 60)
+
+
+def test_a_nan_loss_is_shown_and_does_not_spoil_the_mean_for_good() -> None:
+    state = after(started(), progress(1, loss=1.0), progress(2, loss=math.nan))
+    assert state.loss is not None
+    assert math.isnan(state.loss)
+    state = after(progress(3, loss=0.5), progress(4, loss=0.5), state=state)
+    assert state.smoothed_loss == 0.5
+
+
+def test_the_best_epoch_has_the_least_validation_loss_and_nan_is_never_best() -> None:
+    state = after(started(), epoch_ended(1, math.nan), epoch_ended(2, 0.4), epoch_ended(3, 0.5))
+    assert (state.best_epoch, state.best_vali_mse) == (2, 0.4)
+
+
+def test_an_epoch_that_is_done_again_replaces_its_row() -> None:
+    state = after(started(), epoch_ended(1, 0.9), epoch_ended(2, 0.8), epoch_ended(1, 0.5))
+    assert [(row.epoch, row.vali_mse) for row in state.rows] == [(1, 0.5), (2, 0.8)]
+
+
+def test_patience_is_counted_and_a_better_epoch_resets_it() -> None:
+    state = after(started(), ev.EarlyStopping(counter=1, patience=2))
+    assert (state.early_counter, state.patience, state.early_stopped) == (1, 2, False)
+    state = after(ev.CheckpointWriting(kind="best"), state=state)
+    assert state.early_counter == 0
+
+
+def test_the_final_test_is_kept() -> None:
+    state = after(started(), ev.TestEvaluated(mse=0.37, mae=0.39, windows=19_000))
+    assert (state.final_mse, state.final_mae) == (0.37, 0.39)
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+
+def saved(kind: ev.CheckpointKind, epoch: int, iteration: int | None = None) -> ev.CheckpointSaved:
+    return ev.CheckpointSaved(kind=kind, path="p", bytes=1, epoch=epoch, iteration=iteration)
+
+
+def test_a_checkpoint_is_safe_when_it_is_saved_and_not_while_it_is_written() -> None:
+    state = after(started(), training(), progress(100), epoch_ended(1))
+    writing = after(ev.CheckpointWriting(kind="best"), state=state)
+    assert (writing.writing, writing.best, writing.steps_at_risk) == ("best", None, 100)
+    durable = after(saved("best", 1), state=writing)
+    assert (durable.writing, durable.steps_at_risk) == (None, 0)
+    assert durable.best is not None
+    assert durable.rows[0].saved
+
+
+def test_a_row_tells_whether_its_weights_were_saved_as_the_best() -> None:
+    def marks(*more: ev.Event) -> list[bool]:
+        epochs = [epoch_ended(1), epoch_ended(2), saved("best", 2), epoch_ended(3)]
+        return [row.saved for row in after(started(), training(), *epochs, *more).rows]
+
+    assert marks() == [False, True, False]
+    assert marks(saved("last", 3, 100)) == [False, True, False]
+    assert marks(saved("best", 3)) == [False, True, True]
+
+
+def test_steps_at_risk_are_those_since_the_newest_checkpoint_of_either_kind() -> None:
+    state = after(
+        started(), training(), progress(100), saved("best", 1), progress(30, 2),
+        saved("last", 2, 30), progress(45, 2),
+    )  # fmt: skip
+    assert state.steps_at_risk == 15
+    assert state.last is not None
+    assert state.last.step == 130
+
+
+def test_a_script_whose_steps_are_unknown_loses_nothing_right_after_its_checkpoint() -> None:
+    state = after(started(), ev.EpochStarted(epoch=2), progress(14_000, 2), epoch_ended(2))
+    assert state.steps_at_risk == 14_000
+    state = after(ev.CheckpointWriting(kind="best"), saved("best", 2), state=state)
+    assert state.steps_at_risk == 0
+    state = after(ev.EpochStarted(epoch=3), progress(100, 3), state=state)
+    assert state.steps_at_risk == 100
+    state = after(ev.EpochStarted(epoch=3, steps=14_058), progress(200, 3), state=state)
+    assert state.steps_at_risk == 200, "and still right once the steps are known"
+
+
+def test_a_script_that_trains_a_second_time_begins_anew_with_its_epochs() -> None:
+    script = ev.RunStarted(run_id="r", name="n", engine="foreign")
+    first = after(
+        script, ev.EpochStarted(epoch=1, steps=100, epochs=2), progress(90), epoch_ended(1),
+        saved("best", 1),
+    )  # fmt: skip
+    assert (first.total_steps, first.steps_at_risk) == (200, 0)
+    second = after(ev.EpochStarted(epoch=1), progress(30), state=first)
+    assert (second.rows, second.best, second.total_steps) == ((), None, None)
+    assert second.steps_at_risk == 30, "the checkpoint of the first holds nothing of the second"
+
+
+def test_a_checkpoint_that_failed_leaves_the_one_before_and_tells_a_person() -> None:
+    good = after(started(), training(), progress(100), saved("last", 1, 100))
+    state = after(
+        ev.CheckpointWriting(kind="last"),
+        ev.CheckpointFailed(kind="last", message="no space left"),
+        state=good,
+    )
+    assert state.writing is None
+    assert state.last == good.last
+    assert state.notices[-1].level == "error"
+    assert "no space left" in state.notices[-1].message
+
+
+# --- telemetry and notices -----------------------------------------------------------------------
+
+
+def reading(temperature_c: float | None, t: float = 5.0) -> ev.Telemetry:
+    return ev.Telemetry(t=t, sample=GpuSample(source="simulated", temperature_c=temperature_c))
+
+
+def test_the_peak_is_the_highest_temperature_that_was_known() -> None:
+    state = after(started(), reading(70.0), reading(88.0), reading(None), reading(60.0))
+    assert state.peak_temperature_c == 88.0
+    assert state.sample is not None
+    assert state.sample.temperature_c == 60.0
+
+
+def test_a_lost_reading_keeps_the_old_one_and_says_what_is_wrong() -> None:
+    state = after(started(), reading(70.0), ev.TelemetryLost(t=6.0, reason="hangs"))
+    assert (state.telemetry_problem, state.sample_t) == ("hangs", 5.0)
+    assert state.sample is not None
+    assert after(reading(71.0), state=state).telemetry_problem == ""
+
+
+def test_a_gpu_that_is_gone_for_good_has_no_reading() -> None:
+    lost = ev.TelemetryLost(t=6.0, reason="no driver", permanent=True)
+    state = after(started(), reading(70.0), lost)
+    assert state.sample is None
+    assert state.telemetry_gone
+
+
+def test_readings_are_missed_only_from_when_a_sleeping_gpu_woke() -> None:
+    state = after(started(0.0), ev.TelemetryLost(t=1.0, reason="sleeps", asleep=True))
+    assert (state.telemetry_asleep, state.watched_since_t) == (True, 0.0)
+    state = after(ev.TelemetryLost(t=900.0, reason="busy"), state=state)
+    assert (state.telemetry_asleep, state.watched_since_t) == (False, 900.0)
+    state = after(ev.TelemetryLost(t=950.0, reason="hangs"), state=state)
+    assert state.watched_since_t == 900.0
+
+
+def test_only_so_many_notices_are_kept_the_newest_last() -> None:
+    many = [ev.Alert(level="info", message=str(i)) for i in range(KEPT_NOTICES + 7)]
+    notices = after(started(), *many).notices
+    assert len(notices) == KEPT_NOTICES
+    assert notices[-1].message == str(KEPT_NOTICES + 6)
+
+
+# --- a run that is resumed -----------------------------------------------------------------------
+
+
+def test_a_resumed_run_keeps_what_it_learned_and_forgets_the_process_it_was() -> None:
+    before = after(
+        started(0.0),
+        ev.EngineStarted(pid=7),
+        training(),
+        epoch_ended(1),
+        saved("last", 2, 0),
+        reading(80.0),
+        pause("thermal"),
+        ev.Paused(t=20.0),
+        ev.Paced(duty=0.4),
+        command("stop checkpoint"),
+        ev.EngineFailed(message="killed"),
+    )
+    later = msgspec.structs.replace(started(500.0, resumed=True), at=NOON + timedelta(days=1))
+    state = after(later, state=before)
+    assert state.resumed
+    assert (state.rows, state.last) == (before.rows, before.last)
+    assert (state.pauses, state.paused_s) == (before.pauses, before.paused_s)
+    assert state.started_at == NOON
+    assert state.engine_pid is None
+    assert (state.holds, state.standing, state.stop, state.failure) == ((), False, None, "")
+    assert (state.sample, state.duty, state.desired) == (None, 1.0, "run")
+
+
+def test_an_ended_run_wants_nothing_and_holds_nothing() -> None:
+    state = after(
+        started(), ev.EngineStarted(pid=7), pause("thermal"), ev.Paused(t=5.0),
+        ev.RunEnded(outcome="failed", exit_code=4, reason="the engine was ended by SIGKILL"),
+    )  # fmt: skip
+    assert (state.holds, state.standing, state.engine_pid, state.exit_code) == ((), False, None, 4)
+
+
+def test_an_adopted_run_knows_who_watches_it_now() -> None:
+    state = after(started(0.0), ev.Adopted(t=60.0, supervisor_pid=99, engine_pid=7))
+    assert (state.supervisor_pid, state.engine_pid, state.watched_since_t) == (99, 7, 60.0)

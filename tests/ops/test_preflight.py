@@ -1,0 +1,419 @@
+"""What can be refused before a run folder is made, each in one line that says what to change."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_disk import small_disk
+
+from timellm_ops.backbones import EMBEDDED
+from timellm_ops.cli import WINDOWS
+from timellm_ops.contract.config import (
+    BackboneSection,
+    Config,
+    DataSection,
+    ForeignSection,
+    ModelSection,
+)
+from timellm_ops.datasets import DownloadFailed, KnownDataset
+from timellm_ops.preflight import (
+    Preflight,
+    PreflightError,
+    disk_needed_bytes,
+    preflight,
+    refuse_windows,
+)
+
+MIB = 1 << 20
+NOWHERE = {"XDG_CACHE_HOME": "/nonexistent", "HF_HUB_CACHE": "/nonexistent"}
+COLUMNS = "date,HUFL,OT"
+
+
+def small(**data: Any) -> Config:
+    """A config that a short file is enough for."""
+    section = {"dataset": "synthetic", "seq_len": 24, "pred_len": 8, **data}
+    return Config(data=DataSection(**section), model=ModelSection(patch_len=8, stride=4))
+
+
+def csv_file(path: Path, rows: int, header: str = COLUMNS) -> Path:
+    cells = "2016-07-01 00:00:00,5.8,30.5\n"
+    path.write_text(f"{header}\n" + cells * rows)
+    return path
+
+
+def custom(path: Path, **data: Any) -> Config:
+    return small(dataset="custom", path=str(path), **data)
+
+
+def checked(config: Config, runs: Path, **env: str) -> Preflight:
+    return preflight(config, runs_root=runs, env={**NOWHERE, **env})
+
+
+def refusal(config: Config, runs: Path, **env: str) -> str:
+    with pytest.raises(PreflightError) as raised:
+        checked(config, runs, **env)
+    text = str(raised.value)
+    assert text.isprintable(), "one line, and nothing that a terminal would act on"
+    return text
+
+
+# --- the platform --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("platform", ["win32", "cygwin"])
+def test_native_windows_gets_one_line_that_names_wsl2(platform: str) -> None:
+    with pytest.raises(PreflightError) as raised:
+        refuse_windows(platform)
+    assert str(raised.value) == WINDOWS
+    assert "WSL2" in WINDOWS
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", sys.platform])
+def test_other_platforms_are_let_through(platform: str) -> None:
+    refuse_windows(platform)
+
+
+def test_the_checks_load_nothing_heavy() -> None:
+    script = (
+        "import sys; before = set(sys.modules); import timellm_ops.preflight;"
+        " print(*set(sys.modules) - before)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    loaded = {name.partition(".")[0] for name in said.stdout.split()}
+    assert "timellm_ops" in loaded
+    assert loaded.isdisjoint({"torch", "transformers", "numpy", "pandas", "textual", "rich"})
+
+
+# --- what is found -------------------------------------------------------------------------------
+
+
+def test_a_run_that_can_go_gets_a_sentence_on_each_check(tmp_path: Path) -> None:
+    config = small()
+    found = checked(config, tmp_path / "runs")
+    assert found.config == config
+    assert found.data is None
+    kinds = [words.split()[0] for words in found.findings]
+    assert kinds == ["Synthetic", "Backbone:", "Disk:", "Memory:"]
+    assert found.findings[0] == "Synthetic data, 4000 rows from seed 2021."
+    assert all(words.endswith((".", "…")) for words in found.findings)
+
+
+def test_nothing_is_made(tmp_path: Path) -> None:
+    checked(small(), tmp_path / "deep" / "runs")
+    refusal(small(dataset="ETTh1"), tmp_path / "deep" / "runs")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_in_the_manifest_and_its_path_in_the_config(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "load.csv", 500)
+    found = checked(custom(path), tmp_path)
+    assert found.config.data.path == str(path)
+    assert found.data is not None
+    assert (found.data.path, found.data.bytes) == (str(path), path.stat().st_size)
+    assert found.findings[0] == f"Data: {path}, 500 rows, sha256 {found.data.sha256[:12]}…"
+
+
+def test_a_file_with_a_byte_order_mark_and_windows_lines_is_a_file(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "load.csv", 500)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\r\n")
+    assert ", 500 rows," in checked(custom(path), tmp_path).findings[0]
+
+
+def test_an_altered_file_of_a_known_set_is_let_through_where_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = csv_file(tmp_path / "ETTh1.csv", 20 * 30 * 24)
+    found = checked(small(dataset="ETTh1", path=str(path)), tmp_path)
+    assert "This is not the published ETTh1: its sha256 differs." in found.findings
+
+
+def test_the_published_data_set_is_found_and_recorded(tmp_path: Path) -> None:
+    folder = os.environ.get("TIMELLM_DATA_DIR", "")
+    if not folder:
+        pytest.skip("the ETT files are looked for in TIMELLM_DATA_DIR")
+    found = checked(Config(data=DataSection(dataset="ETTh1")), tmp_path, TIMELLM_DATA_DIR=folder)
+    assert found.config.data.path == str(Path(folder).resolve() / "ETTh1.csv")
+    assert ", 17420 rows, sha256 f18de3ad269c…" in found.findings[0]
+    assert not any("not the published" in words for words in found.findings)
+
+
+def test_a_download_is_tried_only_where_one_is_given(tmp_path: Path) -> None:
+    def download(known: KnownDataset, target: Path) -> None:
+        raise DownloadFailed("the cable is cut")
+
+    config = small(dataset="ETTh2")
+    with pytest.raises(PreflightError, match="the cable is cut"):
+        preflight(config, runs_root=tmp_path, env=NOWHERE, download=download)
+    assert "downloads are off" in refusal(config, tmp_path)
+
+
+# --- refusals: data ------------------------------------------------------------------------------
+
+
+def test_a_data_set_that_is_nowhere(tmp_path: Path) -> None:
+    text = refusal(small(dataset="ETTh1", path="/nonexistent/a.csv"), tmp_path)
+    assert text.startswith("the data set ETTh1 was not found: data.path /nonexistent/a.csv (no")
+    assert "configs/quickstart.toml" in text
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("time,HUFL,OT", 'data.date_column: {} has no column "date"; its columns are: time, HUFL'),
+        ("date,HUFL,LUFL", 'data.target: {} has no column "OT"; its columns are: date, HUFL, LUFL'),
+        ("date, HUFL, OT", 'data.target: {} has no column "OT"; its columns are: date,  HUFL,  OT'),
+        ("", 'data.date_column: {} has no column "date"; its columns are: none'),
+        ('date,"a\nb\x1b[31m"', 'data.target: {} has no column "OT"; its columns are: date, a\\nb'),
+        ("x" * 200_000, "data.path: {} is not a CSV file in UTF-8"),
+        ("date\udcff,OT", "data.path: {} is not a CSV file in UTF-8"),
+    ],
+    ids=lambda value: repr(value[:20]),
+)
+def test_a_file_without_its_columns(tmp_path: Path, header: str, words: str) -> None:
+    path = tmp_path / "load.csv"
+    path.write_text(f"{header}\n", errors="surrogateescape")
+    assert refusal(custom(path), tmp_path).startswith(words.format(path))
+
+
+def test_an_empty_file_and_a_binary_one(tmp_path: Path) -> None:
+    path = tmp_path / "load.csv"
+    path.write_bytes(b"")
+    assert "its columns are: none" in refusal(custom(path), tmp_path)
+    path.write_bytes(COLUMNS.encode() + b"\n\x80\x81\x82")
+    assert refusal(custom(path), tmp_path) == f"data.path: {path} is not a CSV file in UTF-8"
+    path.write_bytes(b"\x00" * 1000)
+    assert refusal(custom(path), tmp_path).startswith("data.date_column: ")
+
+
+def test_a_file_that_is_too_short(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "load.csv", 60)
+    assert refusal(custom(path), tmp_path) == (
+        f"data.path: {path} has 60 rows; data.seq_len 24, data.pred_len 8 and data.percent 100 "
+        "need about 80"
+    )
+    csv_file(path, 80)
+    checked(custom(path), tmp_path)
+
+
+def test_a_share_of_the_training_rows_that_leaves_no_window(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "load.csv", 500)
+    text = refusal(custom(path, percent=1), tmp_path)
+    assert text.endswith("data.percent 1 need about 1178")
+    csv_file(path, 1178)
+    checked(custom(path, percent=1), tmp_path)
+
+
+def test_a_known_set_that_is_cut_short(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "ETTh1.csv", 14_399)
+    config = small(dataset="ETTh1", path=str(path))
+    assert refusal(config, tmp_path) == (
+        f"data.path: {path} has 14399 rows; ETTh1 is split into months and needs 14400"
+    )
+    csv_file(path, 14_400)
+    checked(config, tmp_path)
+    for data in ({"seq_len": 8640}, {"pred_len": 2881}, {"seq_len": 8000, "percent": 1}):
+        text = refusal(small(**{"dataset": "ETTh1", "path": str(path), **data}), tmp_path)
+        assert "need more than ETTh1 has in each split" in text
+
+
+def test_synthetic_rows_that_leave_no_window(tmp_path: Path) -> None:
+    text = refusal(small(pred_len=400, synthetic_rows=2200), tmp_path)
+    assert text.startswith("data.synthetic_rows: found 2200; data.seq_len 24, data.pred_len 400")
+
+
+@settings(max_examples=200)
+@given(
+    rows=st.integers(1, 3000),
+    seq_len=st.integers(1, 300),
+    pred_len=st.integers(1, 200),
+    percent=st.integers(1, 100),
+    train_ratio=st.floats(0.05, 0.9),
+    share=st.floats(0.05, 0.95),
+)
+def test_the_engine_refuses_the_same_lengths(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: int,
+    seq_len: int,
+    pred_len: int,
+    percent: int,
+    train_ratio: float,
+    share: float,
+) -> None:
+    from timellm_engine.data import split_rows
+    from timellm_engine.errors import InputError
+
+    config = small(
+        synthetic_rows=rows,
+        seq_len=seq_len,
+        pred_len=pred_len,
+        percent=percent,
+        train_ratio=train_ratio,
+        test_ratio=(1 - train_ratio) * share,
+    )
+    try:
+        split_rows(config.data, rows, "x")
+    except InputError:
+        assert "data.synthetic_rows: found" in refusal(config, tmp_path_factory.getbasetemp())
+    else:
+        checked(config, tmp_path_factory.getbasetemp())
+
+
+# --- refusals: backbone --------------------------------------------------------------------------
+
+
+def backbone(folder: Path, **numbers: int) -> Path:
+    settings = {"num_hidden_layers": 4, "hidden_size": 48, "vocab_size": 300, **numbers}
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+def with_backbone(source: str, layers: int | None = None, d_ff: int = 32) -> Config:
+    return msgspec.structs.replace(
+        small(),
+        backbone=BackboneSection(source=source, layers=layers),
+        model=ModelSection(patch_len=8, stride=4, d_ff=d_ff),
+    )
+
+
+def test_a_local_backbone_that_fits(tmp_path: Path) -> None:
+    folder = str(backbone(tmp_path / "b"))
+    assert f"Backbone: {folder}." in checked(with_backbone(folder, 4, 48), tmp_path).findings
+
+
+def test_a_folder_that_is_no_backbone(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none")
+    text = refusal(with_backbone(missing), tmp_path)
+    assert text == f"backbone.source: {missing} is no folder"
+    folder = backbone(tmp_path / "b")
+    (folder / "model.safetensors").unlink()
+    text = refusal(with_backbone(str(folder)), tmp_path)
+    assert text.startswith(f"backbone.source: {folder} has no weights as .safetensors")
+
+
+@pytest.mark.parametrize("source", ["embedded", "folder", "hub"])
+def test_more_than_the_backbone_has(tmp_path: Path, source: str) -> None:
+    env, layers, hidden = {}, 4, 48
+    if source == "folder":
+        source = str(backbone(tmp_path / "b"))
+    elif source == "hub":
+        source, env = "org/name", {"HF_HUB_CACHE": str(tmp_path / "hub")}
+        model = tmp_path / "hub" / "models--org--name"
+        backbone(model / "snapshots" / "0123")
+        (model / "refs").mkdir()
+        (model / "refs" / "main").write_text("0123\n")
+    else:
+        assert EMBEDDED.layers is not None
+        assert EMBEDDED.hidden_size is not None
+        layers, hidden = EMBEDDED.layers, EMBEDDED.hidden_size
+    checked(with_backbone(source, layers, hidden), tmp_path, **env)
+    text = refusal(with_backbone(source, layers + 1), tmp_path, **env)
+    assert text == (
+        f"backbone.layers: found {layers + 1}; expected at most {layers}, the layers of {source}"
+    )
+    text = refusal(with_backbone(source, d_ff=hidden + 1), tmp_path, **env)
+    assert text == (
+        f"model.d_ff: found {hidden + 1}; expected at most {hidden}, the hidden size of {source}"
+    )
+
+
+def test_numbers_that_a_backbone_leaves_to_its_family_are_left_to_the_engine(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "b"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "gemma3"}')
+    (folder / "model.safetensors").write_bytes(b"")
+    checked(with_backbone(str(folder), 999, 9999), tmp_path)
+
+
+def test_a_hub_backbone_is_the_engines_to_fetch_unless_that_is_forbidden(tmp_path: Path) -> None:
+    config = with_backbone("org/name", layers=999)
+    words = "Backbone: org/name will be fetched from the hub when the engine starts."
+    assert words in checked(config, tmp_path).findings
+    assert refusal(config, tmp_path, HF_HUB_OFFLINE="1") == (
+        "backbone.source: org/name is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch "
+        "it"
+    )
+
+
+# --- refusals: foreign commands ------------------------------------------------------------------
+
+
+def foreign(workdir: Path | str) -> Config:
+    section = ForeignSection(command="bash run.sh", workdir=str(workdir))
+    return msgspec.structs.replace(small(dataset="custom", path="-"), foreign=section)
+
+
+def test_a_foreign_command_needs_no_data_of_ours(tmp_path: Path) -> None:
+    found = checked(foreign(tmp_path), tmp_path)
+    assert found.config == foreign(tmp_path)
+    assert found.findings[0].startswith(f"A foreign command in {tmp_path};")
+    assert [words.split()[0] for words in found.findings] == ["A", "Disk:", "Memory:"]
+
+
+def test_a_foreign_command_without_its_folder(tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    assert refusal(foreign(missing), tmp_path) == f"foreign.workdir: {missing} is no folder"
+    assert "is no folder" in refusal(foreign("/" + "x" * 300), tmp_path)
+
+
+def test_a_foreign_command_without_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = refusal(foreign(tmp_path), tmp_path)
+    assert text == "foreign.command: bash was not found, which runs the command"
+
+
+# --- refusals: disk ------------------------------------------------------------------------------
+
+
+def test_a_disk_that_is_too_small(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kib=1024) as disk:
+        runs = disk / "deep" / "runs"
+        text = refusal(small(), runs)
+        assert text.startswith(f"the runs folder {runs}: 1 MiB are free, about ")
+        assert text.endswith("MiB are needed for checkpoints and records")
+
+
+def test_checkpoints_that_no_disk_can_hold(tmp_path: Path) -> None:
+    huge = msgspec.structs.replace(
+        small(), model=ModelSection(patch_len=8, stride=4, num_prototypes=10**12)
+    )
+    assert "MiB are needed for checkpoints and records" in refusal(huge, tmp_path / "runs")
+
+
+def test_a_runs_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", read_only=True) as disk:
+        runs = disk / "runs"
+        text = refusal(small(), runs)
+        assert text == f"the runs folder {runs}: no permission to write in {disk}"
+
+
+def test_a_runs_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for runs in (tmp_path / "file", tmp_path / "file" / "runs"):
+        text = refusal(small(), runs)
+        assert text == f"the runs folder {runs}: {tmp_path / 'file'} is not a folder"
+    runs = tmp_path / ("x" * 300)
+    assert refusal(small(), runs) == f"the runs folder {runs}: File name too long"
+
+
+def test_what_is_needed_covers_two_of_each_checkpoint() -> None:
+    """Time-LLM's own size: the mapping of 50,257 words to 1,000 prototypes dominates."""
+    config = Config(data=DataSection(dataset="ETTh1"))
+    shape = msgspec.structs.replace(EMBEDDED, hidden_size=768, vocab_size=50257)
+    mapping = 4 * 1000 * 50257
+    needed = disk_needed_bytes(config, shape)
+    assert 8 * mapping < needed < 9 * mapping + 512 * MIB
+    unknown = msgspec.structs.replace(shape, vocab_size=None)
+    assert disk_needed_bytes(config, None) == disk_needed_bytes(config, unknown) < needed

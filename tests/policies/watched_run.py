@@ -1,0 +1,96 @@
+"""A run whose GPU is read once in a while, with the policies asked after every reading."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.config import PolicySection, ThermalSection
+from timellm_ops.contract.reduction import reduce
+from timellm_ops.contract.state import RunState
+from timellm_ops.contract.telemetry import GpuSample, TimedSample
+from timellm_policies import decide
+
+QUICK = ThermalSection(samples=1, window=1, min_dwell_s=0.0)
+"""Acts on every single reading."""
+
+
+@dataclass
+class WatchedRun:
+    """What a supervisor does with readings and decisions, and nothing else."""
+
+    thermal: ThermalSection = field(default_factory=ThermalSection)
+    gpu: str = "simulated"
+    slowdown_c: float | None = None
+    shutdown_c: float | None = None
+    t: float = 1000.0
+    state: RunState = field(init=False)
+    recent: list[TimedSample] = field(init=False, default_factory=list)
+    decisions: list[ev.PolicyDecision] = field(init=False, default_factory=list)
+    """All of them so far, with the second in which they were made."""
+
+    def __post_init__(self) -> None:
+        self.state = RunState()
+        started = ev.RunStarted(run_id="r", name="n", engine="timellm", gpu=self.gpu)
+        self.happens(started, ev.EngineStarted(pid=7))
+
+    def happens(self, *events: ev.Event) -> None:
+        for event in events:
+            timed = type(event)(**{**_fields(event), "t": self.t})
+            self.state = reduce(self.state, timed)
+
+    def sees(
+        self, *temperatures_c: float | None, every_s: float = 1.0, **more: object
+    ) -> list[ev.PolicyDecision]:
+        """Time passes and the GPU is read, once for each temperature (`None`: it fails)."""
+        made: list[ev.PolicyDecision] = []
+        for celsius in temperatures_c:
+            self.t += every_s
+            sample = None if celsius is None else self.sample(celsius, **more)
+            self.recent = [*self.recent, TimedSample(self.t, sample)][-600:]
+            if sample is not None:
+                self.happens(ev.Telemetry(sample=sample))
+            elif not self.state.telemetry_problem:
+                self.happens(ev.TelemetryLost(reason="the driver did not answer in time"))
+            made += self.decides()
+        return made
+
+    def waits(self, seconds: float, every_s: float = 1.0) -> list[ev.PolicyDecision]:
+        """Time passes and nothing is read at all."""
+        made = []
+        for _ in range(round(seconds / every_s)):
+            self.t += every_s
+            made += self.decides()
+        return made
+
+    def decides(self) -> list[ev.PolicyDecision]:
+        made = []
+        for decision in self.asked():
+            timed = ev.PolicyDecision(**{**_fields(decision), "t": self.t})
+            self.state = reduce(self.state, timed)
+            made.append(timed)
+        self.decisions += made
+        return made
+
+    def asked(self) -> tuple[ev.PolicyDecision, ...]:
+        return decide(PolicySection(thermal=self.thermal), self.state, self.recent, self.t)
+
+    def sample(self, celsius: float | None, **more: object) -> GpuSample:
+        return GpuSample(
+            source="simulated",
+            temperature_c=celsius,
+            slowdown_c=self.slowdown_c,
+            shutdown_c=self.shutdown_c,
+            **more,  # type: ignore[arg-type]
+        )
+
+    @property
+    def held_by(self) -> list[str]:
+        return [hold.rule for hold in self.state.holds]
+
+
+def _fields(event: ev.Event) -> dict[str, object]:
+    return {name: getattr(event, name) for name in event.__struct_fields__}
+
+
+def actions(decisions: Iterable[ev.PolicyDecision]) -> list[str]:
+    return [f"{decision.rule} {decision.action}" for decision in decisions]
