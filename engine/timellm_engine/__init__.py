@@ -1,1 +1,1 @@
-"""The training engine: Time-LLM, launched as a process of its own and never imported by the rest."""
+"""The training engine: Time-LLM, launched as a process of its own, never imported by the rest."""

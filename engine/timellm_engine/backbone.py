@@ -33,6 +33,10 @@ class BackboneError(ValueError):
         super().__init__(f"{key}: found {found}; expected {expected}")
 
 
+class BackboneUnreachableError(BackboneError):
+    """A hub id that could not be had: the input may be right, but not on this machine, not now."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
     """A frozen language model, and what the trainable part must know about it."""
@@ -221,7 +225,7 @@ def _unusable(source: str, what: str, error: Exception) -> BackboneError:
             f'"{source}", with {what} ({first_line})',
             'a folder with config.json, model.safetensors and tokenizer.json, or "embedded"',
         )
-    return BackboneError(
+    return BackboneUnreachableError(
         "backbone.source",
         f'"{source}", which is no folder here and could not be had from the hub ({first_line})',
         f"a local folder, a hub id within reach (get it where there is a network with "

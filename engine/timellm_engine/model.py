@@ -17,7 +17,8 @@ from timellm_engine.layers import (
     patch_count,
     unfold_variables,
 )
-from timellm_engine.prompts import prompt_text, window_statistics
+from timellm_engine.prefix import PromptPrefix, common_beginning
+from timellm_engine.prompts import WindowStatistics, prompt_text, window_statistics
 from timellm_ops.contract.config import ModelSection, PromptSection
 
 PUBLISHED_NAMES = {
@@ -36,6 +37,12 @@ PUBLISHED_NAMES = {
     "head.linear.bias": "output_projection.linear.bias",
 }
 """Every trainable tensor by its name here, and its name in the published code; same shapes."""
+
+_UNLIKE = (
+    WindowStatistics(-1.5, 2.5, -0.5, upward=True, lags=(0, 1, 2, 3, 4)),
+    WindowStatistics(0.25, 0.75, 0.5, upward=False, lags=(4, 3, 2, 1, 0)),
+)
+"""Two windows whose prompts have in common what all prompts have."""
 
 REFERENCE_MAX_TOKENS = 2048
 """Where the published code cuts a prompt off, whatever its backbone can take."""
@@ -89,6 +96,8 @@ class TimeLLM(nn.Module):
             model.attention_dropout,
         )  # fmt: skip
         self.head = FlattenHead(model.d_ff, self.patches, pred_len, model.dropout)
+        self._prefix: PromptPrefix | None = None
+        self._prefix_sought = not backbone.causal
         self.backbone.eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +110,7 @@ class TimeLLM(nn.Module):
         series = x.unsqueeze(-1) if x.dim() == 2 else x
         normalised, mean, deviation = normalise(series)
         rows = fold_variables(normalised)
-        hidden = self._answer(self.tokenize(self.prompts(rows)), self.reprogram(rows))
+        hidden = self.answer(self.tokenize(self.prompts(rows)), self.reprogram(rows))
         forecast = unfold_variables(self.head(hidden), series.shape[-1]) * deviation + mean
         return forecast.squeeze(-1) if x.dim() == 2 else forecast
 
@@ -144,8 +153,39 @@ class TimeLLM(nn.Module):
         reprogrammed: Tensor = self.reprogramming(self.patch_embedding(rows), prototypes)
         return reprogrammed
 
-    def _answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
+    def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """What the backbone says at the patches, `[rows, patches, d_ff]`, in float32.
+
+        With the prompts read ahead where the backbone can do that, which is tried on the first
+        rows that come; in one piece otherwise.
+        """
+        if not self._prefix_sought:
+            self._prefix_sought = True
+            self._prefix = self._seek_prefix(ids, patches)
+        if self._prefix is None:
+            return self.answer_in_one_piece(ids, patches)
+        return self._prefix.answer(ids, patches)[:, :, : self.d_ff].float()
+
+    @torch.no_grad()
+    def _seek_prefix(self, ids: list[list[int]], patches: Tensor) -> PromptPrefix | None:
+        """A way to read prompts ahead that gives the same answers, if there is one."""
+        prompts = [
+            prompt_text(statistics, self.description, self.seq_len, self.pred_len)
+            for statistics in _UNLIKE
+        ]
+        prefix = PromptPrefix(self._described, common_beginning(self.tokenize(prompts)))
+        by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        chosen = [by_length[0], by_length[-1]]
+        few = [ids[row] for row in chosen]
+        plain = self._hidden_in_one_piece(few, patches[chosen])
+        return prefix if prefix.agrees(plain, few, patches[chosen]) else None
+
+    def answer_in_one_piece(self, ids: list[list[int]], patches: Tensor) -> Tensor:
+        """`answer` with prompts and patches as one sequence, which every backbone can do."""
+        return self._hidden_in_one_piece(ids, patches)[:, :, : self.d_ff].float()
+
+    def _hidden_in_one_piece(self, ids: list[list[int]], patches: Tensor) -> Tensor:
+        """Last hidden states at the patches, `[rows, patches, hidden]`.
 
         Each row is its prompt, its patches, and then padding up to the longest row. So positions
         count from zero without a gap, and no padding is in front of anything that is read: a
@@ -168,9 +208,8 @@ class TimeLLM(nn.Module):
             kept = torch.arange(total) < (lengths + count).unsqueeze(1)
             mask = {"attention_mask": kept.long().to(device)}
         answer = self.backbone(inputs_embeds=inputs.view(rows, total, width), **mask)
-        hidden: Tensor = answer.last_hidden_state[:, :, : self.d_ff]
-        read = hidden.flatten(end_dim=1).index_select(0, at)
-        return read.view(rows, count, self.d_ff).float()
+        hidden: Tensor = answer.last_hidden_state
+        return hidden.flatten(end_dim=1).index_select(0, at).view(rows, count, -1)
 
     def train(self, mode: bool = True) -> "TimeLLM":
         """Switch the trainable part; the backbone stays in evaluation mode."""

@@ -1,0 +1,113 @@
+"""The engine's process: `python -m timellm_engine --run-dir DIR [--resume]`.
+
+Exit codes: 0 trained and tested, or stopped as told; 2 bad input; 3 the input is right but cannot
+run here; 4 training failed. Whatever the end, its reason is an event and one line on standard
+error.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tomllib
+import traceback
+from pathlib import Path
+
+from timellm_engine.clock import SystemClock
+from timellm_engine.control import Signals
+from timellm_engine.emit import Emitter
+from timellm_engine.errors import (
+    EXIT_CODES,
+    EngineError,
+    InputError,
+    Kind,
+    PreflightError,
+    one_line,
+)
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.validation import ConfigError, parse_config
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the engine; the exit code."""
+    parser = argparse.ArgumentParser(prog="timellm_engine", description="Train Time-LLM.")
+    parser.add_argument("--run-dir", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="go on from checkpoints/last")
+    chosen = parser.parse_args(arguments)
+    signals = Signals()
+    signals.install()
+    layout = RunLayout(chosen.run_dir.resolve())
+    try:
+        emitter = Emitter.open(layout.engine_events, SystemClock())
+    except OSError as error:
+        _complain(f"{layout.engine_events}: cannot be written ({error.strerror or error})")
+        return EXIT_CODES["input"]
+    failure = _run(layout, signals, emitter, resume=chosen.resume)
+    if failure is None:
+        emitter.close()
+        return 0
+    kind, message = failure
+    emitter.event(ev.EngineFailed(message=message, kind=kind))
+    emitter.close()
+    _complain(message)
+    return EXIT_CODES[kind]
+
+
+def _run(
+    layout: RunLayout, signals: Signals, emitter: Emitter, *, resume: bool
+) -> tuple[Kind, str] | None:
+    """Train; why it failed, if it did."""
+    # As NVML counts them, so that the GPU that is used is the one that is watched.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    try:
+        _train(read_config(layout), layout, signals, emitter, resume=resume)
+    except EngineError as error:
+        return error.kind, str(error)
+    except ConfigError as error:
+        return "input", str(error)
+    except Exception as error:  # noqa: BLE001 - the last word of a process is an event
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        return "training", one_line(error)
+    return None
+
+
+def _train(
+    config: Config, layout: RunLayout, signals: Signals, emitter: Emitter, *, resume: bool
+) -> None:
+    """Only now is torch loaded: a config that is wrong is told at once."""
+    from timellm_engine.backbone import BackboneError, BackboneUnreachableError
+    from timellm_engine.session import run_session
+
+    try:
+        run_session(config, layout, emitter, signals, resume=resume)
+    except BackboneUnreachableError as error:
+        raise PreflightError(str(error)) from error
+    except BackboneError as error:
+        raise InputError(error.key, error.found, error.expected) from error
+
+
+def read_config(layout: RunLayout) -> Config:
+    """The run's own config. Raises `ConfigError`, and `InputError` where it cannot be read."""
+    try:
+        tables = tomllib.loads(layout.config.read_text(encoding="utf-8"))
+    except OSError as error:
+        found = f"a file that cannot be read ({error.strerror or error})"
+        raise InputError(str(layout.config), found, "the run's configuration") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found = f"a syntax error, {' '.join(str(error).split())}"
+        raise InputError(str(layout.config), found, "TOML in UTF-8") from None
+    return parse_config(tables, str(layout.config))
+
+
+def _complain(message: str) -> None:
+    """One line on standard error, which is the same file as the output; a full disk is no end."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

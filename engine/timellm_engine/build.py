@@ -1,0 +1,123 @@
+"""From a config to everything that training works on: data, model, optimiser, and the device."""
+
+import math
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from timellm_engine.backbone import Backbone, load_backbone
+from timellm_engine.data import Data, prepare
+from timellm_engine.errors import PreflightError
+from timellm_engine.model import TimeLLM
+from timellm_engine.prompts import default_description
+from timellm_engine.snapshot import Identity, identity
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a run trains, with what."""
+
+    config: Config
+    data: Data
+    backbone: Backbone
+    model: TimeLLM
+    trainable: list[nn.Parameter]
+    optimiser: torch.optim.Adam
+    device: torch.device
+    identity: Identity
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The last batch of an epoch, which may be smaller, is a step too."""
+        return math.ceil(len(self.data.train) / self.config.train.batch_size)
+
+    def announcement(self, start_epoch: int, start_iteration: int) -> ev.TrainingStarted:
+        """The numbers that everything later is measured against."""
+        train = self.config.train
+        return ev.TrainingStarted(
+            epochs=train.epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            batch_size=train.batch_size,
+            train_samples=len(self.data.train),
+            vali_samples=len(self.data.vali),
+            test_samples=len(self.data.test),
+            trainable_parameters=sum(p.numel() for p in self.trainable),
+            frozen_parameters=sum(p.numel() for p in self.backbone.model.parameters()),
+            backbone=self.backbone.name,
+            device=device_name(self.device),
+            patience=train.patience,
+            start_epoch=start_epoch,
+            start_iteration=start_iteration,
+        )
+
+
+def build(config: Config) -> Job:
+    """Read, draw and lay out everything, on the device that the config names.
+
+    Leaves torch's random generators as `run.seed` and the model's initialisation leave them.
+    Raises `EngineError`, and `BackboneError` for a backbone that cannot be used.
+    """
+    device = choose_device(config)
+    choose_threads(config.train.threads)
+    data = prepare(config.data, config.run.seed, device)
+    backbone = load_backbone(config.backbone, config.run.seed, device)
+    torch.manual_seed(config.run.seed)
+    model = TimeLLM(
+        backbone,
+        config.model,
+        config.prompt,
+        default_description(config.data.dataset),
+        config.data.seq_len,
+        config.data.pred_len,
+    ).to(device)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return Job(
+        config=config,
+        data=data,
+        backbone=backbone,
+        model=model,
+        trainable=trainable,
+        optimiser=torch.optim.Adam(trainable, lr=config.train.learning_rate),
+        device=device,
+        identity=identity(config, data.digest, backbone.digest),
+    )
+
+
+def choose_device(config: Config) -> torch.device:
+    """The device that `train.device` means here. Raises `PreflightError` where there is none.
+
+    The GPU is the one that is watched, `gpu.index`, unless the caller has narrowed them down.
+    """
+    wanted = config.train.device
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise PreflightError(
+            'train.device: found "cuda", but torch sees no CUDA device here; expected "cpu" or '
+            '"auto", a driver, or a torch that was built for it'
+        )
+    if wanted == "cpu" or not available:
+        return torch.device("cpu")
+    index = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else config.gpu.index
+    if index >= torch.cuda.device_count():
+        raise PreflightError(
+            f"gpu.index: found {index}; expected below {torch.cuda.device_count()}, the number "
+            "of CUDA devices that torch sees here"
+        )
+    return torch.device("cuda", index)
+
+
+def choose_threads(configured: int | None) -> None:
+    """CPU threads: as configured, or as many as torch would take within the CPU affinity."""
+    offered = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch.set_num_threads(configured or min(torch.get_num_threads(), offered or 1))
+
+
+def device_name(device: torch.device) -> str:
+    """The device for people: `cpu`, or the GPU's own name."""
+    if device.type != "cuda":
+        return device.type
+    return f"{device} ({torch.cuda.get_device_name(device)})"
