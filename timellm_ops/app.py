@@ -45,6 +45,8 @@ from timellm_ops.supervisor.rebuild import Past, recall, start_anew, take_over
 from timellm_ops.supervisor.reception import Reception
 
 _START_WITHIN_S = 30.0
+_LOCK_WITHIN_S = 15.0
+"""How long a start waits for the supervisor before it to let go of the run."""
 _LOOK_EVERY_S = 0.02
 
 Mode = Literal["start", "resume", "adopt"]
@@ -73,11 +75,10 @@ def start_supervisor(order: Order) -> None:
     log = os.open(layout.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-m", "timellm_ops.app"],
+            [sys.executable, "-P", "-m", "timellm_ops.app"],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            cwd=layout.root,
             start_new_session=True,
         )
     except OSError as error:
@@ -87,21 +88,21 @@ def start_supervisor(order: Order) -> None:
     assert child.stdin is not None  # noqa: S101 - for the type checker
     with contextlib.suppress(BrokenPipeError), child.stdin as orders:
         orders.write(msgspec.json.encode(order))
-    _wait_until_in_charge(layout, child)
+    _wait_until_in_charge(layout, child, adopting=order.mode == "adopt")
 
 
-def _wait_until_in_charge(layout: RunLayout, child: subprocess.Popen[bytes]) -> None:
+def _wait_until_in_charge(
+    layout: RunLayout, child: subprocess.Popen[bytes], *, adopting: bool
+) -> None:
     give_up_t = time.monotonic() + _START_WITHIN_S
     while time.monotonic() < give_up_t:
         code = child.poll()
         record = read_record(layout.supervisor_process, SupervisorRecord)
         if record is not None and record.process.pid == child.pid:
             return
-        if record is not None and is_alive(record.process):
+        if adopting and (code == 0 or (record is not None and is_alive(record.process))):
             return  # somebody else was faster, and one is enough
         if code is not None:
-            if code == 0:
-                return
             raise SupervisorFailed(
                 f"the supervisor ended with code {code} as it began: see {layout.supervisor_log}"
             )
@@ -117,9 +118,13 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     layout = RunLayout(Path(order.root))
     lock = FileLock.acquire(layout.supervisor_lock)
+    give_up_t = time.monotonic() + _LOCK_WITHIN_S
+    while lock is None and order.mode != "adopt" and time.monotonic() < give_up_t:
+        time.sleep(_LOOK_EVERY_S)
+        lock = FileLock.acquire(layout.supervisor_lock)
     if lock is None:
         sys.stderr.write("another supervisor has this run\n")
-        return 0
+        return 0 if order.mode == "adopt" else 1
     with lock:
         return _supervise(layout, load_config(layout), order)
 
@@ -174,7 +179,8 @@ def _surroundings(
             clock,
             path=lambda: socket_path(layout.root),
             announce=lambda path: write_record(
-                layout.supervisor_process, SupervisorRecord(process=own, socket=str(path))
+                layout.supervisor_process,
+                SupervisorRecord(process=own, socket="" if path is None else str(path)),
             ),
         )
         stack.callback(reception.close)

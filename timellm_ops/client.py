@@ -31,9 +31,15 @@ class RunClient:
         supervisor = self._supervisor()
         if supervisor is None:
             return Reply(ok=False, message=f"no supervisor: {_attach(self.layout)}")
+        by_signal = f"`kill -INT {supervisor.process.pid}` saves and stops the run"
+        if not supervisor.socket:
+            return Reply(ok=False, message=f"the supervisor has no socket; {by_signal}")
         try:
             return send_request(Path(supervisor.socket), request)
         except SupervisorGone as gone:
+            if self.supervised():
+                text = f"{gone}, though the supervisor lives: try again, or {by_signal}"
+                return Reply(ok=False, message=text)
             return Reply(ok=False, message=f"{gone}; {_attach(self.layout)}")
 
     def _supervisor(self) -> SupervisorRecord | None:

@@ -18,6 +18,7 @@ from timellm_ops.contract.config import (
     Section,
 )
 from timellm_ops.contract.validation import ConfigError, parse_config
+from timellm_ops.paths import full_path, is_folder
 
 _replace = msgspec.structs.replace
 
@@ -32,7 +33,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     folder, wherever they were given), and the run has a name. Raises `ConfigError`.
     """
     config = _parse_overridden(_read_tables(path), overrides, str(path))
-    return _resolve(config, path.resolve())
+    return _recordable(_resolve(config, full_path(str(path), Path.cwd())), str(path))
 
 
 def parse_toml(path: Path) -> Config:
@@ -98,7 +99,9 @@ def _read_tables(path: Path) -> dict[str, Any]:
         raise ConfigError(source, "", found, "TOML in UTF-8") from None
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError(source, "", "values nested too deeply", "TOML") from None
+    except ValueError as error:
         found = f"a syntax error, {' '.join(str(error).split())}"
         raise ConfigError(source, "", found, "TOML") from None
 
@@ -162,7 +165,7 @@ def _value(text: str) -> Any:
     """`text` as a TOML value; as it stands where it is none, so that quotes may be left out."""
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     value = parsed["value"]
     plain = isinstance(value, (str, bool, int, float, list, dict))
@@ -183,6 +186,16 @@ def _resolve(config: Config, path: Path) -> Config:
     )
 
 
+def _recordable(config: Config, source: str) -> Config:
+    """`config`, of which every path can be written to a file."""
+    try:
+        write_config(config)
+    except UnicodeEncodeError:
+        found = "a folder on the way to it whose name is not UTF-8"
+        raise ConfigError(source, "", found, "another folder") from None
+    return config
+
+
 def _named(run: RunSection, stem: str) -> RunSection:
     return run if run.name else _replace(run, name=safe_name(stem))
 
@@ -200,13 +213,13 @@ def _with_folder(backbone: BackboneSection, folder: Path) -> BackboneSection:
     meant_as_path = source.startswith((".", "/", "~"))
     return (
         _replace(backbone, source=candidate)
-        if meant_as_path or Path(candidate).is_dir()
+        if meant_as_path or is_folder(Path(candidate))
         else backbone
     )
 
 
 def _absolute(path: str, folder: Path) -> str:
-    return str((folder / Path(path).expanduser()).resolve())
+    return str(full_path(path, folder))
 
 
 def _without_none(value: Any) -> Any:

@@ -34,9 +34,20 @@ def socket_path(run_root: Path, env: Mapping[str, str] = os.environ) -> Path:
     runtime = env.get("XDG_RUNTIME_DIR", "")
     if runtime and Path(runtime).is_absolute():
         path = Path(runtime) / "timellm-ops" / name
-        if len(os.fsencode(path)) <= _MAX_PATH_BYTES and Path(runtime).is_dir():
+        if len(os.fsencode(path)) <= _MAX_PATH_BYTES and _is_own_folder(Path(runtime)):
             return path
     return Path("/tmp") / f"timellm-ops-{os.getuid()}" / name  # noqa: S108 - 0700 and checked
+
+
+def _is_own_folder(folder: Path) -> bool:
+    """Whether it is a folder of this user's: `su` and `sudo` may keep another one's variable."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(folder, os.W_OK)
+    )
 
 
 class PendingRequest:
@@ -79,6 +90,9 @@ class ControlServer:
 
         What is not a request is answered here and now with `ok=False`.
         """
+        for connection in tuple(self._connections):
+            if connection.ended:
+                self._drop(connection)
         found: list[PendingRequest] = []
         for key, _ in self._selector.select(timeout_s):
             if key.data is None:
@@ -107,8 +121,8 @@ class ControlServer:
         for line in connection.receive():
             try:
                 request = _requests.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                connection.send(Reply(ok=False, message=f"not a request: {error}"))
+            except (ValueError, RecursionError) as error:
+                connection.send(Reply(ok=False, message=f"not a request: {error!s:.200}"))
             else:
                 found.append(PendingRequest(request, connection))
         if connection.ended:
@@ -162,7 +176,10 @@ class _Connection:
         return lines
 
     def send(self, reply: Reply) -> None:
-        """Write a reply; a client that does not read loses it."""
+        """Write a reply. A client that does not read loses it, and is dropped: what came after
+        half a line would mean nothing."""
+        if self.ended:
+            return
         try:
             self.peer.sendall(_encoder.encode(reply) + b"\n")
         except OSError:
@@ -207,5 +224,5 @@ def send_request(path: Path, request: AnyRequest, timeout_s: float = 5.0) -> Rep
         return msgspec.json.decode(line, type=Reply)
     except TimeoutError:
         raise SupervisorGone(f"the supervisor did not answer within {timeout_s:g} s") from None
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError):
         raise SupervisorGone("no supervisor is there to take the request") from None

@@ -4,14 +4,17 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 import urllib.request
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 
 from msgspec import Struct
 
+from timellm_ops.contract.validation import one_line
 from timellm_ops.manifest import describe_file
+from timellm_ops.paths import expand_home
 
 QUICKSTART = "configs/quickstart.toml"
 _TIMEOUT_S = 30.0
@@ -74,8 +77,8 @@ Downloader = Callable[[KnownDataset, Path], None]
 
 def user_cache(env: Mapping[str, str] = os.environ) -> Path:
     """Where downloaded data sets are kept for this user."""
-    base = env.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "timellm-ops"
+    base = env.get("XDG_CACHE_HOME", "")
+    return expand_home(base if Path(base).is_absolute() else "~/.cache") / "timellm-ops"
 
 
 def locate(
@@ -107,7 +110,7 @@ def locate(
     folder = env.get("TIMELLM_DATA_DIR", "")
     if not folder:
         tried.append("TIMELLM_DATA_DIR (not set)")
-    places = [("TIMELLM_DATA_DIR", Path(folder).expanduser())] if folder else []
+    places = [("TIMELLM_DATA_DIR", expand_home(folder))] if folder else []
     for name, place in (*places, ("cache", cache)):
         path = place / known.file
         problem = _unusable(path) or _altered(path, known)
@@ -126,10 +129,16 @@ def locate(
 
 
 def _unusable(path: Path) -> str:
-    if path.is_dir():
-        return "a folder, not a file"
-    if not path.is_file():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         return "no such file"
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"
+    if stat.S_ISDIR(mode):
+        return "a folder, not a file"
+    if not stat.S_ISREG(mode):
+        return "not a regular file"
     return "" if os.access(path, os.R_OK) else "not readable"
 
 
@@ -154,8 +163,9 @@ def _summary(dataset: str, tried: list[str]) -> str:
 def fetch(known: KnownDataset, target: Path, progress: Progress | None = None) -> None:
     """Download a data set's file to `target`: written aside, checked, then renamed.
 
-    Raises `DownloadFailed` for anything that the network or the far end does, `OSError` for the
-    disk. `target` is untouched then and nothing is left beside it.
+    Raises `DownloadFailed` where the bytes did not come whole and right or could not be written,
+    `OSError` where there is no folder to put them. `target` is untouched then and nothing is left
+    beside it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -193,6 +203,8 @@ def _stream(address: str, aside: Path, progress: Progress) -> str:
                     progress(done, total)
         except (OSError, HTTPException, ValueError) as error:
             raise DownloadFailed(_reason(error)) from error
+        if total is not None and done < total:
+            raise DownloadFailed(f"the transfer broke off after {done} of {total} bytes")
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest()
@@ -200,7 +212,11 @@ def _stream(address: str, aside: Path, progress: Progress) -> str:
 
 def _reason(error: Exception) -> str:
     text = str(getattr(error, "reason", "") or error) or type(error).__name__
-    return " ".join(text.split())
+    if isinstance(error, IncompleteRead):
+        text = "the transfer broke off"
+    elif isinstance(error, HTTPException) and not isinstance(error, OSError):
+        text = f"the answer is not HTTP: {text:.80}"
+    return one_line(" ".join(text.split()))
 
 
 def fetch_with_bar(known: KnownDataset, target: Path) -> None:

@@ -7,10 +7,10 @@ readers. One process writes (it holds the supervisor's lock), any number of othe
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import Event, JournalRecord, decode_record, encode_record
@@ -36,7 +36,8 @@ class _Line(Struct):
 class _Numbered(Struct):
     """The part of a record that is read to find where to go on."""
 
-    seq: int
+    seq: Annotated[int, Meta(ge=0, lt=2**53)]
+    """What is larger was never a record's number: it is garbage that happens to be JSON."""
 
 
 class Journal:
@@ -64,11 +65,13 @@ class Journal:
         A last line without its end (the writer was killed) is ended, never cut: what was whole is
         kept, and readers that follow the file never see it shrink. Raises `OSError`.
         """
-        created = not path.exists()
         highest, ends_torn = _scan(path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        if created:
+        try:
             sync_folder(path.parent)
+        except BaseException:
+            os.close(descriptor)
+            raise
         return cls(descriptor, highest + 1, ends_torn=ends_torn)
 
     def append(self, event: Event, engine_offset: int | None = None) -> JournalRecord:
@@ -143,7 +146,7 @@ def _scan(path: Path) -> tuple[int, bool]:
             for line in file:
                 try:
                     highest = max(highest, decoder.decode(line).seq)
-                except msgspec.MsgspecError:
+                except (ValueError, RecursionError):
                     continue
     except FileNotFoundError:
         return 0, False

@@ -61,8 +61,8 @@ def collect_manifest(
     """The manifest of a run that begins `now` on this machine. Imports no package to ask it."""
     return Manifest(
         created_at=now,
-        command_line=tuple(command_line),
-        workdir=str(workdir),
+        command_line=tuple(_recordable(word) for word in command_line),
+        workdir=_recordable(str(workdir)),
         gpu=gpu,
         python=platform.python_version(),
         platform=platform.platform(),
@@ -75,6 +75,11 @@ def collect_manifest(
         data=data,
         source_log=source_log,
     )
+
+
+def _recordable(text: str) -> str:
+    """`text` with bytes that are not UTF-8, as file names and arguments may hold, written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def installed_version(package: str) -> str | None:
@@ -97,7 +102,7 @@ def git_state(folder: Path) -> GitState | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
+            ["git", "--no-optional-locks", "-C", str(folder), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=5.0,
@@ -115,4 +120,4 @@ def describe_file(path: Path) -> DataFile:
         while block := file.read(_BLOCK):
             digest.update(block)
             size += len(block)
-    return DataFile(path=str(path), bytes=size, sha256=digest.hexdigest())
+    return DataFile(path=_recordable(str(path)), bytes=size, sha256=digest.hexdigest())

@@ -78,6 +78,7 @@ def preflight(
     download: Downloader | None = None,
 ) -> Preflight:
     """Check everything that can be checked without the engine. Raises `PreflightError`."""
+    config, gpu_words = _watched_gpu(config, env)
     if config.foreign.command:
         found = Preflight(config=config, findings=tuple(_foreign_findings(config)))
         shape = None
@@ -85,7 +86,34 @@ def preflight(
         found = _with_data(config, env, download)
         shape, words = _backbone(config, env)
         found = _with_findings(found, words)
-    return _with_findings(found, _disk(config, runs_root, shape), _memory())
+    return _with_findings(found, *gpu_words, _disk(config, runs_root, shape), _memory())
+
+
+def _watched_gpu(config: Config, env: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
+    """The config with `gpu.index` as the driver counts, which knows no `CUDA_VISIBLE_DEVICES`.
+
+    Under that variable `gpu.index` is a place among the visible GPUs, as torch counts them.
+    """
+    visible = env.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+    index = config.gpu.index
+    if not names or config.gpu.probe in ("simulated", "none"):
+        return config, ()
+    if not all(name.isdecimal() for name in names):
+        words = (
+            f"CUDA_VISIBLE_DEVICES={visible} names GPUs by other means than numbers: make sure "
+            f"that gpu.index {index} is the card that is trained on."
+        )
+        return config, (words,)
+    if index >= len(names):
+        raise PreflightError(
+            f"gpu.index: found {index}; expected below {len(names)}, the number of GPUs that "
+            f"CUDA_VISIBLE_DEVICES={visible} leaves"
+        )
+    number = int(names[index])
+    gpu = msgspec.structs.replace(config.gpu, index=number)
+    words = f"GPU {number} is watched, by CUDA_VISIBLE_DEVICES={visible}."
+    return msgspec.structs.replace(config, gpu=gpu), (words,)
 
 
 def _with_findings(found: Preflight, *findings: str) -> Preflight:

@@ -13,8 +13,10 @@ import msgspec
 from timellm_ops.configfile import parse_toml, write_config
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.validation import one_line
 from timellm_ops.manifest import Manifest
-from timellm_ops.process.files import sync_folder, write_all
+from timellm_ops.paths import full_path
+from timellm_ops.process.files import read_json, sync_folder, write_all
 
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9a-f]{4}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -32,7 +34,7 @@ class RunAmbiguous(LookupError):  # noqa: N818 - it says what happened
 
 def runs_dir(env: Mapping[str, str] = os.environ) -> Path:
     """Where runs are kept: `TIMELLM_RUNS_DIR`, or `runs` in the working folder."""
-    return Path(env.get("TIMELLM_RUNS_DIR") or "runs").expanduser().resolve()
+    return full_path(env.get("TIMELLM_RUNS_DIR") or "runs", Path.cwd())
 
 
 def load_config(layout: RunLayout) -> Config:
@@ -42,10 +44,7 @@ def load_config(layout: RunLayout) -> Config:
 
 def load_manifest(layout: RunLayout) -> Manifest | None:
     """What the run was made with; `None` where that cannot be read."""
-    try:
-        return msgspec.json.decode(layout.manifest.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError):
-        return None
+    return read_json(layout.manifest, Manifest)
 
 
 class RunStore:
@@ -106,7 +105,7 @@ class RunStore:
 
         Raises `RunNotFound` and `RunAmbiguous`.
         """
-        runs = self.runs()
+        runs, asked = self.runs(), one_line(ref)
         if ref == "latest" and runs:
             return runs[-1]
         fitting = [run for run in runs if ref and run.run_id.startswith(ref)]
@@ -114,11 +113,11 @@ class RunStore:
         if len(exact or fitting) == 1:
             return (exact or fitting)[0]
         if fitting:
-            text = f'"{ref}" may mean {len(fitting)} runs in {self.root}: {_names(fitting)}'
+            text = f'"{asked}" may mean {len(fitting)} runs in {self.root}: {_names(fitting)}'
             raise RunAmbiguous(text)
         if not runs:
-            raise RunNotFound(f'no run "{ref}": there are no runs in {self.root} yet')
-        raise RunNotFound(f'no run "{ref}" in {self.root}; there are: {_names(runs)}')
+            raise RunNotFound(f'no run "{asked}": there are no runs in {self.root} yet')
+        raise RunNotFound(f'no run "{asked}" in {self.root}; there are: {_names(runs)}')
 
 
 def _order(layout: RunLayout) -> tuple[str, int, str]:

@@ -90,7 +90,8 @@ def build(config: Config) -> Job:
 def choose_device(config: Config) -> torch.device:
     """The device that `train.device` means here. Raises `PreflightError` where there is none.
 
-    The GPU is the one that is watched, `gpu.index`, unless the caller has narrowed them down.
+    The GPU is the one that is watched: number `gpu.index` of the machine, wherever that is among
+    those that `CUDA_VISIBLE_DEVICES` leaves.
     """
     wanted = config.train.device
     available = torch.cuda.is_available()
@@ -101,13 +102,25 @@ def choose_device(config: Config) -> torch.device:
         )
     if wanted == "cpu" or not available:
         return torch.device("cpu")
-    index = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else config.gpu.index
+    index = visible_index(config.gpu.index, os.environ.get("CUDA_VISIBLE_DEVICES"))
     if index >= torch.cuda.device_count():
         raise PreflightError(
             f"gpu.index: found {index}; expected below {torch.cuda.device_count()}, the number "
             "of CUDA devices that torch sees here"
         )
     return torch.device("cuda", index)
+
+
+def visible_index(number: int, visible: str | None) -> int:
+    """Where GPU `number` of the machine is among the visible ones.
+
+    `visible` is `CUDA_VISIBLE_DEVICES`. Where it names GPUs by other means than numbers, the
+    first of them is taken.
+    """
+    if visible is None:
+        return number
+    names = [name.strip() for name in visible.split(",")]
+    return names.index(str(number)) if str(number) in names else 0
 
 
 def choose_threads(configured: int | None) -> None:

@@ -204,10 +204,9 @@ class Trainer:
             best_vali_mse=vali.mse if better else previous_mse,
             early_counter=counter,
         )
-        best_saved = False
         if better:
             self.emitter.line(published.improvement_line(previous_mse, vali.mse))
-            best_saved = self.saver.best(self.position, previous_mse)
+            self.saver.best(self.position, previous_mse)
         else:
             self.emitter.line(published.counter_line(counter, self.train.patience))
             self.emitter.event(
@@ -217,8 +216,7 @@ class Trainer:
             self.emitter.line(published.EARLY_STOPPING_LINE)
         else:
             self._announce_rate()
-        if self.saver.last(self.position) or best_saved:
-            self.controls.saved()
+        self._save_last()
         if not self.position.over:
             self._begin_next_epoch()
 

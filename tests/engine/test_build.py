@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_runs import tiny_tables
 
-from timellm_engine.build import build, choose_device, choose_threads
+from timellm_engine.build import build, choose_device, choose_threads, visible_index
 from timellm_engine.errors import PreflightError, one_line
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.validation import parse_config
@@ -76,3 +76,10 @@ def test_the_same_seed_draws_the_same_weights_and_another_does_not() -> None:
 )
 def test_an_exception_as_one_line(error: Exception, line: str) -> None:
     assert one_line(error) == line
+
+
+def test_the_watched_gpu_is_found_among_the_visible_ones() -> None:
+    assert visible_index(1, None) == 1
+    assert visible_index(1, "0,1") == 1
+    assert visible_index(3, "3") == 0
+    assert visible_index(0, "GPU-1a2b") == 0

@@ -20,6 +20,7 @@ from timellm_ops.contract.config import (
     Config,
     DataSection,
     ForeignSection,
+    GpuSection,
     ModelSection,
 )
 from timellm_ops.datasets import DownloadFailed, KnownDataset
@@ -417,3 +418,20 @@ def test_what_is_needed_covers_two_of_each_checkpoint() -> None:
     assert 8 * mapping < needed < 9 * mapping + 512 * MIB
     unknown = msgspec.structs.replace(shape, vocab_size=None)
     assert disk_needed_bytes(config, None) == disk_needed_bytes(config, unknown) < needed
+
+
+@pytest.mark.parametrize(
+    ("visible", "index", "watched"), [("3", 0, 3), ("2,0", 1, 0), ("", 1, 1), ("GPU-1a2b", 0, 0)]
+)
+def test_the_gpu_that_is_trained_on_is_the_one_that_is_watched(
+    tmp_path: Path, visible: str, index: int, watched: int
+) -> None:
+    config = msgspec.structs.replace(with_backbone("embedded"), gpu=GpuSection(index=index))
+    found = checked(config, tmp_path, CUDA_VISIBLE_DEVICES=visible)
+    assert found.config.gpu.index == watched
+
+
+def test_a_gpu_that_is_not_visible_is_refused(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(with_backbone("embedded"), gpu=GpuSection(index=1))
+    text = refusal(config, tmp_path, CUDA_VISIBLE_DEVICES="0")
+    assert text.startswith("gpu.index: found 1; expected below 1")

@@ -300,3 +300,13 @@ def test_a_socket_that_vanishes_is_opened_anew(bench: Bench) -> None:
     bench.socket.unlink()
     bench.turn(10.0)
     assert bench.ask(PauseRun()).ok
+
+
+def test_a_run_without_a_socket_goes_on_and_is_announced(tmp_path: Path) -> None:
+    told: list[Path | None] = []
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    reception = Reception(FakeClock(), path=lambda: nowhere / "s", announce=told.append)
+    assert reception.wait(0.1) == []
+    assert told == [None]
+    assert str(nowhere) in reception.problem

@@ -26,7 +26,7 @@ _COMMANDS = {
 app = App(
     name="timellm-ops",
     help="Train Time-LLM under supervision: thermal policies, exact run records, a dashboard.",
-    help_format="plaintext",  # rendering Markdown would cost a quarter of the start-up
+    help_format="plaintext",  # rendering Markdown would cost a fifth of the start-up
     version=timellm_ops.__version__,
     result_action="return_value",
 )

@@ -1,6 +1,8 @@
 """`doctor`: what this machine has, and whether a config can run on it."""
 
+import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ import timellm_ops
 from timellm_ops.cli.errors import NOT_HERE
 from timellm_ops.cli.options import Json
 from timellm_ops.configfile import read_config
-from timellm_ops.contract.config import GpuSection
+from timellm_ops.contract.config import DataSection, GpuSection
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.datasets import KNOWN, DataNotFound, locate
 from timellm_ops.manifest import installed_version
@@ -50,7 +52,7 @@ def doctor(
     json: Json = False,
 ) -> int:
     """What is here: versions, GPU, who holds it, data sets, disk; and whether CONFIG can run."""
-    findings = [_versions(), *_gpu(), *_data()]
+    findings = [_versions(), *_gpu(), *_data(), _disk()]
     if config is not None:
         findings += _can_run(config)
     if json:
@@ -115,6 +117,23 @@ def _holders(sample: GpuSample) -> Finding:
     return Finding(about="who holds it", ok=None, words=words)
 
 
+def _is_here(data: DataSection) -> bool:
+    try:
+        locate(data.dataset, data.path, download=None)
+    except DataNotFound:
+        return bool(data.path)  # a path that is given and wrong is an error, not a download
+    return True
+
+
+def _disk() -> Finding:
+    """The runs folder, which need not exist yet."""
+    root = runs_dir()
+    folder = next(p for p in (root, *root.parents) if p.exists())
+    usage = shutil.disk_usage(folder)
+    words = f"{usage.free / _GIB:.1f} of {usage.total / _GIB:.1f} GiB free where runs go, {root}"
+    return Finding(about="disk", ok=os.access(folder, os.W_OK), words=words)
+
+
 def _data() -> list[Finding]:
     findings = []
     for name in KNOWN:
@@ -130,9 +149,19 @@ def _data() -> list[Finding]:
 
 def _can_run(path: Path) -> list[Finding]:
     """Raises `ConfigError` for a config that is wrong in itself."""
-    config = read_config(path)
+    config, fetched = read_config(path), []
+    if config.data.dataset in KNOWN and not _is_here(config.data):
+        words = f"{config.data.dataset} will be downloaded when the run begins"
+        fetched = [Finding(about=str(path), ok=None, words=words)]
+        synthetic = msgspec.structs.replace(
+            config.data, dataset="synthetic", path="", synthetic_rows=10**6
+        )
+        config = msgspec.structs.replace(config, data=synthetic)
     try:
         found = preflight(config, runs_root=runs_dir(), download=None)
     except PreflightError as error:
-        return [Finding(about=str(path), ok=False, words=str(error))]
+        return [*fetched, Finding(about=str(path), ok=False, words=str(error))]
+    if fetched:
+        kept = found.findings[1:]
+        return [*fetched, *(Finding(about=str(path), ok=True, words=words) for words in kept)]
     return [Finding(about=str(path), ok=True, words=words) for words in found.findings]

@@ -1,6 +1,9 @@
 """`run` and `attach`: start a run or take one up again, and watch it."""
 
+import os
+import shutil
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import join
@@ -9,11 +12,12 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
-from timellm_ops.app import Order, start_supervisor
+from timellm_ops.app import Order, SupervisorFailed, start_supervisor
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
 from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.cli.watching import listen, watch
+from timellm_ops.client import RunClient
 from timellm_ops.configfile import foreign_config, read_config
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
@@ -61,8 +65,8 @@ def run(
 ) -> int:
     """Start a run, or resume one, and watch it.
 
-    Ctrl+C asks for a stop after the current step; twice, now; three times, at once. In the
-    dashboard, q leaves the run going.
+    In the dashboard, q leaves the run going and ? explains the keys. With --plain or --json,
+    Ctrl+C asks for a stop after the current step; twice, now; three times, at once.
     """
     style = style_of(plain=plain, json=json, detach=detach, lang=lang, ascii_only=ascii_only)
     store = RunStore(runs_dir())
@@ -71,6 +75,12 @@ def run(
         raise UsageError(
             "run takes one of: a config file such as configs/quickstart.toml, --resume RUN, "
             'or --engine-command "..."'
+        )
+    if engine_command is not None and not engine_command.strip():
+        raise UsageError('--engine-command: found nothing; expected a command, such as "bash x.sh"')
+    if engine_checkpoint and engine_command is None:
+        raise UsageError(
+            "--engine-checkpoint goes with --engine-command; our own engine knows its checkpoints"
         )
     options = list(overrides)
     if gpu is not None:
@@ -145,26 +155,32 @@ def _resume(store: RunStore, reference: str, style: Style) -> int:
             f"{layout.run_id} is finished; there is nothing to resume "
             f"(timellm-ops show {layout.run_id})"
         )
-    if not state.ended and (ensure_supervised(layout) or adopt(layout) is not None):
-        state = state_of(layout)
-    if not state.ended and adopt(layout) is not None:
+    if not state.ended and (RunClient(layout).supervised() or adopt(layout) is not None):
         raise UsageError(f"{layout.run_id} is running: timellm-ops attach {layout.run_id}")
-    return _go(layout, "resume", _checked(config, store, str(layout.config)), style)
+    # The stored gpu.index is the machine's own number already.
+    env = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
+    return _go(layout, "resume", _checked(config, store, str(layout.config), env), style)
 
 
-def _checked(config: Config, store: RunStore, source: str) -> Preflight:
+def _checked(
+    config: Config, store: RunStore, source: str, env: Mapping[str, str] = os.environ
+) -> Preflight:
     """Raises `ConfigError` for what is wrong anywhere, `PreflightError` for what is not here."""
     try:
-        return preflight(config, runs_root=store.root, download=fetch_with_bar)
+        return preflight(config, runs_root=store.root, env=env, download=fetch_with_bar)
     except DoesNotFit as error:
         raise ConfigError(source, error.key, error.found, error.expected) from None
 
 
 def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, style: Style) -> int:
     interrupts = listen(style, owns_run=True)
-    start_supervisor(
-        Order(root=str(layout.root), mode=mode, findings=found.findings, command=join(sys.argv))
-    )
+    order = Order(root=str(layout.root), mode=mode, findings=found.findings, command=join(sys.argv))
+    try:
+        start_supervisor(order)
+    except SupervisorFailed:
+        if not layout.journal.exists():
+            shutil.rmtree(layout.root, ignore_errors=True)  # nothing has begun in it
+        raise
     if style.form == "detach":
         sys.stdout.write(f"{layout.run_id}\n")
         sys.stderr.write(f"running on its own; watch it: timellm-ops attach {layout.run_id}\n")

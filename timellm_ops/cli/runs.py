@@ -25,7 +25,7 @@ def ensure_supervised(layout: RunLayout) -> bool:
     if RunClient(layout).supervised():
         return False
     state = state_of(layout)
-    if state.ended or state.engine == "imported":
-        return False
+    if state.ended or state.engine == "imported" or not state.run_id:
+        return False  # the last: whoever made its folder is about to start it
     start_supervisor(Order(root=str(layout.root), mode="adopt"))
     return True

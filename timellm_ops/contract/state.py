@@ -212,8 +212,12 @@ class RunState(Struct, frozen=True, kw_only=True):
 
     @property
     def steps_at_risk(self) -> int:
-        """Steps that would have to be repeated if everything ended now."""
-        saved = [c for c in (self.best, self.last) if c is not None]
+        """Steps that would have to be repeated if everything ended now.
+
+        Our own engine goes on from `last` alone; of a script, what it has saved is all there is.
+        """
+        kept = (self.last,) if self.engine == "timellm" else (self.best, self.last)
+        saved = [c for c in kept if c is not None]
         return min((self._steps_since(c) for c in saved), default=self.step)
 
     def _steps_since(self, saved: SavedCheckpoint) -> int:

@@ -18,7 +18,7 @@ _FIRST_BACKOFF_S = 1.0
 _LONGEST_BACKOFF_S = 60.0
 _CLOSE_S = 2.0
 
-CHILD = (sys.executable, "-m", "timellm_ops.probe.nvml_child")
+CHILD = (sys.executable, "-P", "-m", "timellm_ops.probe.nvml_child")
 
 
 class NvmlProbe:

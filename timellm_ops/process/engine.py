@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 from msgspec import Struct
@@ -113,7 +115,7 @@ def engine_argv(layout: RunLayout, config: Config, *, resume: bool = False) -> l
             config.foreign.command,
             str(layout.engine_exit),
         ]
-    argv = [sys.executable, "-m", "timellm_engine", "--run-dir", str(layout.root)]
+    argv = [sys.executable, "-P", "-m", "timellm_engine", "--run-dir", str(layout.root)]
     return [*argv, "--resume"] if resume else argv
 
 
@@ -147,27 +149,31 @@ def launch(layout: RunLayout, config: Config, *, resume: bool = False) -> Engine
 def launch_argv(
     layout: RunLayout, argv: Sequence[str], *, workdir: Path | None = None, foreign: bool = False
 ) -> EngineProcess:
-    """`launch` for a command line that is known already."""
+    """`launch` for a command line that is known already.
+
+    A foreign script is told not to buffer what it prints: into a file, Python would hold back some
+    hundred lines, "Saving model" among them, for hours.
+    """
     with contextlib.suppress(FileNotFoundError):
         layout.engine_exit.unlink()
     gated = ["sh", "-c", _GATE, "gate", *argv]
     log = os.open(layout.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        child = subprocess.Popen(
-            gated,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd=workdir,
-            start_new_session=True,
-        )
+        with _signals_at_default():
+            child = subprocess.Popen(
+                gated,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=workdir,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"} if foreign else None,
+                start_new_session=True,
+            )
     finally:
         os.close(log)
     assert child.stdin is not None  # noqa: S101 - for the type checker
     try:
-        identity = identify(child.pid)
-        if identity is None:
-            raise ProcessLookupError(f"process {child.pid} is gone before it began")
+        identity = _identified(child.pid)
         write_record(layout.engine_process, EngineRecord(process=identity, foreign=foreign))
         child.stdin.write(b"go\n")
         child.stdin.close()
@@ -178,6 +184,37 @@ def launch_argv(
         child.wait()
         raise
     return EngineProcess(identity, layout, foreign=foreign, child=child)
+
+
+@contextlib.contextmanager
+def _signals_at_default() -> Iterator[None]:
+    """Let a child be stopped by SIGINT and SIGTERM though this process ignores them.
+
+    A script's background jobs ignore SIGINT, and what is ignored stays so in every process below,
+    where no shell can undo it. What has a handler here is at its default there.
+    """
+    ignored: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        stopping = (signal.SIGINT, signal.SIGTERM)
+        ignored = [n for n in stopping if signal.getsignal(n) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, _nothing)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Handle a signal by doing nothing, which unlike ignoring it is not inherited."""
+
+
+def _identified(pid: int) -> ProcessIdentity:
+    identity = identify(pid)
+    if identity is None:
+        raise ProcessLookupError(f"process {pid} is gone before it began")
+    return identity
 
 
 _GATE = 'read -r go && exec "$@" </dev/null'
@@ -202,6 +239,6 @@ def recorded_exit(layout: RunLayout) -> ExitStatus | None:
         status = int(layout.engine_exit.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-    if 128 < status <= 128 + signal.NSIG:
+    if 128 < status < 128 + signal.NSIG:
         return ExitStatus(signal=status - 128)
     return ExitStatus(code=status)

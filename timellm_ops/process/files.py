@@ -4,6 +4,11 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -29,6 +34,14 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def read_json(path: Path, kind: type[T]) -> T | None:
+    """What a JSON file holds; `None` where there is no file or it does not hold a `kind`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def write_all(descriptor: int, data: bytes) -> None:

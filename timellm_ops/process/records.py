@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from timellm_ops.process.files import replace_file
+from timellm_ops.process.files import read_json, replace_file
 from timellm_ops.process.identity import ProcessIdentity
 
 
@@ -23,7 +23,7 @@ class SupervisorRecord(Struct, frozen=True, kw_only=True):
 
     process: ProcessIdentity
     socket: str
-    """Path of the socket that takes requests."""
+    """Path of the socket that takes requests; empty where there could be none."""
 
 
 Record = TypeVar("Record", EngineRecord, SupervisorRecord)
@@ -36,7 +36,4 @@ def write_record(path: Path, record: EngineRecord | SupervisorRecord) -> None:
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:
     """The record, or `None` where there is none that can be read."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.MsgspecError):
-        return None
+    return read_json(path, kind)

@@ -26,7 +26,7 @@ class ProcessEntry(Struct, frozen=True):
     zombie: bool
     """It has ended and only its exit status is left."""
     stopped: bool
-    """It is suspended (SIGSTOP)."""
+    """It is suspended (SIGSTOP). One that was caught in vfork(2) stands as well, unlisted."""
 
 
 def read_entry(pid: int) -> ProcessEntry | None:

@@ -67,15 +67,16 @@ class ProcessTree:
         SIGSTOP and SIGKILL are repeated until a walk finds nobody new, for a member may be
         starting another one at that moment. Others are sent once to who is there.
         """
-        reached: set[ProcessIdentity] = set()
+        tried: set[ProcessIdentity] = set()
+        reached = 0
         for _ in range(_MAX_WALKS if number in _UNTIL_STABLE else 1):
-            new = [i for e in self.walk() if (i := _identity(e)) not in reached]
+            new = [i for e in self.walk() if (i := _identity(e)) not in tried]
             if not new:
                 break
             for identity in new:
-                reached.add(identity)
-                send_signal(identity, number)
-        return len(reached)
+                tried.add(identity)
+                reached += send_signal(identity, number)
+        return reached
 
     def cpu_seconds(self) -> float:
         """User and system seconds of all members so far. Never decreases."""

@@ -16,6 +16,7 @@ from timellm_ops.clock import Clock
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.state import SavedCheckpoint
 from timellm_ops.journal import Journal
 from timellm_ops.probe.protocol import GpuProbe
 from timellm_ops.process.engine import EngineHandle, ExitStatus
@@ -110,7 +111,7 @@ class Supervisor:
             inputs = msgspec.structs.replace(
                 inputs,
                 exited=ev.EngineExited(code=exited.code, signal=exited.signal),
-                evidence=look_for_evidence(around.layout),
+                evidence=look_for_evidence(around.layout, self._newest_last(inputs)),
             )
         elif exited is not None:
             # Nothing is left to steer: only take in what still comes.
@@ -179,6 +180,13 @@ class Supervisor:
             else:
                 self.around.watch.went_on()
         return tuple(found)
+
+    def _newest_last(self, inputs: core.Inputs) -> ev.CheckpointSaved | SavedCheckpoint | None:
+        """The engine's last save of `last`, which may have come with its end."""
+        for event, _ in reversed(inputs.stream):
+            if isinstance(event, ev.CheckpointSaved) and event.kind == "last":
+                return event
+        return self.supervision.run.last
 
     def _watch_checkpoints(self, now_t: float) -> tuple[ev.Event, ...]:
         return tuple(self.around.watch.poll(now_t))

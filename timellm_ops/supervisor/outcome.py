@@ -22,7 +22,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     last_line: str = ""
     """The last line that the engine printed."""
     last_on_disk: bool = False
-    """`checkpoints/last` is complete: its manifest, which is written last, is there."""
+    """`checkpoints/last` is the checkpoint that the engine said to have saved last."""
 
 
 def conclude(

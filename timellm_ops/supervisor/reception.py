@@ -14,12 +14,12 @@ class Reception:
     """The control socket, opened anew where it has vanished under the run.
 
     A login's runtime folder goes away with its last session, which a run outlives. `announce` is
-    told the path each time, for whoever looks for the supervisor. Without a socket a run goes on:
-    it can then only be steered by signals.
+    told the path each time, for whoever looks for the supervisor, and `None` where there is no
+    socket: such a run goes on and is seen, but only signals can steer it.
     """
 
     def __init__(
-        self, clock: Clock, path: Callable[[], Path], announce: Callable[[Path], None]
+        self, clock: Clock, path: Callable[[], Path], announce: Callable[[Path | None], None]
     ) -> None:
         self._clock = clock
         self._path = path
@@ -58,5 +58,7 @@ class Reception:
             self.problem = f"no control socket at {path}: {error.strerror or error}"
             with contextlib.suppress(OSError):
                 self.close()
+            with contextlib.suppress(OSError):
+                self._announce(None)
             return
         self.problem = ""
