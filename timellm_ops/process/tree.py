@@ -23,7 +23,7 @@ def members(
     descendants of these. Zombies are counted, for their descendants may live.
     """
     seeds = [i.pid for i in (root, *sorted(known, key=lambda i: i.pid)) if _is(table.get(i.pid), i)]
-    if root.pid not in table or root.pid in seeds:
+    if root.pid not in table or _is(table[root.pid], root):
         seeds += [e.pid for e in table.values() if e.session == root.pid]
     children: dict[int, list[ProcessEntry]] = {}
     for entry in table.values():
