@@ -13,6 +13,12 @@ def main() -> int:
     if sys.platform in ("win32", "cygwin"):
         sys.stderr.write(f"timellm-ops: {WINDOWS}\n")
         return 3
+    arguments = sys.argv[1:]
+    from timellm_ops.cli.overview import ASKS_FOR_IT, overview
+
+    if arguments in ASKS_FOR_IT:
+        print(overview())  # noqa: T201
+        return 0
     from timellm_ops.cli.commands import run_command
 
-    return run_command(sys.argv[1:])
+    return run_command(arguments)

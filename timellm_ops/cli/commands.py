@@ -1,4 +1,4 @@
-"""Which commands there are, and what becomes of an error in one.
+"""The commands, parsed and run, and what becomes of an error in one.
 
 Commands are named by import path and loaded when given, which is what keeps the start-up short.
 """
@@ -7,30 +7,20 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 import timellm_ops
-
-_COMMANDS = {
-    "run": ("running:run", "Start a run, or resume one, and watch it."),
-    "attach": ("running:attach", "Watch a run again; replaces a supervisor that is gone."),
-    "pause": ("control:pause", "Hold the engine between two steps."),
-    "resume": ("control:resume", "Let a paused run go on."),
-    "stop": ("control:stop", "End a run: save at the next step, verify it on disk, stop."),
-    "list": ("listing:list_runs", "All runs, newest last."),
-    "show": ("listing:show", "One run on one page."),
-    "import": ("importing:import_log", "Make a run record of a log of the published script."),
-    "doctor": ("doctor:doctor", "What is here: GPU, data, backbone, disk."),
-}
+from timellm_ops.cli.overview import ABOUT, COMMANDS
 
 app = App(
     name="timellm-ops",
-    help="Train Time-LLM under supervision: thermal policies, exact run records, a dashboard.",
+    help=ABOUT,
     help_format="plaintext",  # rendering Markdown would cost a fifth of the start-up
     version=timellm_ops.__version__,
     result_action="return_value",
+    default_parameter=Parameter(show_default=False),
 )
-for name, (place, text) in _COMMANDS.items():
+for name, (place, text) in COMMANDS.items():
     app.command(f"timellm_ops.cli.{place}", name=name, help=text)
 
 

@@ -38,7 +38,9 @@ def run(
     *,
     overrides: Annotated[
         tuple[str, ...],
-        Parameter(name="--set", help="Change one key: --set train.epochs=3. May be repeated."),
+        Parameter(
+            name="--set", negative="", help="Change one key: --set train.epochs=3. May be repeated."
+        ),
     ] = (),
     gpu: Annotated[
         Literal["auto", "nvml", "simulated", "none"] | None,

@@ -1,0 +1,40 @@
+"""Which commands there are, and the page that lists them, which needs no parser to be loaded."""
+
+COMMANDS = {
+    "run": ("running:run", "Start a run, or resume one, and watch it."),
+    "attach": ("running:attach", "Watch a run again; replaces a supervisor that is gone."),
+    "pause": ("control:pause", "Hold the engine between two steps."),
+    "resume": ("control:resume", "Let a paused run go on."),
+    "stop": ("control:stop", "End a run: save at the next step, verify it on disk, stop."),
+    "list": ("listing:list_runs", "All runs, newest last."),
+    "show": ("listing:show", "One run on one page."),
+    "import": ("importing:import_log", "Make a run record of a log of the published script."),
+    "doctor": ("doctor:doctor", "What is here: GPU, data, backbone, disk."),
+}
+"""By name: where the command is, as `module:function` of this package, and what it does."""
+
+ABOUT = "Train Time-LLM under supervision: thermal policies, exact run records, a dashboard."
+
+ASKS_FOR_IT = ([], ["--help"], ["-h"])
+"""The arguments that this page answers."""
+
+
+def overview() -> str:
+    """All commands, one a line, and how to go on."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        (
+            "Usage: timellm-ops COMMAND [ARGS]",
+            "",
+            ABOUT,
+            "",
+            "Commands:",
+            *lines,
+            "",
+            "  --help, -h   This page; timellm-ops COMMAND --help explains a command.",
+            "  --version    The version.",
+            "",
+            "To begin: timellm-ops run configs/quickstart.toml",
+        )
+    )
