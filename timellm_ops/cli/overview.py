@@ -15,7 +15,7 @@ COMMANDS = {
 
 ABOUT = "Train Time-LLM under supervision: thermal policies, exact run records, a dashboard."
 
-ASKS_FOR_IT = ([], ["--help"], ["-h"])
+ASKS_FOR_IT: tuple[list[str], ...] = ([], ["--help"], ["-h"])
 """The arguments that this page answers."""
 
 
