@@ -176,7 +176,9 @@ def _hold(hold: Hold, moment: Moment, look: Look) -> str:
     ]
     since_s = moment.since(hold.since_t)
     if hold.expected_s is not None and since_s is not None and hold.expected_s > since_s:
-        time = words.about.format(time=fmt.rough(hold.expected_s - since_s, words))
+        time = fmt.rough(hold.expected_s - since_s, words)
+        if time != words.under_a_minute:
+            time = words.about.format(time=time)
         until = f"{until}{words.comma}{time}" if until else time
     if until:
         parts.append(until)

@@ -219,7 +219,7 @@ def in_second_epoch() -> Journal:
     return train(journal, 2, 1_020, 1_200)
 
 
-def paused_thermal() -> Journal:
+def paused_thermal(expected_s: float = 200.0) -> Journal:
     journal = in_second_epoch()
     for celsius in (84, 86, 86, 85, 86):
         journal.add(ev.Telemetry(sample=sample(float(celsius))), 1.0)
@@ -232,7 +232,7 @@ def paused_thermal() -> Journal:
             threshold=85.0,
             unit="°C",
             until="resumes below 75 °C",
-            expected_s=200.0,
+            expected_s=expected_s,
         )
     )
     journal.add(ev.Paused(), 0.5)

@@ -76,6 +76,11 @@ def test_a_pause_says_why_until_when_and_for_how_long() -> None:
     )
 
 
+def test_a_short_rest_of_a_pause_is_no_guess_at_seconds() -> None:
+    line = view(paused_thermal(expected_s=45.0)).headline.line
+    assert line.endswith(" · resumes below 75 °C, under a minute")
+
+
 def test_a_pause_that_was_decided_but_has_not_come_yet_is_no_pause() -> None:
     journal = in_second_epoch().add(ev.Command(who="cli", what="pause"))
     assert view(journal).headline.word == "PAUSING"
