@@ -1,9 +1,13 @@
 """A picture of the dashboard, made without a terminal, of any moment on record."""
 
 import asyncio
+import html
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+
+from rich.cells import cell_len
 
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.look import LimitsOf, Look
@@ -67,4 +71,22 @@ def export_screenshot(
             await pilot.pause(0.1)
             return app.export_screenshot(title="timellm-ops")
 
-    path.write_text(asyncio.run(picture()), encoding="utf-8")
+    path.write_text(spread_wide_characters(asyncio.run(picture())), encoding="utf-8")
+
+
+def spread_wide_characters(svg: str) -> str:
+    """The picture with two columns for each wide character.
+
+    Rich places texts by their columns but states their lengths by their number of characters,
+    which squeezes Chinese ones together.
+    """
+    return re.sub(r'textLength="([\d.]+)"([^>]*)>([^<]*)</text>', _by_columns, svg)
+
+
+def _by_columns(match: re.Match[str]) -> str:
+    length, attributes, content = match.groups()
+    text = html.unescape(content)
+    if not text or cell_len(text) == len(text):
+        return match.group()
+    spread = float(length) / len(text) * cell_len(text)
+    return f'textLength="{spread:g}"{attributes}>{content}</text>'

@@ -6,11 +6,24 @@ from pathlib import Path
 
 from sample_journals import ZONE, Limits, paused_thermal
 
-from timellm_dashboard.screenshot import Recording, export_screenshot
+from timellm_dashboard.screenshot import (
+    Recording,
+    export_screenshot,
+    spread_wide_characters,
+)
 
 
 def words_of(svg: str) -> str:
     return html.unescape(" ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))
+
+
+def test_wide_characters_get_two_columns_each() -> None:
+    svg = (
+        '<text x="0" textLength="36.6" clip-path="c">暂停a</text><text textLength="24.4">ok</text>'
+    )
+    assert spread_wide_characters(svg) == (
+        '<text x="0" textLength="61" clip-path="c">暂停a</text><text textLength="24.4">ok</text>'
+    )
 
 
 def test_a_picture_shows_the_run_as_it_was(tmp_path: Path) -> None:

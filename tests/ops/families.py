@@ -24,7 +24,7 @@ if depth:
 with open(os.path.join(folder, "." + name), "w") as file:
     file.write(str(os.getpid()))
 os.rename(os.path.join(folder, "." + name), os.path.join(folder, name))
-while True:
+for _ in range(6000):
     time.sleep(0.05)
 """
 """A process with a child and a child in a session of its own, each with children of the same two

@@ -130,13 +130,15 @@ def test_another_process_with_the_roots_pid_is_no_root(folder: Path) -> None:
 MANY = """
 import os, sys, time
 folder = sys.argv[1]
-while True:
+for _ in range(1000):
     child = os.fork()
     if child == 0:
-        time.sleep(1000)
+        time.sleep(100)
+        os._exit(0)
     with open(os.path.join(folder, str(child)), "w") as file:
         file.write(str(child))
     time.sleep(0.001)
+time.sleep(100)
 """
 """Not vfork, as `subprocess` uses: a parent that is stopped in there waits for its stopped child,
 stands as well as any other, and is never listed as stopped."""
