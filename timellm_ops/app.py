@@ -29,6 +29,7 @@ from timellm_ops.control_socket import socket_path
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.probe import open_probe
 from timellm_ops.process.engine import EngineHandle, ExitStatus, adopt, launch, recorded_exit
+from timellm_ops.process.files import read_json
 from timellm_ops.process.identity import identify, is_alive
 from timellm_ops.process.lock import FileLock
 from timellm_ops.process.records import (
@@ -204,7 +205,7 @@ def _prepared(
 ) -> Supervisor:
     from timellm_policies import decide
 
-    control = _control_on_disk(around.layout)
+    control = read_json(around.layout.control, Control)
     supervision = (
         take_over(past, control, around.clock.monotonic())
         if living is not None
@@ -253,13 +254,6 @@ def _launch(
     supervisor.engine = started
     supervisor.note(ev.EngineStarted(pid=started.identity.pid))
     return True
-
-
-def _control_on_disk(layout: RunLayout) -> Control | None:
-    try:
-        return msgspec.json.decode(layout.control.read_bytes(), type=Control)
-    except (OSError, msgspec.MsgspecError):
-        return None
 
 
 def _listen_to_signals(supervisor: Supervisor) -> None:

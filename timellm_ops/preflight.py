@@ -7,7 +7,6 @@ import csv
 import math
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,14 +59,6 @@ class Preflight(Struct, frozen=True, kw_only=True):
     """One sentence each."""
     data: DataFile | None = None
     """For the manifest; `None` where there is no file."""
-
-
-def refuse_windows(platform: str = sys.platform) -> None:
-    """Raise `PreflightError` on native Windows. To be called before anything POSIX is imported."""
-    if platform in ("win32", "cygwin"):
-        raise PreflightError(
-            "native Windows is not supported: run timellm-ops inside WSL2, where it sees the GPU"
-        )
 
 
 def preflight(

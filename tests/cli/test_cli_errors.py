@@ -6,6 +6,8 @@ import sys
 import pytest
 from conftest import Shell
 
+from timellm_ops.cli import WINDOWS
+
 GOOD = '[data]\ndataset = "synthetic"\n'
 
 
@@ -117,3 +119,20 @@ def test_every_command_has_its_help(shell: Shell) -> None:
         done = shell(command, "--help")
         assert done.code == 0
         assert "Usage" in done.out
+
+
+@pytest.mark.parametrize("platform", ["win32", "cygwin"])
+def test_native_windows_gets_one_line_that_names_wsl2(platform: str) -> None:
+    code = (
+        "import sys\n"
+        "from timellm_ops.cli import main\n"
+        f"sys.platform = {platform!r}\n"
+        "sys.argv = ['timellm-ops', 'list']\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"timellm-ops: {WINDOWS}\n"
+    assert "WSL2" in WINDOWS

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from small_disk import small_disk
 
 from timellm_ops.backbones import EMBEDDED
-from timellm_ops.cli import WINDOWS
 from timellm_ops.contract.config import (
     BackboneSection,
     Config,
@@ -29,7 +28,6 @@ from timellm_ops.preflight import (
     PreflightError,
     disk_needed_bytes,
     preflight,
-    refuse_windows,
 )
 
 MIB = 1 << 20
@@ -65,20 +63,7 @@ def refusal(config: Config, runs: Path, **env: str) -> str:
     return text
 
 
-# --- the platform --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("platform", ["win32", "cygwin"])
-def test_native_windows_gets_one_line_that_names_wsl2(platform: str) -> None:
-    with pytest.raises(PreflightError) as raised:
-        refuse_windows(platform)
-    assert str(raised.value) == WINDOWS
-    assert "WSL2" in WINDOWS
-
-
-@pytest.mark.parametrize("platform", ["linux", "darwin", sys.platform])
-def test_other_platforms_are_let_through(platform: str) -> None:
-    refuse_windows(platform)
+# --- what it loads -------------------------------------------------------------------------------
 
 
 def test_the_checks_load_nothing_heavy() -> None:
