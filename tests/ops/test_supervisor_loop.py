@@ -310,3 +310,15 @@ def test_a_run_without_a_socket_goes_on_and_is_announced(tmp_path: Path) -> None
     assert reception.wait(0.1) == []
     assert told == [None]
     assert str(nowhere) in reception.problem
+
+
+def test_what_an_earlier_engine_left_is_journaled_with_its_bytes_before_a_new_start(
+    bench: Bench,
+) -> None:
+    bench.stream.say(training(), ev.Progress(iteration=5, epoch=1, loss=0.5))
+    bench.supervisor.drain()
+    bench.supervisor.note(ev.RunStarted(run_id="r", name="t", engine="timellm", resumed=True))
+    last = list(read_records(bench.layout.journal))[-3:]
+    assert [type(r.event) for r in last] == [ev.TrainingStarted, ev.Progress, ev.RunStarted]
+    assert [r.engine_offset for r in last] == [100, 200, None]
+    assert recall(read_records(bench.layout.journal)).engine_offset == 200

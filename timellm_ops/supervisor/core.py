@@ -129,10 +129,13 @@ def advance(settings: Settings, supervision: Supervision, inputs: Inputs, now: M
     )
 
 
-def note(supervision: Supervision, event: ev.Event, now: Moment) -> Turn:
-    """Take in one fact that belongs to no turn, such as what came of an effect."""
+def note(supervision: Supervision, event: ev.Event, now: Moment, offset: int | None = None) -> Turn:
+    """Take in one fact that belongs to no turn, such as what came of an effect.
+
+    `offset` is the `engine_offset` of an event that the engine has left in its stream.
+    """
     draft = _Draft(supervision, now)
-    draft.record(event)
+    draft.record(event, offset)
     return Turn(supervision=draft.supervision(), records=tuple(draft.records))
 
 

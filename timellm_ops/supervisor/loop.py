@@ -80,18 +80,16 @@ class Supervisor:
             self.turn()
         return self.exit_code
 
-    def note(self, event: ev.Event) -> None:
+    def note(self, event: ev.Event, offset: int | None = None) -> None:
         """Journal one fact that belongs to no turn."""
-        turn = core.note(self.supervision, event, self._now())
+        turn = core.note(self.supervision, event, self._now(), offset)
         self.supervision = turn.supervision
         self._write(turn)
 
     def drain(self) -> None:
         """Journal what an earlier engine has left in its stream, before a new one adds to it."""
         for event, offset in self._stream_events():
-            turn = core.note(self.supervision, event, self._now())
-            self.supervision = turn.supervision
-            self.around.journal.append(turn.records[0][0], offset)
+            self.note(event, offset)
 
     def turn(self) -> None:
         """Wait for a request or a fraction of a second, then see to everything once."""
@@ -116,8 +114,7 @@ class Supervisor:
         elif exited is not None:
             # Nothing is left to steer: only take in what still comes.
             inputs = msgspec.structs.replace(inputs, interrupts=self.supervision.interrupts)
-        before = self.supervision
-        turn = core.advance(self.settings, before, inputs, now)
+        turn = core.advance(self.settings, self.supervision, inputs, now)
         self.supervision = turn.supervision
         self._write(turn)
         for pending, reply in zip(requests, turn.replies, strict=True):
