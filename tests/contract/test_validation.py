@@ -136,7 +136,8 @@ def test_a_config_need_only_name_its_data_set() -> None:
             "etth1",
             (
                 'data.dataset: found "etth1"; expected one of "ETTh1", "ETTh2",'
-                ' "synthetic", "custom"'
+                ' "ETTm1", "ETTm2", "Weather", "ECL", "Traffic", "Exchange", "ILI", "synthetic",'
+                ' "custom"'
             ),
         ),
         (
@@ -153,12 +154,20 @@ def test_a_config_need_only_name_its_data_set() -> None:
         (
             "data.dataset",
             "custom",
-            ('data.path: found nothing; expected the CSV file of a "custom" data set'),
+            ('data.path: found nothing; expected the CSV or Parquet file of a "custom" data set'),
         ),
         (
             "data.test_ratio",
             0.3,
             ("data.test_ratio: found 0.3; expected below 0.3, which leaves rows for validation"),
+        ),
+        (
+            "train.warmup_steps",
+            5,
+            (
+                'train.warmup_steps: found 5; expected 0 with train.schedule = "onecycle", whose'
+                " own rise is train.pct_start of all steps; or another schedule"
+            ),
         ),
         (
             "policy.thermal.resume_below_c",
@@ -226,7 +235,8 @@ def test_one_line_names_file_key_found_and_expected(key: str, value: object, mes
             {"data": {}},
             (
                 'my.toml: data.dataset: found nothing; expected one of "ETTh1", "ETTh2",'
-                ' "synthetic", "custom"'
+                ' "ETTm1", "ETTm2", "Weather", "ECL", "Traffic", "Exchange", "ILI", "synthetic",'
+                ' "custom"'
             ),
         ),
     ],

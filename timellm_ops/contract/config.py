@@ -12,6 +12,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Rate = Annotated[float, Meta(ge=0.0, lt=1.0)]
 PositiveFloat = Annotated[float, Meta(gt=0.0)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
 Seconds = Annotated[float, Meta(ge=0.0)]
 Celsius = Annotated[float, Meta(ge=0.0, le=150.0)]
 
@@ -26,43 +27,86 @@ class RunSection(Section, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?\Z")] = ""
     """Part of the run's id; empty means the config file's own name."""
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 2021
+    """Of everything that is drawn: initial weights, order, dropout, synthetic data."""
+    deterministic: bool = True
+    """Only kernels that give the same bits every time; costs little, and exact resume needs it."""
+
+
+Published = Literal[
+    "ETTh1", "ETTh2", "ETTm1", "ETTm2", "Weather", "ECL", "Traffic", "Exchange", "ILI"
+]
+"""Data sets that forecasting papers share, with the splits that they share."""
 
 
 class DataSection(Section, frozen=True, kw_only=True):
     """`[data]`: which series, which windows of it, and how the rows are split."""
 
-    dataset: Literal["ETTh1", "ETTh2", "synthetic", "custom"]
+    dataset: Published | Literal["synthetic", "custom"]
+    """A published data set by its name, `synthetic`, or `custom` for a file of your own."""
     path: str = ""
-    """A CSV file, relative to the config file; empty means: look the data set up by its name."""
+    """A CSV or Parquet file, relative to the config file; empty: look it up by the data set."""
     date_column: Annotated[str, Meta(min_length=1)] = "date"
+    """The column of timestamps."""
     target: Annotated[str, Meta(min_length=1)] = "OT"
-    features: Literal["M", "S"] = "M"
-    """`M`: every column forecasts itself (channel-independent); `S`: the target column alone."""
+    """The column that `S` and `MS` are about."""
+    features: Literal["M", "S", "MS"] = "M"
+    """`M`: every column forecasts itself; `S`: the target alone; `MS`: trained on every column,
+    validated and tested on the target."""
     seq_len: Positive = 512
+    """Steps of history that a forecast sees."""
     pred_len: Positive = 96
+    """Steps that it forecasts."""
     percent: Annotated[int, Meta(ge=1, le=100)] = 100
-    """Share of the training rows that is used, from the start of the training split."""
+    """Share of the training rows that is used, from the start of the training split (few-shot)."""
     train_ratio: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.7
+    """Share of the rows to train on. Published data sets have splits of their own."""
     test_ratio: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.2
-    """Ratio split of a `custom` file; validation gets what is left."""
+    """Share of the rows to test on; validation gets what is left between the two."""
+    train_end: str = ""
+    """First timestamp after the training rows; with `vali_end`, instead of the ratios."""
+    vali_end: str = ""
+    """First timestamp after the validation rows; testing begins there."""
+    test_end: str = ""
+    """First timestamp after the test rows; empty: to the end of the file."""
+    frequency: str = ""
+    """Time between two rows, such as `15min`, `1h` or `1d`; empty: inferred from the file."""
+    missing: Literal["error", "previous", "interpolate"] = "error"
+    """Cells without a finite number: refuse, take the value before, or draw a line between."""
+    duplicates: Literal["error", "first", "last", "mean"] = "error"
+    """Rows with the same timestamp: refuse, keep one, or take their mean."""
+    unordered: Literal["error", "sort"] = "error"
+    """Timestamps that go back: refuse, or sort the rows."""
+    gaps: Literal["report", "error", "fill"] = "report"
+    """Timestamps that are skipped: say so, refuse, or add rows and treat them as `missing`."""
+    constant: Literal["report", "error", "drop"] = "report"
+    """Columns that never change in the training rows: say so, refuse, or leave them out."""
     synthetic_rows: Annotated[int, Meta(ge=100)] = 4000
+    """Length of the synthetic series."""
     synthetic_columns: Annotated[int, Meta(ge=1, le=64)] = 3
+    """Columns of the synthetic series."""
 
 
 class ModelSection(Section, frozen=True, kw_only=True):
     """`[model]`: the trainable part of Time-LLM (paper section 3)."""
 
     patch_len: Positive = 16
+    """Steps in a patch."""
     stride: Positive = 8
+    """Steps from one patch to the next; below `patch_len`, patches overlap."""
     d_model: Positive = 32
+    """Width of an embedded patch."""
     n_heads: Positive = 8
+    """Heads of the attention from patches to prototypes; has nothing to do with GPUs."""
     d_ff: Positive = 32
     """Width of a reprogramming head, and how many hidden dimensions of the backbone are read."""
     num_prototypes: Positive = 1000
+    """Text prototypes, each a mixture of the backbone's word embeddings."""
     prototypes: Literal["mapping"] = "mapping"
     """`mapping`: a learned linear map of the frozen word embeddings, as published."""
     dropout: Rate = 0.1
+    """Share of embedded patches and forecasts that is dropped in training."""
     attention_dropout: Rate = 0.1
+    """Share of the attention's weights that is dropped in training."""
 
 
 class BackboneSection(Section, frozen=True, kw_only=True):
@@ -73,6 +117,7 @@ class BackboneSection(Section, frozen=True, kw_only=True):
     layers: Positive | None = None
     """Keep the first so many layers; absent means all. More than the backbone has is an error."""
     dtype: Literal["float32", "bfloat16"] = "float32"
+    """In which precision the frozen weights are held."""
 
 
 class PromptSection(Section, frozen=True, kw_only=True):
@@ -88,17 +133,45 @@ class TrainSection(Section, frozen=True, kw_only=True):
     """`[train]`: the optimisation."""
 
     epochs: Positive = 10
+    """Times through the training windows."""
     batch_size: Positive = 32
+    """Windows in a step; a window is one column's."""
+    drop_last: bool = False
+    """Leave out an epoch's last, smaller batch, as the published code does."""
+    accumulate: Positive = 1
+    """Pieces that a batch is computed in, one after the other, to need less memory."""
     eval_batch_size: Positive = 256
+    """Windows at once in an evaluation; no part of the result."""
+    loss: Literal["mse", "mae", "huber"] = "mse"
+    """What training makes small. Validation and test always report MSE and MAE."""
+    huber_delta: PositiveFloat = 1.0
+    """Where `huber` turns from squared to absolute, in deviations of the column."""
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    """`adam`, as published; `adamw` with decoupled weight decay; `sgd` with momentum 0.9."""
+    weight_decay: NotNegative = 0.0
+    """Decay of the trainable weights."""
     learning_rate: PositiveFloat = 1e-3
-    schedule: Literal["onecycle", "cosine", "type1"] = "onecycle"
+    """The highest rate of the schedule."""
+    schedule: Literal["onecycle", "cosine", "type1", "type2", "type3", "constant"] = "onecycle"
+    """How the rate goes over all steps; the types are those of the published code."""
     pct_start: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.2
     """Share of all steps that the one-cycle schedule spends rising."""
+    warmup_steps: Annotated[int, Meta(ge=0)] = 0
+    """Steps over which the rate first rises from nothing, under any other schedule."""
+    clip_norm: PositiveFloat | None = None
+    """Longest gradient, over all trainable weights together; absent means as it comes."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """`bf16`: matrix products in bfloat16; weights, normalisation, loss and optimiser stay fp32."""
     patience: Positive = 10
     """Epochs without a better validation loss before training ends early."""
+    min_delta: NotNegative = 0.0
+    """How much lower a validation loss must be to count as better."""
+    test: Literal["each_epoch", "end", "never"] = "each_epoch"
+    """When the test windows are evaluated. They never decide anything."""
     log_every: Positive = 100
     """Steps between two progress records in the published format."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; `auto`: the GPU where there is one."""
     threads: Positive | None = None
     """CPU threads; absent means what the machine offers."""
 
@@ -107,21 +180,34 @@ class CheckpointSection(Section, frozen=True, kw_only=True):
     """`[checkpoint]`: when the run's position is saved besides each epoch's end."""
 
     every_minutes: PositiveFloat = 10.0
+    """How old `last` may become; so much work is lost at worst."""
+    every_steps: Positive | None = None
+    """Save `last` also every so many steps; absent means by time alone."""
+    keep: Annotated[int, Meta(ge=0)] = 0
+    """How many of those saves stay as `step-N`, the newest ones; 0 means `last` alone."""
 
 
 class SimulatedGpuSection(Section, frozen=True, kw_only=True):
     """`[gpu.simulated]`: a lumped thermal model, used only when asked for."""
 
     ambient_c: Annotated[float, Meta(ge=-20.0, le=80.0)] = 25.0
+    """Temperature of the room."""
     idle_power_w: PositiveFloat = 15.0
+    """Power when nothing is computed."""
     load_power_w: PositiveFloat = 115.0
+    """Power when the engine computes all the time."""
     resistance_c_per_w: PositiveFloat = 0.5
     """Degrees above ambient per watt, once settled."""
     time_constant_s: PositiveFloat = 90.0
+    """How slowly it warms and cools: 63 % of the way in this time."""
     throttle_c: Celsius = 87.0
+    """Where the card slows itself down."""
     shutdown_c: Celsius = 100.0
+    """Where the card turns itself off."""
     memory_total_mib: Positive = 6144
+    """Memory that the card has."""
     memory_load_mib: Positive = 5742
+    """Memory in use while the engine runs."""
     time_scale: PositiveFloat = 1.0
     """Simulated seconds per real second, for rehearsals."""
 
@@ -130,8 +216,11 @@ class GpuSection(Section, frozen=True, kw_only=True):
     """`[gpu]`: where telemetry comes from."""
 
     probe: Literal["auto", "nvml", "simulated", "none"] = "auto"
+    """`nvml`: the NVIDIA driver; `simulated`: a model; `auto`: the driver where there is one."""
     index: Annotated[int, Meta(ge=0)] = 0
+    """Which GPU."""
     poll_s: Annotated[float, Meta(ge=0.05, le=60.0)] = 1.0
+    """Time between two readings."""
     deadline_s: Annotated[float, Meta(ge=0.1, le=120.0)] = 5.0
     """How long one reading may take before the probe is replaced."""
     simulated: SimulatedGpuSection = SimulatedGpuSection()
@@ -141,16 +230,21 @@ class ThermalSection(Section, frozen=True, kw_only=True):
     """`[policy.thermal]`: when heat pauses a run and when it may go on."""
 
     enabled: bool = True
+    """Whether heat may pause and stop the run at all."""
     pause_above_c: Celsius = 85.0
+    """Above this the engine is paused."""
     resume_below_c: Celsius = 75.0
+    """Below this it goes on."""
     samples: Positive = 3
     """So many of the last `window` readings must agree before anything is done."""
     window: Positive = 5
+    """How many readings are looked at."""
     min_dwell_s: Seconds = 30.0
     """Shortest time between a pause and its resume, and between a resume and the next pause."""
     emergency_c: Celsius | None = None
     """Checkpoint and stop at this temperature; absent means 3 °C below the card's own shutdown."""
     unknown_after_s: PositiveFloat = 30.0
+    """How long the temperature may be unknown before that counts."""
     unknown_action: Literal["pause", "continue", "stop"] = "pause"
     """What to do when no temperature has been read for `unknown_after_s`."""
 
@@ -169,6 +263,7 @@ class SupervisorSection(Section, frozen=True, kw_only=True):
     orphan_after_s: PositiveFloat = 60.0
     """A paused engine whose supervisor has been silent this long follows `orphan_action`."""
     orphan_action: Literal["checkpoint_and_exit", "continue"] = "checkpoint_and_exit"
+    """What a paused engine does that nobody supervises any more."""
 
 
 class ForeignSection(Section, frozen=True, kw_only=True):
@@ -177,6 +272,7 @@ class ForeignSection(Section, frozen=True, kw_only=True):
     command: str = ""
     """Shell command; empty means our own engine."""
     workdir: str = "."
+    """The folder to run it in, relative to the config file."""
     checkpoint: str = "checkpoints/*/checkpoint"
     """Pattern, below `workdir`, of the file the script saves its best weights to."""
 

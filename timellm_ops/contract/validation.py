@@ -5,11 +5,13 @@ import math
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any, Literal, Union, assert_never, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from timellm_ops.contract.config import Config, DataSection, Section
+from timellm_ops.contract.config import Config, DataSection, Section, TrainSection
+from timellm_ops.contract.frequency import EXAMPLES, parse_frequency
+from timellm_ops.contract.splits import by_dates, split_ends
 
 _SHOWN_CHARACTERS = 80
 """How much of a value that is wrong is shown."""
@@ -124,6 +126,9 @@ def describe_type(hint: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(f'"{value}"' for value in get_args(hint))
     if origin in (Union, types.UnionType):
+        choices = [a for a in get_args(hint) if get_origin(a) is Literal]
+        if len(choices) > 1:  # "one of" once
+            return describe_type(Literal[*(value for a in choices for value in get_args(a))])
         return " or ".join(describe_type(a) for a in get_args(hint) if a is not type(None))
     if hasattr(hint, "__metadata__"):
         base = describe_type(get_args(hint)[0])
@@ -159,7 +164,7 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
     if model.stride > data.seq_len:
         yield "model.stride", str(model.stride), f"at most data.seq_len ({data.seq_len})"
     if data.dataset == "custom" and not data.path:
-        yield "data.path", "nothing", 'the CSV file of a "custom" data set'
+        yield "data.path", "nothing", 'the CSV or Parquet file of a "custom" data set'
     if data.train_ratio + data.test_ratio >= 1.0:
         yield (
             "data.test_ratio",
@@ -173,6 +178,14 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             str(data.synthetic_rows),
             f"at least 5 × (seq_len + pred_len) = {5 * needed}",
         )
+    if config.checkpoint.keep and config.checkpoint.every_steps is None:
+        yield (
+            "checkpoint.keep",
+            str(config.checkpoint.keep),
+            "0 without checkpoint.every_steps, which says what is kept",
+        )
+    yield from _schedule_checks(config.train)
+    yield from _date_checks(data)
     yield from _window_checks(data)
     if thermal.resume_below_c >= thermal.pause_above_c:
         yield (
@@ -219,6 +232,19 @@ def stays_below(pattern: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
+def _schedule_checks(train: TrainSection) -> Iterator[tuple[str, str, str]]:
+    """The one-cycle schedule has a rise of its own."""
+    if train.schedule == "onecycle" and train.warmup_steps > 0:
+        yield (
+            "train.warmup_steps",
+            str(train.warmup_steps),
+            (
+                '0 with train.schedule = "onecycle", whose own rise is train.pct_start of all '
+                "steps; or another schedule"
+            ),
+        )
+
+
 def _window_checks(data: DataSection) -> Iterator[tuple[str, str, str]]:
     """A window must fit into each split. Validation and test look back into the split before."""
     sizes = _split_sizes(data)
@@ -246,20 +272,37 @@ def _window_checks(data: DataSection) -> Iterator[tuple[str, str, str]]:
         )
 
 
-_ETT_SPLIT_SIZES = (12 * 30 * 24, 4 * 30 * 24, 4 * 30 * 24)
-"""Months of 30 days in hours."""
-
-
 def _split_sizes(data: DataSection) -> tuple[int, ...] | None:
     """Rows of training, validation and test, where they are known without the file."""
+    if by_dates(data):
+        return None
     match data.dataset:
-        case "ETTh1" | "ETTh2":
-            return _ETT_SPLIT_SIZES
+        case "ETTh1" | "ETTh2" | "ETTm1" | "ETTm2":
+            ends = split_ends(data, 0)
         case "synthetic":
-            rows = data.synthetic_rows
-            train, test = int(rows * data.train_ratio), int(rows * data.test_ratio)
-            return train, rows - train - test, test
-        case "custom":
-            return None
+            ends = split_ends(data, data.synthetic_rows)
         case _:
-            assert_never(data.dataset)
+            return None
+    return ends.train, ends.vali - ends.train, ends.test - ends.vali
+
+
+def _date_checks(data: DataSection) -> Iterator[tuple[str, str, str]]:
+    """Splits by dates have both ends that separate them, and the keys about dates agree."""
+    given = [key for key in ("train_end", "vali_end", "test_end") if getattr(data, key)]
+    if given and data.dataset != "custom":
+        yield (
+            f"data.{given[0]}",
+            _show(getattr(data, given[0])),
+            f'nothing: {data.dataset} has splits of its own (dataset = "custom" splits freely)',
+        )
+    for key in ("train_end", "vali_end"):
+        if given and not getattr(data, key):
+            yield f"data.{key}", "nothing", f"a timestamp, since data.{given[0]} is given"
+    if data.frequency and parse_frequency(data.frequency) is None:
+        yield "data.frequency", _show(data.frequency), EXAMPLES
+    if data.gaps == "fill" and data.missing == "error":
+        yield (
+            "data.missing",
+            '"error"',
+            '"previous" or "interpolate", which say what data.gaps = "fill" fills in',
+        )
