@@ -24,6 +24,21 @@ class InputError(EngineError):
         super().__init__(f"{where}: found {found}; expected {expected}")
 
 
+class BackboneError(InputError):
+    """A backbone that cannot be used. Its text is one line: key, found, expected."""
+
+    @property
+    def key(self) -> str:
+        """The key of the config that is at fault."""
+        return self.where
+
+
+class BackboneUnreachableError(BackboneError):
+    """A hub id that could not be had: the input may be right, but not on this machine, not now."""
+
+    kind: Kind = "preflight"
+
+
 class PreflightError(EngineError):
     """The config is right but cannot run on this machine."""
 

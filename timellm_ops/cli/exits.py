@@ -3,8 +3,9 @@
 from timellm_ops.app import SupervisorFailed
 from timellm_ops.cli.errors import BAD_INPUT, NOT_HERE, UsageError
 from timellm_ops.contract.validation import ConfigError
+from timellm_ops.engine_task import EngineTaskFailed
 from timellm_ops.importer import ImportRefused
-from timellm_ops.preflight import PreflightError
+from timellm_ops.preflight import DataUnusable, PreflightError
 from timellm_ops.store import RunAmbiguous, RunNotFound
 
 
@@ -13,6 +14,10 @@ def exit_code_of(error: Exception) -> int | None:
     match error:
         case ConfigError() | RunNotFound() | RunAmbiguous() | UsageError() | ImportRefused():
             return BAD_INPUT
+        case DataUnusable():
+            return BAD_INPUT
+        case EngineTaskFailed():
+            return error.code
         case PreflightError() | SupervisorFailed() | OSError():
             return NOT_HERE
         case _:
