@@ -15,6 +15,12 @@ RunRef = Annotated[str, Parameter(help="An id, a prefix that fits one run, or la
 Plain = Annotated[bool, Parameter(negative="", help="Plain lines instead of the dashboard.")]
 Json = Annotated[bool, Parameter(negative="", help="One JSON object a line, with a schema.")]
 Lang = Annotated[Language | None, Parameter(help="Language of the screen; by the locale.")]
+Overrides = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set", negative="", help="Change one key: --set train.epochs=3. May be repeated."
+    ),
+]
 Ascii = Annotated[
     bool, Parameter(name="--ascii", negative="", help="Draw with ASCII characters only.")
 ]
