@@ -1,7 +1,6 @@
-"""Known data sets: where a copy may lie on this machine, and where to get one."""
+"""Published data sets: where a copy may lie on this machine, and where to get one."""
 
 import contextlib
-import hashlib
 import os
 import secrets
 import stat
@@ -12,8 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from timellm_ops.contract.published import PUBLISHED_SHAPES
 from timellm_ops.contract.validation import one_line
-from timellm_ops.manifest import describe_file
+from timellm_ops.manifest import describe_file, git_blob
 from timellm_ops.paths import expand_home
 
 QUICKSTART = "configs/quickstart.toml"
@@ -26,19 +26,28 @@ Progress = Callable[[int, int | None], None]
 
 
 class KnownDataset(Struct, frozen=True, kw_only=True):
-    """A published data set, by the digest of its one file."""
+    """A published data set of one file, and by what its bytes are known."""
 
     name: str
     file: str
-    address: str
-    sha256: str
-    licence: str
+    """The usual name of the file."""
     source: str
+    """Whose it is, and where people get it."""
+    address: str = ""
+    """Of the file; empty where there is none whose bytes could be checked."""
+    licence: str = ""
+    sha256: str = ""
+    git_blob: str = ""
+    """The id that git gives to the content; where no SHA-256 is known, this is compared."""
 
 
 _ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
 _ETT_SOURCE = "ETDataset (Zhou et al., AAAI 2021)"
 _ETT_LICENCE = "CC BY-ND 4.0"
+_COLLECTION = (
+    "the benchmark files that the authors of Autoformer (Wu et al., NeurIPS 2021) link to: "
+    "https://github.com/thuml/Autoformer"
+)
 
 KNOWN = {
     known.name: known
@@ -58,6 +67,26 @@ KNOWN = {
             sha256="a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b",
             licence=_ETT_LICENCE,
             source=_ETT_SOURCE,
+        ),
+        KnownDataset(
+            name="ETTm1",
+            file="ETTm1.csv",
+            address=_ETT + "ETTm1.csv",
+            git_blob="62c9f979e2dc5b05d9cc5b38891e60e6baf77417",
+            licence=_ETT_LICENCE,
+            source=_ETT_SOURCE,
+        ),
+        KnownDataset(
+            name="ETTm2",
+            file="ETTm2.csv",
+            address=_ETT + "ETTm2.csv",
+            git_blob="f9d46027c987d442d2d8f81308d1d8c4d1d35db8",
+            licence=_ETT_LICENCE,
+            source=_ETT_SOURCE,
+        ),
+        *(
+            KnownDataset(name=name, file=PUBLISHED_SHAPES[name].file, source=_COLLECTION)
+            for name in ("Weather", "ECL", "Traffic", "Exchange", "ILI")
         ),
     )
 }
@@ -91,7 +120,8 @@ def locate(
 ) -> Path:
     """The file of a data set: configured path, `TIMELLM_DATA_DIR`, user cache, download.
 
-    A configured file is taken as it is; a copy found by name must have the published digest.
+    A configured file is taken as it is; a copy found by name must have the published digest,
+    where one is known.
     `download` is `None` where nothing may be fetched. Raises `DataNotFound`.
     """
     known = KNOWN.get(dataset)
@@ -113,10 +143,13 @@ def locate(
     places = [("TIMELLM_DATA_DIR", expand_home(folder))] if folder else []
     for name, place in (*places, ("cache", cache)):
         path = place / known.file
-        problem = _unusable(path) or _altered(path, known)
+        problem = _unusable(path) or altered(path, known)
         if not problem:
             return path.resolve()
         tried.append(f"{name} {path} ({problem})")
+    if not known.address:
+        tried.append(f"no download is offered: get {known.file} from {known.source}")
+        raise DataNotFound(_summary(dataset, tried))
     if download is None:
         tried.append(f"{known.address} (not asked: downloads are off)")
         raise DataNotFound(_summary(dataset, tried))
@@ -142,14 +175,25 @@ def _unusable(path: Path) -> str:
     return "" if os.access(path, os.R_OK) else "not readable"
 
 
-def _altered(path: Path, known: KnownDataset) -> str:
+def altered(path: Path, known: KnownDataset) -> str:
+    """What tells a file from the published one; empty where nothing does, or nothing is known."""
+    name, right = _mark(known)
+    if not name:
+        return ""
     try:
-        digest = describe_file(path).sha256
+        digest = describe_file(path).sha256 if name == "sha256" else git_blob(path)
     except OSError as error:
         return str(error.strerror or error)
-    if digest == known.sha256:
+    if digest == right:
         return ""
-    return f"sha256 is {digest[:12]}…, the published file's is {known.sha256[:12]}…"
+    return f"{name} is {digest[:12]}…, the published file's is {right[:12]}…"
+
+
+def _mark(known: KnownDataset) -> tuple[str, str]:
+    """By what the published bytes are known, and its value; nothing where they are not."""
+    if known.sha256:
+        return "sha256", known.sha256
+    return ("git blob", known.git_blob) if known.git_blob else ("", "")
 
 
 def _summary(dataset: str, tried: list[str]) -> str:
@@ -170,11 +214,10 @@ def fetch(known: KnownDataset, target: Path, progress: Progress | None = None) -
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        digest = _stream(known.address, aside, progress or _silent)
-        if digest != known.sha256:
-            raise DownloadFailed(
-                f"what came has sha256 {digest[:12]}…, the published file's is {known.sha256[:12]}…"
-            )
+        _stream(known.address, aside, progress or _silent)
+        difference = altered(aside, known)
+        if difference:
+            raise DownloadFailed(f"what came is not the file: its {difference}")
         aside.replace(target)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -185,10 +228,10 @@ def _silent(done: int, total: int | None) -> None:
     """Show nothing."""
 
 
-def _stream(address: str, aside: Path, progress: Progress) -> str:
-    """Copy `address` to `aside`; returns the digest."""
+def _stream(address: str, aside: Path, progress: Progress) -> None:
+    """Copy `address` to `aside`."""
     request = urllib.request.Request(address, headers={"User-Agent": "timellm-ops"})  # noqa: S310
-    digest, done = hashlib.sha256(), 0
+    done = 0
     with aside.open("xb") as file:
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
@@ -198,7 +241,6 @@ def _stream(address: str, aside: Path, progress: Progress) -> str:
                     done += len(block)
                     if done > _MAX_BYTES:
                         raise DownloadFailed(f"more than {_MAX_BYTES >> 20} MiB came")
-                    digest.update(block)
                     file.write(block)
                     progress(done, total)
         except (OSError, HTTPException, ValueError) as error:
@@ -207,7 +249,6 @@ def _stream(address: str, aside: Path, progress: Progress) -> str:
             raise DownloadFailed(f"the transfer broke off after {done} of {total} bytes")
         file.flush()
         os.fsync(file.fileno())
-    return digest.hexdigest()
 
 
 def _reason(error: Exception) -> str:

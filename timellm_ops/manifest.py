@@ -1,6 +1,7 @@
 """What a run was made with: versions, machine, command, code and data. Written once, as JSON."""
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     data: DataFile | None = None
     source_log: DataFile | None = None
     """For an imported run: the log that it was made of."""
+    source_checkpoint: DataFile | None = None
+    """For imported weights: the file of the published code that they come from."""
 
 
 def collect_manifest(
@@ -121,3 +124,13 @@ def describe_file(path: Path) -> DataFile:
             digest.update(block)
             size += len(block)
     return DataFile(path=_recordable(str(path)), bytes=size, sha256=digest.hexdigest())
+
+
+def git_blob(path: Path) -> str:
+    """The id that git gives to a file's content. Raises `OSError`."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

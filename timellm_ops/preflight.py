@@ -1,10 +1,9 @@
 """The checks before a run folder is made: can this config run on this machine?
 
-Nothing is written and nothing heavy is imported; what only the engine can tell, it tells.
+Nothing is written and nothing heavy is imported; what only the engine can tell, such as what is in
+the data, it tells in a process of its own.
 """
 
-import csv
-import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -23,16 +22,18 @@ from timellm_ops.backbones import (
     is_offline,
 )
 from timellm_ops.contract.config import Config, DataSection
+from timellm_ops.contract.datareport import INSPECTION, DataQuestion, DataReport
+from timellm_ops.contract.splits import shortage, split_ends
 from timellm_ops.contract.validation import one_line
-from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, locate, user_cache
+from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, altered, locate, user_cache
+from timellm_ops.engine_task import ask_engine
 from timellm_ops.manifest import DataFile, describe_file
 from timellm_ops.paths import is_folder
+from timellm_ops.planning.files import most_bytes
 
 _MIB = 1 << 20
 _ROOM_FOR_RECORDS = 256 * _MIB
 """Journal, logs and reports of a long run, with a margin."""
-_ETT_TRAIN_ROWS, _ETT_TEST_ROWS, _ETT_ROWS = 12 * 30 * 24, 4 * 30 * 24, 20 * 30 * 24
-"""Hours in the 12, 4 and 4 months of 30 days that ETT is split into."""
 
 
 class PreflightError(Exception):
@@ -48,6 +49,10 @@ class DoesNotFit(PreflightError):  # noqa: N818 - it says what was found
     def __init__(self, key: str, found: int, most: int, what: str) -> None:
         self.key, self.found, self.expected = key, str(found), f"at most {most}, {what}"
         super().__init__(f"{key}: found {self.found}; expected {self.expected}")
+
+
+class DataUnusable(PreflightError):  # noqa: N818 - it says what was found
+    """A series that cannot be trained on as it is, on whatever machine. Exit code 2."""
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
@@ -68,7 +73,10 @@ def preflight(
     env: Mapping[str, str] = os.environ,
     download: Downloader | None = None,
 ) -> Preflight:
-    """Check everything that can be checked without the engine. Raises `PreflightError`."""
+    """Check everything that can be checked without training.
+
+    Raises `PreflightError`, and `EngineTaskFailed` where the engine could not read the data.
+    """
     config, gpu_words = _watched_gpu(config, env)
     if config.foreign.command:
         found = Preflight(config=config, findings=tuple(_foreign_findings(config)))
@@ -124,82 +132,49 @@ def _with_data(config: Config, env: Mapping[str, str], download: Downloader | No
     section = config.data
     if section.dataset == "synthetic":
         rows = section.synthetic_rows
-        _check_length(section, rows, f"data.synthetic_rows: found {rows}")
+        short = shortage(section, split_ends(section, rows), rows)
+        if short is not None:
+            raise DataUnusable(
+                f"data.synthetic_rows: found {short.found}; expected {short.expected}"
+            )
         words = f"Synthetic data, {rows} rows from seed {config.run.seed}."
         return Preflight(config=config, findings=(words,))
     try:
         path = locate(
             section.dataset, section.path, env=env, cache_dir=user_cache(env), download=download
         )
+        data = describe_file(path)
     except DataNotFound as error:
         raise PreflightError(str(error)) from error
-    try:
-        data = describe_file(path)
-        rows = _check_rows(path, section)
     except OSError as error:
         raise PreflightError(f"data.path: {path}: {error.strerror or error}") from error
-    findings = [f"Data: {path}, {rows} rows, sha256 {data.sha256[:12]}…"]
-    known = KNOWN.get(section.dataset)
-    if known is not None and known.sha256 != data.sha256:
-        findings.append(f"This is not the published {known.name}: its sha256 differs.")
     resolved = msgspec.structs.replace(section, path=str(path))
+    report = read_report(resolved, config.run.seed)
+    if report.problems:
+        more = len(report.problems) - 1
+        others = f" (and {more} more; timellm-ops data lists them)" if more else ""
+        raise DataUnusable(report.problems[0] + others)
+    findings = [
+        f"Data: {path}, {report.rows} rows, sha256 {data.sha256[:12]}…",
+        f"Rows from {report.first} to {report.last}, {report.frequency} apart.",
+    ]
+    known = KNOWN.get(section.dataset)
+    if known is not None and altered(path, known):
+        findings.append(f"This is not the published {known.name}: its bytes differ.")
     return Preflight(
         config=msgspec.structs.replace(config, data=resolved),
-        findings=tuple(findings),
+        findings=(*findings, *report.findings),
         data=data,
     )
 
 
-def _check_rows(path: Path, section: DataSection) -> int:
-    """Rows below the header, of a file whose columns and length suffice."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
-            rows = sum(1 for line in file if line.strip())
-    except (UnicodeDecodeError, csv.Error):
-        raise PreflightError(f"data.path: {path} is not a CSV file in UTF-8") from None
-    for key, column in (("date_column", section.date_column), ("target", section.target)):
-        if column not in header:
-            columns = ", ".join(header[:20]) or "none"
-            raise PreflightError(
-                f'data.{key}: {path} has no column "{column}"; its columns are: {columns}'
-            )
-    _check_length(section, rows, f"data.path: {path} has {rows} rows")
-    return rows
+def read_report(section: DataSection, seed: int) -> DataReport:
+    """What the engine finds in the series of `section`, whose path is resolved.
 
-
-def _check_length(section: DataSection, rows: int, found: str) -> None:
-    """Refuse a series in which a split has not a single window. `found` begins the refusal."""
-    if section.dataset in KNOWN and rows < _ETT_ROWS:
-        raise PreflightError(
-            f"{found}; {section.dataset} is split into months and needs {_ETT_ROWS}"
-        )
-    if not _every_split_has_a_window(section, rows):
-        raise PreflightError(
-            f"{found}; data.seq_len {section.seq_len}, data.pred_len {section.pred_len} and "
-            f"data.percent {section.percent} need {_rows_needed(section)}"
-        )
-
-
-def _every_split_has_a_window(section: DataSection, rows: int) -> bool:
-    """Validation and test look back into the split before them."""
-    if section.dataset in KNOWN:
-        train, test = _ETT_TRAIN_ROWS, _ETT_TEST_ROWS
-        rows = _ETT_ROWS
-    else:
-        train, test = int(rows * section.train_ratio), int(rows * section.test_ratio)
-    used = (train - section.seq_len) * section.percent // 100
-    return min(used, test, rows - train - test) >= section.pred_len
-
-
-def _rows_needed(section: DataSection) -> str:
-    """How many rows a series must have, in words."""
-    if section.dataset in KNOWN:
-        return f"more than {section.dataset} has in each split"
-    horizon, rest = section.pred_len, 1 - section.train_ratio - section.test_ratio
-    trained = section.seq_len + math.ceil(100 * horizon / section.percent)
-    shares = (trained / section.train_ratio, horizon / section.test_ratio, horizon / rest)
-    return f"about {math.ceil(max(shares))}"
+    A process of its own reads it, without torch. Raises `EngineTaskFailed`.
+    """
+    question = msgspec.json.encode(DataQuestion(section=section, seed=seed))
+    return ask_engine(INSPECTION, DataReport, question=question)
 
 
 def _backbone(config: Config, env: Mapping[str, str]) -> tuple[BackboneShape | None, str]:
@@ -219,7 +194,7 @@ def _backbone(config: Config, env: Mapping[str, str]) -> tuple[BackboneShape | N
                 )
             return None, f"Backbone: {source} will be fetched from the hub when the engine starts."
         shape, words = _inspected(snapshot, source), f"Backbone: {source}, in the hub's cache."
-    _check_fit(config, shape, source)
+    check_fit(config, shape, source)
     return shape, words
 
 
@@ -230,7 +205,8 @@ def _inspected(folder: Path, source: str) -> BackboneShape:
         raise PreflightError(f"backbone.source: {source} {error}") from error
 
 
-def _check_fit(config: Config, shape: BackboneShape, source: str) -> None:
+def check_fit(config: Config, shape: BackboneShape, source: str) -> None:
+    """Raise `DoesNotFit` where the config asks for more than the backbone has."""
     layers, d_ff = config.backbone.layers, config.model.d_ff
     if layers is not None and shape.layers is not None and layers > shape.layers:
         raise DoesNotFit("backbone.layers", layers, shape.layers, f"the layers of {source}")
@@ -259,21 +235,10 @@ def _disk(config: Config, runs_root: Path, shape: BackboneShape | None) -> str:
 
 
 def disk_needed_bytes(config: Config, shape: BackboneShape | None) -> int:
-    """A rough upper bound of what a run leaves on disk, in bytes.
-
-    Only the mapping, the reprogramming and the head are counted, in float32. `best` holds the
-    weights and `last` the two moments of Adam as well; each is there twice while it is replaced.
-    """
+    """What a run needs on disk at most, in bytes: checkpoints, the bundle, and its records."""
     if shape is None or shape.vocab_size is None or shape.hidden_size is None:
         return _ROOM_FOR_RECORDS
-    model, data = config.model, config.data
-    patches = (data.seq_len - model.patch_len) // model.stride + 2
-    keys = model.d_ff * model.n_heads
-    mapping = (shape.vocab_size + 1) * model.num_prototypes
-    reprogramming = keys * (model.d_model + 3 * shape.hidden_size)
-    head = (model.d_ff * patches + 1) * data.pred_len
-    weights = 4 * (mapping + reprogramming + head)
-    return 2 * (weights + 3 * weights) + _ROOM_FOR_RECORDS
+    return most_bytes(config, shape.hidden_size, shape.vocab_size) + _ROOM_FOR_RECORDS
 
 
 def _memory() -> str:

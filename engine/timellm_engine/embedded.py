@@ -9,14 +9,14 @@ choose from. It has 2 layers: depth adds nothing but time to random features, an
 is what the embedded backbone is for. 1,024 positions are GPT-2's.
 """
 
-import hashlib
 import math
 from importlib import resources
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+
+from timellm_engine.draws import normal_draws
 
 SPECIFICATION: dict[str, Any] = {
     "model_type": "gpt2",
@@ -38,8 +38,6 @@ END_OF_TEXT = "<|endoftext|>"
 TOKENIZER_FILE = "embedded_tokenizer.json"
 
 _EMBEDDING_STD = 0.02
-_RAW_UNIFORM_STD = math.sqrt(4 * (2**32 - 1) / 12)
-"""Standard deviation of the sum of four independent whole numbers below 2^16."""
 
 
 def embedded_model(layers: int, seed: int) -> nn.Module:
@@ -71,21 +69,8 @@ def _draw(name: str, shape: torch.Size, seed: int) -> Tensor:
 
 
 def seeded_normal(key: str, shape: tuple[int, ...], std: float) -> Tensor:
-    """Nearly normal numbers that depend on `key` alone: on no machine and no library's version.
-
-    Four 16-bit numbers of each word of the Philox stream are summed (Irwin–Hall), which whole
-    numbers do exactly; a logarithm or a cosine would differ in the last bit between platforms.
-    Bounded by 3.5 standard deviations.
-    """
-    digest = hashlib.sha256(key.encode()).digest()
-    stream = np.random.Philox(key=int.from_bytes(digest[:16], "little"))
-    words = stream.random_raw(math.prod(shape))
-    sums = np.zeros(words.shape, dtype=np.int64)
-    for shift in (0, 16, 32, 48):
-        sums += ((words >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.int64)
-    centred = sums.astype(np.float64) - 2 * 65535.0
-    drawn = (centred * (std / _RAW_UNIFORM_STD)).astype(np.float32)
-    return torch.from_numpy(drawn.reshape(shape))
+    """Nearly normal numbers that depend on `key` alone, as `draws.normal_draws` has them."""
+    return torch.from_numpy(normal_draws(key, math.prod(shape), std).reshape(shape))
 
 
 def embedded_tokenizer() -> Any:

@@ -12,20 +12,41 @@ from torch import Tensor
 
 TOP_LAGS = 5
 
-ETT_DESCRIPTION = (
-    "The Electricity Transformer Temperature (ETT) is a crucial indicator in the electric power "
-    "long-term deployment."
+_TRANSFORMER = (
+    "The oil temperature of an electricity transformer and its loads at three levels, every "
+    "{step}. Daily cycles and seasons."
 )
-"""What the published code says about any data set; ours says it about ETTh1 and ETTh2 only."""
-
 _DESCRIPTIONS = {
-    "ETTh1": ETT_DESCRIPTION,
-    "ETTh2": ETT_DESCRIPTION,
+    "ETTh1": _TRANSFORMER.format(step="hour"),
+    "ETTh2": _TRANSFORMER.format(step="hour"),
+    "ETTm1": _TRANSFORMER.format(step="15 minutes"),
+    "ETTm2": _TRANSFORMER.format(step="15 minutes"),
+    "Weather": (
+        "A weather station in Germany, every 10 minutes for a year: temperature, pressure, "
+        "humidity, wind, rain and radiation."
+    ),
+    "ECL": (
+        "The hourly electricity consumption of 321 customers over three years. Daily and weekly "
+        "cycles."
+    ),
+    "Traffic": (
+        "The hourly occupancy of freeway lanes at 862 places around San Francisco, a share from 0 "
+        "to 1. It peaks with the commute on working days."
+    ),
+    "Exchange": (
+        "The daily exchange rates of the currencies of eight countries over twenty years. They "
+        "drift and have no season."
+    ),
+    "ILI": (
+        "Weekly reports on patients with influenza-like illness in the United States: shares of "
+        "all visits, and numbers by age. It rises every winter."
+    ),
     "synthetic": (
         "A synthetic series of hourly readings with daily and weekly cycles, a slow trend and "
         "noise."
     ),
 }
+"""In our own words; a config says it better in `prompt.description`."""
 _NEUTRAL_DESCRIPTION = "A time series of readings taken at regular intervals."
 
 
@@ -43,7 +64,7 @@ class WindowStatistics(NamedTuple):
 
 
 def default_description(dataset: str) -> str:
-    """What a data set is, for a config that does not say: `ETTh1`, `ETTh2`, `synthetic`, other."""
+    """What a data set is, for a config that does not say; a neutral sentence for a custom one."""
     return _DESCRIPTIONS.get(dataset, _NEUTRAL_DESCRIPTION)
 
 
@@ -58,12 +79,18 @@ def window_statistics(windows: Tensor) -> list[WindowStatistics]:
         for minimum, maximum, median, upward, lags in zip(
             windows.amin(dim=1).tolist(),
             windows.amax(dim=1).tolist(),
-            windows.median(dim=1).values.tolist(),
+            lower_median(windows).tolist(),
             (windows.diff(dim=1).sum(dim=1) > 0).tolist(),
             top_lags(windows).tolist(),
             strict=True,
         )
     ]
+
+
+def lower_median(windows: Tensor) -> Tensor:
+    """The median of each row, the lower one of two: `torch.median`, which has no kernel on a GPU
+    that finds the same index every time, though only the value is wanted."""
+    return windows.sort(dim=1).values[:, (windows.shape[1] - 1) // 2]
 
 
 def top_lags(windows: Tensor) -> Tensor:

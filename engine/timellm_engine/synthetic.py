@@ -8,13 +8,15 @@ import math
 
 import numpy as np
 
-from timellm_engine.embedded import seeded_normal
+from timellm_engine.draws import normal_draws
 
 _DAY, _WEEK = 24, 24 * 7
 _PERSISTENCE = 0.8
 """Share of the noise that is still there an hour later."""
 _DECIMALS = 3
 TARGET = "OT"
+FIRST = np.datetime64("2020-01-01T00:00:00", "ns")
+"""The timestamp of the first row; the others follow hour by hour."""
 
 
 def synthetic_series(
@@ -27,8 +29,8 @@ def synthetic_series(
 
 
 def _column(key: str, rows: int) -> list[float]:
-    shape = seeded_normal(f"synthetic:{key}:shape", (6,), 1.0).tolist()
-    shocks = seeded_normal(f"synthetic:{key}:noise", (rows,), 1.0).tolist()
+    shape = normal_draws(f"synthetic:{key}:shape", 6, 1.0).tolist()
+    shocks = normal_draws(f"synthetic:{key}:noise", rows, 1.0).tolist()
     level, slope = 10.0 + 3.0 * shape[0], 2.0 * shape[1] / max(rows, 1)
     daily, weekly = 4.0 + 0.5 * shape[2], 1.5 + 0.3 * shape[3]
     day_shift, week_shift = _DAY * shape[4], _WEEK * shape[5]

@@ -1,7 +1,7 @@
-"""The series: where the splits are, what the scaler knows, and what a bad file is told."""
+"""The data of a training: its windows by split and column, and what the scaler knows."""
 
 import os
-from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timellm_engine.data import Rows, Series, fit_scaler, load_series, prepare, split_rows
+from timellm_engine.data import prepare
 from timellm_engine.errors import InputError
+from timellm_engine.scaler import fit_scaler
 from timellm_ops.contract.config import DataSection
+from timellm_ops.contract.splits import forecast_columns
 
 DATA = Path(os.environ.get("TIMELLM_DATA_DIR", "no-data"))
 real_data = pytest.mark.skipif(
@@ -22,12 +24,14 @@ real_data = pytest.mark.skipif(
 )
 ETT = DataSection(dataset="ETTh1")
 CUSTOM = DataSection(dataset="custom", path="a.csv", seq_len=4, pred_len=2, target="b")
+FIRST = datetime(2026, 1, 1)  # noqa: DTZ001 - a series has no time zone
 
 
-def csv_file(folder: Path, rows: Sequence[Sequence[object]], header: str = "date,a,b") -> Path:
+def csv_file(folder: Path, numbers: list[tuple[float, float]]) -> Path:
+    """Rows of `a` and `b`, day by day from the first of January."""
     path = folder / "a.csv"
-    lines = [header, *(",".join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = [f"{FIRST + timedelta(days=day)},{a},{b}" for day, (a, b) in enumerate(numbers)]
+    path.write_text("\n".join(["date,a,b", *lines]) + "\n", encoding="utf-8")
     return path
 
 
@@ -35,15 +39,8 @@ def section(path: Path, **changes: Any) -> DataSection:
     return msgspec.structs.replace(CUSTOM, path=str(path), **changes)
 
 
-def numbered(rows: int) -> list[tuple[str, int, float]]:
-    return [(f"2026-01-{row}", row, row * row / 7) for row in range(rows)]
-
-
-def test_ett_is_split_as_published() -> None:
-    splits = split_rows(ETT, 17420, "ETTh1.csv")
-    assert splits.train == Rows(0, 8640)
-    assert splits.vali == Rows(8640 - 512, 11520)
-    assert splits.test == Rows(11520 - 512, 14400)
+def numbered(rows: int) -> list[tuple[float, float]]:
+    return [(row, row * row / 7) for row in range(rows)]
 
 
 @real_data
@@ -52,44 +49,26 @@ def test_the_real_ett_has_the_published_windows(name: str) -> None:
     data = prepare(msgspec.structs.replace(ETT, dataset=name, path=str(DATA / f"{name}.csv")), 0)
     assert (len(data.train), len(data.vali), len(data.test)) == (56231, 19495, 19495)
     assert data.columns == ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
+    assert data.frequency == "1h"
+    assert data.timestamps[[0, -1]].astype(str).tolist() == [
+        "2016-07-01T00:00:00.000000000",
+        "2018-06-26T19:00:00.000000000",
+    ]
 
 
 @real_data
 def test_the_scaler_of_etth1_is_the_published_one() -> None:
     data = prepare(msgspec.structs.replace(ETT, path=str(DATA / "ETTh1.csv")), 0)
-    rows = np.loadtxt(DATA / "ETTh1.csv", delimiter=",", skiprows=1, usecols=range(1, 8))[:8640]
-    assert data.mean == pytest.approx(rows.mean(axis=0), rel=1e-12)
-    assert data.deviation == pytest.approx(rows.std(axis=0), rel=1e-12)
-
-
-@given(
-    rows=st.integers(30, 5000),
-    seq_len=st.integers(1, 8),
-    pred_len=st.integers(1, 3),
-    percent=st.integers(60, 100),
-)
-def test_ratio_splits_cover_the_file_once_and_look_back_only(
-    rows: int, seq_len: int, pred_len: int, percent: int
-) -> None:
-    chosen = msgspec.structs.replace(CUSTOM, seq_len=seq_len, pred_len=pred_len, percent=percent)
-    splits = split_rows(chosen, rows, "a.csv")
-    train_end = int(rows * 0.7)
-    assert splits.train.begin == splits.fitted.begin == 0
-    assert splits.fitted.end == train_end
-    assert splits.train.end == (train_end - seq_len) * percent // 100 + seq_len <= train_end
-    assert splits.vali == Rows(train_end - seq_len, rows - int(rows * 0.2))
-    assert splits.test == Rows(splits.vali.end - seq_len, rows)
-
-
-def test_a_share_of_the_training_rows_is_taken_from_their_start_as_published() -> None:
-    tenth = msgspec.structs.replace(ETT, percent=10)
-    assert split_rows(tenth, 17420, "ETTh1.csv").train == Rows(0, (8640 - 512) * 10 // 100 + 512)
+    rows = np.loadtxt(DATA / "ETTh1.csv", delimiter=",", skiprows=1, usecols=range(1, 8))
+    assert np.array_equal(data.values, rows)
+    assert data.mean == pytest.approx(rows[:8640].mean(axis=0), rel=1e-12)
+    assert data.deviation == pytest.approx(rows[:8640].std(axis=0), rel=1e-12)
 
 
 def test_the_scaler_knows_the_training_rows_only(tmp_path: Path) -> None:
     rows = numbered(60)
     plain = prepare(section(csv_file(tmp_path, rows)), 0)
-    later = [row if index < 42 else (row[0], 1e6, -1e6) for index, row in enumerate(rows)]
+    later = [row if index < 42 else (1e6, -1e6 + index) for index, row in enumerate(rows)]
     changed = prepare(section(csv_file(tmp_path, later)), 0)
     assert (changed.mean, changed.deviation) == (plain.mean, plain.deviation)
     assert plain.mean[0] == pytest.approx(20.5)  # rows 0 to 41
@@ -112,80 +91,66 @@ def test_a_constant_column_becomes_zeros() -> None:
 
 
 def test_the_target_alone_is_one_column(tmp_path: Path) -> None:
-    data = prepare(section(csv_file(tmp_path, numbered(60)), features="S"), 0)
-    assert data.columns == ("b",)
-    whole = prepare(section(csv_file(tmp_path, numbered(60))), 0)
-    assert len(whole.train) == 2 * len(data.train)
+    path = csv_file(tmp_path, numbered(60))
+    data = prepare(section(path, features="S"), 0)
+    assert (data.columns, data.tested, data.values.shape) == (("b",), (0,), (60, 1))
+    assert 2 * len(data.train) == len(prepare(section(path), 0).train)
 
 
-def test_the_digest_is_of_the_values_and_not_of_the_files_bytes(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, numbered(20))
-    before = load_series(section(path), 0).digest
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
-    assert load_series(section(path), 0).digest == before
-    assert Series(columns=("b", "a"), values=np.zeros((2, 2)), source="").digest != (
-        Series(columns=("a", "b"), values=np.zeros((2, 2)), source="").digest
-    )
+def test_ms_trains_on_every_column_and_tests_on_the_target(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, numbered(60))
+    every, target = prepare(section(path), 0), prepare(section(path, features="S"), 0)
+    both = prepare(section(path, features="MS"), 0)
+    assert (both.columns, both.tested, every.tested) == (("a", "b"), (1,), (0, 1))
+    numbers = torch.arange(len(every.train))
+    for ours, theirs in zip(both.train.batch(numbers), every.train.batch(numbers), strict=True):
+        assert torch.equal(ours, theirs)
+    for ours, theirs in ((both.vali, target.vali), (both.test, target.test)):
+        assert len(ours) == len(theirs)
+        numbers = torch.arange(len(ours))
+        pairs = zip(ours.batch(numbers), theirs.batch(numbers), strict=True)
+        assert all(torch.equal(*pair) for pair in pairs)
 
 
-@pytest.mark.parametrize("cell", ["nan", "inf", "-Infinity", "", "abc", "1_000", "1,5"])
-def test_a_bad_cell_is_named_by_column_and_row(tmp_path: Path, cell: str) -> None:
-    rows: list[Sequence[object]] = list(numbered(30))
-    rows[16] = ("2026-01-16", 16, f'"{cell}"')
-    with pytest.raises(InputError) as caught:
-        prepare(section(csv_file(tmp_path, rows)), 0)
-    message = str(caught.value)
-    assert 'column "b", row 17 (line 18)' in message
-    assert "expected a finite number" in message
-    assert "\n" not in message
-
-
-def test_a_bad_cell_of_a_column_that_is_not_used_does_not_matter(tmp_path: Path) -> None:
-    rows = [(date, "broken", b) for date, _, b in numbered(60)]
-    assert len(prepare(section(csv_file(tmp_path, rows), features="S"), 0).train) > 0
-
-
-@pytest.mark.parametrize(
-    ("change", "header", "words"),
-    [
-        ({"target": "OT"}, "date,a,b", ['no column "OT"', "one of date, a, b"]),
-        ({"date_column": "when"}, "date,a,b", ['no column "when"', "date, a, b"]),
-        ({}, "date,b,b", ['the column "b" twice']),
-        ({"seq_len": 100}, "date,a,b", ["20 rows", "data.seq_len 100"]),
-        ({"pred_len": 5}, "date,a,b", ["validation with its look-back", "at least 9"]),
-    ],
+@settings(max_examples=40)
+@given(
+    rows=st.integers(100, 400),
+    columns=st.integers(1, 3),
+    seq_len=st.integers(1, 12),
+    pred_len=st.integers(1, 6),
+    percent=st.integers(60, 100),
+    features=st.sampled_from(["M", "S", "MS"]),
 )
-def test_a_file_that_does_not_fit_is_told_why(
-    tmp_path: Path, change: dict[str, Any], header: str, words: list[str]
+def test_windows_are_as_many_as_the_splits_say_and_no_target_is_in_two_splits(
+    rows: int, columns: int, seq_len: int, pred_len: int, percent: int, features: Any
 ) -> None:
-    path = csv_file(tmp_path, numbered(20), header)
-    with pytest.raises(InputError) as caught:
-        prepare(section(path, **change), 0)
-    assert all(word in str(caught.value) for word in words), str(caught.value)
+    chosen = DataSection(
+        dataset="synthetic", synthetic_rows=rows, synthetic_columns=columns, seq_len=seq_len,
+        pred_len=pred_len, percent=percent, features=features,
+    )  # fmt: skip
+    data = prepare(chosen, 0)
+    trained, tested = forecast_columns(chosen, columns)
+    targets = []
+    for windows, split, count in (
+        (data.train, data.splits.train, trained),
+        (data.vali, data.splits.vali, tested),
+        (data.test, data.splits.test, tested),
+    ):
+        assert len(windows) == split.windows(chosen) * count
+        targets.append(set(range(split.begin + seq_len, split.end)))
+        # The first and the last target of a column are where the split says.
+        x, y = windows.batch(torch.tensor([0, split.windows(chosen) - 1]))
+        column = 0 if count == len(data.columns) else data.tested[0]
+        scaled = (data.values[:, column] - data.mean[column]) / data.deviation[column]
+        ends = np.array([scaled[split.begin], scaled[split.end - 1]], dtype=np.float32)
+        assert [x[0, 0].item(), y[-1, -1].item()] == ends.tolist()
+    assert targets[0].isdisjoint(targets[1])
+    assert targets[1].isdisjoint(targets[2])
+    assert targets[0].isdisjoint(targets[2])
 
 
-def test_a_row_of_another_length_is_named(tmp_path: Path) -> None:
-    rows: list[Sequence[object]] = [*numbered(20), ("2026-01-21", 1)]
-    with pytest.raises(InputError, match=r"row 21 \(line 22\): found 2 cells; expected 3"):
-        prepare(section(csv_file(tmp_path, rows)), 0)
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"date"])
-def test_a_file_that_is_no_csv_is_one_line(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        prepare(section(path), 0)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_trained_on_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         prepare(section(tmp_path / "none.csv"), 0)
-
-
-def test_ett_that_is_cut_short_is_refused(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, numbered(1000))
-    short = DataSection(dataset="ETTh1", path=str(path), target="b")
-    with pytest.raises(InputError, match=r"found 1000 rows; expected at least 14400"):
-        prepare(short, 0)
+    with pytest.raises(InputError, match=r"20 rows, of which .* data.seq_len 100"):
+        prepare(section(csv_file(tmp_path, numbered(20)), seq_len=100), 0)

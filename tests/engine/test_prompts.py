@@ -1,20 +1,26 @@
 """The prompt: its wording to the letter, and the statistics that it states."""
 
 import math
+from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_runs import tiny_tables
 
+from timellm_engine.build import build
 from timellm_engine.prompts import (
-    ETT_DESCRIPTION,
     WindowStatistics,
     default_description,
     prompt_text,
     top_lags,
     window_statistics,
 )
+from timellm_ops.contract.config import Published
+from timellm_ops.contract.validation import parse_config
 
 STATISTICS = WindowStatistics(
     minimum=-2.3859188556671143, maximum=3.0, median=-0.1, upward=True, lags=(0, 1, 511, 510, 2)
@@ -67,13 +73,42 @@ def test_rows_do_not_depend_on_each_other() -> None:
     assert together == [window_statistics(windows[row : row + 1])[0] for row in range(17)]
 
 
-def test_descriptions() -> None:
-    assert default_description("ETTh1") == default_description("ETTh2") == ETT_DESCRIPTION
-    for dataset in ("synthetic", "custom"):
-        assert "ETT" not in default_description(dataset)
-        assert default_description(dataset).endswith(".")
+NAMES = get_args(Published)
+
+
+def test_every_published_data_set_has_a_description_of_its_own() -> None:
+    texts = {name: default_description(name) for name in NAMES}
+    neutral = default_description("custom")
+    assert neutral not in texts.values()
+    assert len(set(texts.values())) == len(NAMES) - 2, "ETTh1 and ETTh2, and ETTm1 and ETTm2, share"
+    for text in (*texts.values(), neutral, default_description("synthetic")):
+        assert text.endswith(".")
+        assert text.isprintable()
+        assert len(text) < 160, "every word of it is computed in every step"
+
+
+def prompt_of_a_run(folder: Path, dataset: str, description: str = "") -> str:
+    """What the backbone of a run on `dataset` reads, from its tokens."""
+    tables = tiny_tables(data__dataset=dataset, data__target="OT", prompt__description=description)
+    if dataset != "synthetic":
+        rows = 58_000 if dataset.startswith("ETT") else 200
+        lines = (f"{np.datetime64('2020-01-01') + row},{row % 7}" for row in range(rows))
+        path = folder / "series.csv"
+        path.write_text("\n".join(["date,OT", *lines]))
+        tables["data"]["path"] = str(path)
+    job = build(parse_config(tables, "a.toml"))
+    x, _ = job.data.test.batch(torch.tensor([0]))
+    (ids,) = job.model.tokenize(job.model.prompts(x))
+    return str(job.backbone.tokenizer.decode(ids))
+
+
+@pytest.mark.parametrize("dataset", [*NAMES, "synthetic", "custom"])
+def test_the_description_of_the_data_set_reaches_the_backbone(tmp_path: Path, dataset: str) -> None:
+    said = f"Dataset description: {default_description(dataset)}Task description:"
+    assert said in prompt_of_a_run(tmp_path, dataset)
 
 
 @pytest.mark.parametrize("dataset", ["ETTh1", "synthetic", "custom"])
-def test_a_description_is_one_line(dataset: str) -> None:
-    assert "\n" not in default_description(dataset)
+def test_the_description_of_the_config_takes_its_place(tmp_path: Path, dataset: str) -> None:
+    text = prompt_of_a_run(tmp_path, dataset, "Tides at Dover.")
+    assert "Dataset description: Tides at Dover.Task description:" in text

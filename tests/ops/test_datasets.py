@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 from small_disk import fill, small_disk
 from waiting import PATIENCE_S, python
 
+from timellm_ops.contract.config import Published
+from timellm_ops.contract.published import PUBLISHED_SHAPES
 from timellm_ops.datasets import (
     KNOWN,
     DataNotFound,
@@ -30,13 +33,15 @@ LAST_WORDS = (
     "To try without it: timellm-ops run configs/quickstart.toml needs no data"
 )  # fmt: skip
 
+ETTH = (KNOWN["ETTh1"], KNOWN["ETTh2"])
+
 Serve = Callable[[str], KnownDataset]
 
 
 @pytest.fixture
 def real_data() -> Path:
     folder = os.environ.get("TIMELLM_DATA_DIR", "")
-    if not all((Path(folder) / known.file).is_file() for known in KNOWN.values()):
+    if not all((Path(folder) / known.file).is_file() for known in ETTH):
         pytest.skip("the ETT files are looked for in TIMELLM_DATA_DIR")
     return Path(folder)
 
@@ -216,7 +221,7 @@ def test_the_published_files_are_found_in_the_order_of_the_places(
     cache, env = tmp_path / "cache", {"TIMELLM_DATA_DIR": str(tmp_path / "data")}
     cache.mkdir()
     (tmp_path / "data").mkdir()
-    for known in KNOWN.values():
+    for known in ETTH:
         in_cache, in_data = cache / known.file, tmp_path / "data" / known.file
         in_cache.symlink_to(real_data / known.file)
         assert locate(known.name, "", env=env, cache_dir=cache) == in_cache.resolve()
@@ -290,7 +295,10 @@ def test_progress_is_told_as_the_bytes_come(tmp_path: Path, serve: Serve) -> Non
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("wrong", r"what came has sha256 [0-9a-f]{12}…, the published file's is [0-9a-f]{12}…"),
+        (
+            "wrong",
+            r"what came is not the file: its sha256 is [0-9a-f]{12}…, the published file's",
+        ),
         ("broken-off", rf"the transfer broke off after 100000 of {len(CONTENT)} bytes"),
         ("chunks-broken-off", "^the transfer broke off$"),
         ("hung-up", "closed connection without response"),
@@ -378,6 +386,42 @@ def test_a_cache_that_cannot_be_made_is_part_of_the_one_error(tmp_path: Path, se
         download=lambda _, target: fetch(serve("right"), target),
     )
     assert re.search(rf"{re.escape(KNOWN['ETTh1'].address)} \(.*(exists|directory)", text)
+
+
+def test_a_file_without_a_known_sha256_is_checked_by_its_git_blob(
+    tmp_path: Path, serve: Serve
+) -> None:
+    blob = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT, usedforsecurity=False).hexdigest()
+    known = msgspec.structs.replace(serve("right"), sha256="", git_blob=blob)
+    fetch(known, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == CONTENT
+    with pytest.raises(DownloadFailed, match=r"its git blob is [0-9a-f]{12}…, the published"):
+        fetch(msgspec.structs.replace(known, address=serve("wrong").address), tmp_path / "b.csv")
+    assert not (tmp_path / "b.csv").exists()
+
+
+def test_every_published_set_has_its_usual_file_and_a_way_to_it() -> None:
+    assert set(KNOWN) == set(get_args(Published))
+    for known in KNOWN.values():
+        assert known.file == PUBLISHED_SHAPES[known.name].file
+        checked = bool(known.sha256 or known.git_blob)
+        assert bool(known.address) == checked, "what is downloaded is checked"
+        assert known.source
+
+
+def test_a_set_that_cannot_be_downloaded_is_taken_where_it_is_or_said_how_to_get(
+    tmp_path: Path,
+) -> None:
+    def never(known: KnownDataset, target: Path) -> None:
+        raise AssertionError("there is no address")
+
+    env = {"TIMELLM_DATA_DIR": str(tmp_path)}
+    text = not_found("Weather", "", tmp_path / "cache", env=env, download=never)
+    assert "no download is offered: get weather.csv from" in text
+    (tmp_path / "weather.csv").write_text("date,OT\n")
+    assert (
+        locate("Weather", "", env=env, cache_dir=tmp_path) == (tmp_path / "weather.csv").resolve()
+    )
 
 
 BAR = """

@@ -14,6 +14,7 @@ from timellm_ops.manifest import (
     Manifest,
     collect_manifest,
     describe_file,
+    git_blob,
     git_state,
     installed_version,
 )
@@ -135,3 +136,11 @@ def test_names_that_are_not_utf8_can_be_on_record(tmp_path: Path) -> None:
     read = msgspec.json.decode(msgspec.json.encode(manifest), type=Manifest)
     assert read.workdir == f"{tmp_path}/caf\\udce9"
     assert read == manifest
+
+
+def test_a_files_git_blob_is_the_one_that_git_gives_it(repository: Path) -> None:
+    for content in (b"", b"one = 1\n", bytes(range(256)) * 5000):
+        (repository / "file").write_bytes(content)
+        assert git_blob(repository / "file") == git(
+            repository, "hash-object", "--no-filters", "file"
+        )

@@ -4,16 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from small_disk import small_disk
 
 from timellm_ops.backbones import EMBEDDED
+from timellm_ops.cli.exits import exit_code_of
 from timellm_ops.contract.config import (
     BackboneSection,
     Config,
@@ -24,6 +24,7 @@ from timellm_ops.contract.config import (
 )
 from timellm_ops.datasets import DownloadFailed, KnownDataset
 from timellm_ops.preflight import (
+    DataUnusable,
     Preflight,
     PreflightError,
     disk_needed_bytes,
@@ -42,8 +43,10 @@ def small(**data: Any) -> Config:
 
 
 def csv_file(path: Path, rows: int, header: str = COLUMNS) -> Path:
-    cells = "2016-07-01 00:00:00,5.8,30.5\n"
-    path.write_text(f"{header}\n" + cells * rows)
+    """Readings of every hour."""
+    first = datetime(2016, 7, 1)  # noqa: DTZ001 - a series has no time zone
+    lines = (f"{first + timedelta(hours=hour)},{hour % 24},{hour % 7}\n" for hour in range(rows))
+    path.write_text(f"{header}\n" + "".join(lines))
     return path
 
 
@@ -106,12 +109,19 @@ def test_a_file_is_in_the_manifest_and_its_path_in_the_config(tmp_path: Path) ->
     assert found.data is not None
     assert (found.data.path, found.data.bytes) == (str(path), path.stat().st_size)
     assert found.findings[0] == f"Data: {path}, 500 rows, sha256 {found.data.sha256[:12]}…"
+    assert found.findings[1] == "Rows from 2016-07-01 00:00:00 to 2016-07-21 19:00:00, 1h apart."
+    assert all(words.endswith((".", "…")) for words in found.findings)
 
 
-def test_a_file_with_a_byte_order_mark_and_windows_lines_is_a_file(tmp_path: Path) -> None:
+def test_what_was_done_to_the_data_is_a_finding(tmp_path: Path) -> None:
     path = csv_file(tmp_path / "load.csv", 500)
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\r\n")
-    assert ", 500 rows," in checked(custom(path), tmp_path).findings[0]
+    lines = path.read_text().splitlines()
+    lines[30] = lines[30].rpartition(",")[0] + ","
+    path.write_text("\n".join([*lines[:100], *lines[102:]]))
+    findings = checked(custom(path, missing="previous"), tmp_path).findings
+    assert any('1 cell of 498 without a finite number, first nothing in column "OT"' in words
+               for words in findings)  # fmt: skip
+    assert any(words.startswith("2 timestamps are skipped in 1 place") for words in findings)
 
 
 def test_an_altered_file_of_a_known_set_is_let_through_where_it_was_asked_for(
@@ -119,7 +129,8 @@ def test_an_altered_file_of_a_known_set_is_let_through_where_it_was_asked_for(
 ) -> None:
     path = csv_file(tmp_path / "ETTh1.csv", 20 * 30 * 24)
     found = checked(small(dataset="ETTh1", path=str(path)), tmp_path)
-    assert "This is not the published ETTh1: its sha256 differs." in found.findings
+    assert "This is not the published ETTh1: its bytes differ." in found.findings
+    assert any("the usual file of ETTh1 has 17420 and 7" in words for words in found.findings)
 
 
 def test_the_published_data_set_is_found_and_recorded(tmp_path: Path) -> None:
@@ -151,106 +162,54 @@ def test_a_data_set_that_is_nowhere(tmp_path: Path) -> None:
     assert "configs/quickstart.toml" in text
 
 
+def unusable(config: Config, runs: Path) -> str:
+    with pytest.raises(DataUnusable) as raised:
+        checked(config, runs)
+    assert str(raised.value).isprintable()
+    assert exit_code_of(raised.value) == 2
+    return str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        ("time,HUFL,OT", 'data.date_column: {} has no column "date"; its columns are: time, HUFL'),
-        ("date,HUFL,LUFL", 'data.target: {} has no column "OT"; its columns are: date, HUFL, LUFL'),
-        ("date, HUFL, OT", 'data.target: {} has no column "OT"; its columns are: date,  HUFL,  OT'),
-        ("", 'data.date_column: {} has no column "date"; its columns are: none'),
-        ('date,"a\nb\x1b[31m"', 'data.target: {} has no column "OT"; its columns are: date, a\\nb'),
-        ("x" * 200_000, "data.path: {} is not a CSV file in UTF-8"),
-        ("date\udcff,OT", "data.path: {} is not a CSV file in UTF-8"),
+        ("time,HUFL,OT", 'data.date_column: found no column "date" in {}; expected one of time, '),
+        (
+            'date,"a\nb\x1b[31m"',
+            'data.target: found no column "OT" in {}; expected one of date, a\\',
+        ),
+        ("date\udcff,OT", "data.path: found {}, which is no CSV file in UTF-8"),
     ],
     ids=lambda value: repr(value[:20]),
 )
-def test_a_file_without_its_columns(tmp_path: Path, header: str, words: str) -> None:
+def test_a_file_that_is_not_as_the_config_says_is_bad_input(
+    tmp_path: Path, header: str, words: str
+) -> None:
     path = tmp_path / "load.csv"
     path.write_text(f"{header}\n", errors="surrogateescape")
-    assert refusal(custom(path), tmp_path).startswith(words.format(path))
+    assert unusable(custom(path), tmp_path / "runs").startswith(words.format(path))
+    assert not (tmp_path / "runs").exists()
 
 
-def test_an_empty_file_and_a_binary_one(tmp_path: Path) -> None:
-    path = tmp_path / "load.csv"
-    path.write_bytes(b"")
-    assert "its columns are: none" in refusal(custom(path), tmp_path)
-    path.write_bytes(COLUMNS.encode() + b"\n\x80\x81\x82")
-    assert refusal(custom(path), tmp_path) == f"data.path: {path} is not a CSV file in UTF-8"
-    path.write_bytes(b"\x00" * 1000)
-    assert refusal(custom(path), tmp_path).startswith("data.date_column: ")
+def test_the_first_problem_is_told_and_how_many_there_are(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "load.csv", 500)
+    path.write_text(path.read_text().replace("2016-07-02 00:00:00,0,", "2016-07-02 01:00:00,?,"))
+    text = unusable(custom(path), tmp_path)
+    assert text.startswith(f'{path}, column "HUFL", row 25 (line 26): found "?"; expected a finite')
+    assert text.endswith("(and 1 more; timellm-ops data lists them)")
 
 
 def test_a_file_that_is_too_short(tmp_path: Path) -> None:
     path = csv_file(tmp_path / "load.csv", 60)
-    assert refusal(custom(path), tmp_path) == (
-        f"data.path: {path} has 60 rows; data.seq_len 24, data.pred_len 8 and data.percent 100 "
-        "need about 80"
+    assert unusable(custom(path), tmp_path) == (
+        f"{path}: found 60 rows, of which 30 are for validation with its look-back; expected at "
+        "least 32 there: data.seq_len 24 and data.pred_len 8; more rows, or shorter windows"
     )
-    csv_file(path, 80)
-    checked(custom(path), tmp_path)
-
-
-def test_a_share_of_the_training_rows_that_leaves_no_window(tmp_path: Path) -> None:
-    path = csv_file(tmp_path / "load.csv", 500)
-    text = refusal(custom(path, percent=1), tmp_path)
-    assert text.endswith("data.percent 1 need about 1178")
-    csv_file(path, 1178)
-    checked(custom(path, percent=1), tmp_path)
-
-
-def test_a_known_set_that_is_cut_short(tmp_path: Path) -> None:
-    path = csv_file(tmp_path / "ETTh1.csv", 14_399)
-    config = small(dataset="ETTh1", path=str(path))
-    assert refusal(config, tmp_path) == (
-        f"data.path: {path} has 14399 rows; ETTh1 is split into months and needs 14400"
-    )
-    csv_file(path, 14_400)
-    checked(config, tmp_path)
-    for data in ({"seq_len": 8640}, {"pred_len": 2881}, {"seq_len": 8000, "percent": 1}):
-        text = refusal(small(**{"dataset": "ETTh1", "path": str(path), **data}), tmp_path)
-        assert "need more than ETTh1 has in each split" in text
 
 
 def test_synthetic_rows_that_leave_no_window(tmp_path: Path) -> None:
-    text = refusal(small(pred_len=400, synthetic_rows=2200), tmp_path)
-    assert text.startswith("data.synthetic_rows: found 2200; data.seq_len 24, data.pred_len 400")
-
-
-@settings(max_examples=200)
-@given(
-    rows=st.integers(1, 3000),
-    seq_len=st.integers(1, 300),
-    pred_len=st.integers(1, 200),
-    percent=st.integers(1, 100),
-    train_ratio=st.floats(0.05, 0.9),
-    share=st.floats(0.05, 0.95),
-)
-def test_the_engine_refuses_the_same_lengths(
-    tmp_path_factory: pytest.TempPathFactory,
-    rows: int,
-    seq_len: int,
-    pred_len: int,
-    percent: int,
-    train_ratio: float,
-    share: float,
-) -> None:
-    from timellm_engine.data import split_rows
-    from timellm_engine.errors import InputError
-
-    config = small(
-        synthetic_rows=rows,
-        seq_len=seq_len,
-        pred_len=pred_len,
-        percent=percent,
-        train_ratio=train_ratio,
-        test_ratio=(1 - train_ratio) * share,
-    )
-    try:
-        split_rows(config.data, rows, "x")
-    except InputError:
-        assert "data.synthetic_rows: found" in refusal(config, tmp_path_factory.getbasetemp())
-    else:
-        checked(config, tmp_path_factory.getbasetemp())
+    text = unusable(small(pred_len=400, synthetic_rows=2200), tmp_path)
+    assert text.startswith("data.synthetic_rows: found 2200 rows, of which 244 are for validation")
 
 
 # --- refusals: backbone --------------------------------------------------------------------------

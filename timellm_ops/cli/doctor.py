@@ -19,6 +19,7 @@ from timellm_ops.configfile import read_config
 from timellm_ops.contract.config import DataSection, GpuSection
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.datasets import KNOWN, DataNotFound, locate
+from timellm_ops.engine_task import EngineTaskFailed
 from timellm_ops.manifest import installed_version
 from timellm_ops.preflight import PreflightError, preflight
 from timellm_ops.probe import Unreadable, open_probe
@@ -135,22 +136,29 @@ def _disk() -> Finding:
 
 
 def _data() -> list[Finding]:
-    findings = []
-    for name in KNOWN:
+    findings, to_bring = [], []
+    for name, known in KNOWN.items():
         try:
             where = locate(name, "", download=None)
         except DataNotFound:
-            words = "not on this machine; the first run that needs it downloads it"
-            findings.append(Finding(about=name, ok=None, words=words))
+            if known.address:
+                words = "not on this machine; the first run that needs it downloads it"
+                findings.append(Finding(about=name, ok=None, words=words))
+            else:
+                to_bring.append(f"{name} ({known.file})")
         else:
             findings.append(Finding(about=name, ok=True, words=str(where)))
+    if to_bring:
+        words = f"{', '.join(to_bring)}: yours to bring, into TIMELLM_DATA_DIR"
+        findings.append(Finding(about="not on this machine", ok=None, words=words))
     return findings
 
 
 def _can_run(path: Path) -> list[Finding]:
     """Raises `ConfigError` for a config that is wrong in itself."""
     config, fetched = read_config(path), []
-    if config.data.dataset in KNOWN and not _is_here(config.data):
+    known = KNOWN.get(config.data.dataset)
+    if known is not None and known.address and not _is_here(config.data):
         words = f"{config.data.dataset} will be downloaded when the run begins"
         fetched = [Finding(about=str(path), ok=None, words=words)]
         synthetic = msgspec.structs.replace(
@@ -159,7 +167,7 @@ def _can_run(path: Path) -> list[Finding]:
         config = msgspec.structs.replace(config, data=synthetic)
     try:
         found = preflight(config, runs_root=runs_dir(), download=None)
-    except PreflightError as error:
+    except (PreflightError, EngineTaskFailed) as error:
         return [*fetched, Finding(about=str(path), ok=False, words=str(error))]
     if fetched:
         kept = found.findings[1:]

@@ -1,0 +1,130 @@
+"""`data`: read a data set and say everything of it, before anything is trained on it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, get_args
+
+import msgspec
+from cyclopts import Parameter
+from msgspec import Struct
+
+from timellm_ops.cli.errors import BAD_INPUT, UsageError
+from timellm_ops.cli.options import Json, Overrides
+from timellm_ops.configfile import read_config
+from timellm_ops.contract.config import Config, DataSection, Published
+from timellm_ops.contract.datareport import DataReport, SplitReport
+from timellm_ops.contract.validation import one_line
+from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, fetch_with_bar, locate
+from timellm_ops.preflight import PreflightError, read_report
+
+SCHEMA = "timellm-ops.data/1"
+_NAMES = (*get_args(Published), "synthetic")
+_TITLES = {"train": "training", "vali": "validation", "test": "test"}
+
+
+class DataAnswer(Struct, frozen=True, kw_only=True):
+    """The whole of `data --json`."""
+
+    dataset: str
+    seq_len: int
+    pred_len: int
+    report: DataReport
+    schema: str = SCHEMA
+
+
+def data(
+    what: Annotated[str, Parameter(help="A config file, or a data set: ETTh1, Weather, ...")],
+    *,
+    overrides: Overrides = (),
+    get: Annotated[
+        bool, Parameter(negative="", help="Download the data set where it is not here yet.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Check a data set: rows, columns, dates, frequency, splits, windows, and what is wrong."""
+    config = _config(what, overrides)
+    report = _report(config, fetch_with_bar if get else None)
+    section = config.data
+    if json:
+        answer = DataAnswer(
+            dataset=section.dataset,
+            seq_len=section.seq_len,
+            pred_len=section.pred_len,
+            report=report,
+        )
+        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    else:
+        sys.stdout.write("\n".join(page(section, report)) + "\n")
+    return BAD_INPUT if report.problems else 0
+
+
+def _config(what: str, overrides: tuple[str, ...]) -> Config:
+    """The config in a file, or one of defaults for a data set by its name."""
+    if what not in _NAMES:
+        path = Path(what)
+        if not path.suffix and not path.exists():
+            raise UsageError(
+                f"data: found {what}; expected a config file, or one of {', '.join(_NAMES)}"
+            )
+        return read_config(path, overrides)
+    if overrides:
+        raise UsageError("data: --set goes with a config file, not with the name of a data set")
+    section = msgspec.convert({"dataset": what}, DataSection)
+    if what == "ILI":
+        # 966 weeks are too few for windows of the usual length; papers use these.
+        section = msgspec.structs.replace(section, seq_len=104, pred_len=24)
+    return Config(data=section)
+
+
+def _report(config: Config, download: Downloader | None) -> DataReport:
+    section = config.data
+    if config.foreign.command:
+        raise UsageError("data: the data of a foreign command is its own affair")
+    if section.dataset != "synthetic":
+        try:
+            path = locate(section.dataset, section.path, download=download)
+        except DataNotFound as error:
+            known = KNOWN.get(section.dataset)
+            can_be_had = download is None and known is not None and known.address
+            hint = " --get downloads it." if can_be_had else ""
+            raise PreflightError(f"{error}.{hint}") from error
+        section = msgspec.structs.replace(section, path=str(path))
+    return read_report(section, config.run.seed)
+
+
+def page(section: DataSection, report: DataReport) -> list[str]:
+    """The report for people, line by line."""
+    lines = [f"{section.dataset}: {report.source}"]
+    if report.columns:
+        lines += [
+            f"  rows       {report.rows:,}, every {report.frequency}",
+            f"  from       {report.first}",
+            f"  to         {report.last}",
+            f"  columns    {len(report.columns)}: {_listed(report.columns)}",
+        ]
+        if report.tested != report.columns:
+            lines.append(f"  tested     {_listed(report.tested)}")
+    if report.splits:
+        window = f"{section.seq_len} steps to {section.pred_len}"
+        lines += ["", f"  {'split':<11}{'rows':>9}  {'from':<20}{'to':<20}windows of {window}"]
+        lines += [_split_line(split) for split in report.splits]
+    if report.digest:
+        lines += ["", f"  digest     {report.digest[:16]}…"]
+    if report.findings:
+        lines += ["", *(f"--  {words}" for words in report.findings)]
+    if report.problems:
+        lines += ["", *(f"NO  {words}" for words in report.problems)]
+    return [one_line(line) for line in lines]
+
+
+def _split_line(split: SplitReport) -> str:
+    name = _TITLES[split.name]
+    times = f" × {split.columns} = {split.samples:,}" if split.columns > 1 else ""
+    return (
+        f"  {name:<11}{split.rows:>9,}  {split.first:<20}{split.last:<20}{split.windows:,}{times}"
+    )
+
+
+def _listed(names: tuple[str, ...], most: int = 12) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
