@@ -104,7 +104,11 @@ def _tell(item: FeedItem, look: Look) -> _Told:
         case ev.Alert() as event:
             return event.level, said(event.message, lang)
         case (
-            ev.Progress() | ev.Telemetry() | ev.ControlAcknowledged() | ev.CheckpointWriting()
+            ev.Progress()
+            | ev.Telemetry()
+            | ev.ControlAcknowledged()
+            | ev.CheckpointWriting()
+            | ev.TrainingFinished()
         ) as event:
             return "quiet", type(event).__name__
         case _:
@@ -162,8 +166,11 @@ def _early(event: ev.EarlyStopping, words: Words) -> _Told:
 
 
 def _saved(event: ev.CheckpointSaved, words: Words) -> _Told:
-    parts = [words.ev_saved_best if event.kind == "best" else words.ev_saved_last]
-    if event.kind == "last" and event.epoch is not None and event.iteration is not None:
+    saved = {
+        "best": words.ev_saved_best, "last": words.ev_saved_last, "step": words.ev_saved_step,
+    }  # fmt: skip
+    parts = [saved[event.kind]]
+    if event.kind != "best" and event.epoch is not None and event.iteration is not None:
         step = fmt.count(event.iteration)
         parts.append(words.saved_mid_epoch.format(epoch=event.epoch, step=step))
     elif event.epoch is not None:

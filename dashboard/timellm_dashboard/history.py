@@ -107,7 +107,7 @@ class History:
                 self._measure_evaluation(event, after)
                 self.evaluation_started_s = None
                 self.epoch_marks.append(EpochMark(self._step(after), event.epoch))
-            case ev.TestEvaluated():
+            case ev.TestEvaluated() | ev.TrainingFinished():
                 self.evaluation_started_s = None
             case ev.Telemetry():
                 self._telemetry(event, after)
@@ -203,10 +203,13 @@ class History:
 
 _WORDS_OF_THE_ENGINE = (
     ev.TrainingStarted, ev.EpochStarted, ev.Progress, ev.EvaluationProgress, ev.EpochEnded,
-    ev.LearningRateChanged, ev.EarlyStopping, ev.TestEvaluated, ev.CheckpointWriting,
-    ev.CheckpointSaved, ev.CheckpointFailed, ev.ControlAcknowledged, ev.Paused, ev.Resumed,
+    ev.LearningRateChanged, ev.EarlyStopping, ev.TestEvaluated, ev.TrainingFinished,
+    ev.CheckpointWriting, ev.CheckpointSaved, ev.CheckpointFailed, ev.ControlAcknowledged,
+    ev.Paused, ev.Resumed,
 )  # fmt: skip
-_NEVER_TOLD = (ev.Progress, ev.Telemetry, ev.ControlAcknowledged, ev.CheckpointWriting)
+_NEVER_TOLD = (
+    ev.Progress, ev.Telemetry, ev.ControlAcknowledged, ev.CheckpointWriting, ev.TrainingFinished,
+)  # fmt: skip
 
 
 def _worth_telling(before: RunState, event: ev.Event) -> bool:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from timellm_dashboard import format as fmt
 from timellm_dashboard.figure import Figure, figure
 from timellm_dashboard.look import Look
+from timellm_ops.contract.events import LossName
 from timellm_ops.contract.state import EpochRow, RunState
 
 
@@ -43,10 +44,13 @@ class ResultsView(Struct, frozen=True, kw_only=True):
     final_text: str
 
 
+_LOSSES: dict[LossName, str] = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}
+
+
 def loss_view(state: RunState, look: Look) -> LossView:
     """The loss of the latest step that was reported."""
     return LossView(
-        unit=look.words.loss_unit,
+        unit=look.words.loss_unit.format(loss=_LOSSES[state.loss_name]),
         raw=figure(state.loss, fmt.loss, "—"),
         smoothed=figure(state.smoothed_loss, fmt.loss, "—"),
         lr=figure(state.lr, fmt.rate, "—"),

@@ -71,6 +71,7 @@ class Words(Struct, frozen=True, kw_only=True):
     # what the run is
     script: str
     imported_log: str
+    imported_weights: str
     resumed_run: str
     windows_of: str
     trainable: str
@@ -221,6 +222,7 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_final: str
     ev_saved_best: str
     ev_saved_last: str
+    ev_saved_step: str
     ev_not_saved: str
     ev_paused: str
     ev_paused_signal: str

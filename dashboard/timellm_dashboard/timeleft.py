@@ -104,12 +104,14 @@ def _evaluation_s(state: RunState, history: History) -> float | None:
 
 
 def _evaluations_left(state: RunState) -> float:
-    """Evaluations that have not ended: one for each epoch to come, and the final test's share."""
+    """Evaluations that have not ended: one for each epoch to come, and the final test as so many
+    of them."""
     ended = sum(row.epoch <= state.epoch for row in state.rows)
     epochs = 0 if state.early_stopped else max(0, (state.epochs or 0) - ended)
     vali, test = state.vali_samples or 0, state.test_samples or 0
-    final = test / (vali + test) if vali + test and state.final_mse is None else 0.0
-    return epochs + final
+    if state.test != "end" or not vali or state.final_mse is not None:
+        return epochs  # made with an epoch's evaluation, or never, or over
+    return epochs + test / vali
 
 
 def _evaluated_s(state: RunState, history: History, moment: Moment) -> float:

@@ -179,7 +179,7 @@ def _facts(state: RunState, look: Look) -> str:
     if state.engine == "foreign":
         parts.append(texts.script)
     elif state.engine == "imported":
-        parts.append(texts.imported_log)
+        parts.append(texts.imported_log if state.best is None else texts.imported_weights)
     if state.backbone:
         backbone = clean(state.backbone)
         parts.append(texts.all_frozen_on.format(backbone=backbone, device=clean(state.device)))

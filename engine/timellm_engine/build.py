@@ -1,6 +1,5 @@
 """From a config to everything that training works on: data, model, optimiser, and the device."""
 
-import math
 import os
 from dataclasses import dataclass
 
@@ -9,12 +8,15 @@ from torch import nn
 
 from timellm_engine.backbone import Backbone, load_backbone
 from timellm_engine.data import Data, prepare
-from timellm_engine.errors import PreflightError
+from timellm_engine.determinism import use_deterministic_kernels
+from timellm_engine.errors import InputError, PreflightError
 from timellm_engine.model import TimeLLM
+from timellm_engine.optimiser import make_optimiser
 from timellm_engine.prompts import default_description
 from timellm_engine.snapshot import Identity, identity
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.config import Config
+from timellm_ops.contract.config import Config, TrainSection
+from timellm_ops.contract.splits import steps_per_epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +28,14 @@ class Job:
     backbone: Backbone
     model: TimeLLM
     trainable: list[nn.Parameter]
-    optimiser: torch.optim.Adam
+    optimiser: torch.optim.Optimizer
     device: torch.device
     identity: Identity
 
     @property
     def steps_per_epoch(self) -> int:
-        """The last batch of an epoch, which may be smaller, is a step too."""
-        return math.ceil(len(self.data.train) / self.config.train.batch_size)
+        """Steps of an epoch, with its last, smaller batch or without it."""
+        return steps_per_epoch(self.config.train, len(self.data.train))
 
     def announcement(self, start_epoch: int, start_iteration: int) -> ev.TrainingStarted:
         """The numbers that everything later is measured against."""
@@ -52,6 +54,9 @@ class Job:
             patience=train.patience,
             start_epoch=start_epoch,
             start_iteration=start_iteration,
+            loss=train.loss,
+            test=train.test,
+            min_delta=train.min_delta,
         )
 
 
@@ -61,6 +66,7 @@ def build(config: Config) -> Job:
     Leaves torch's random generators as `run.seed` and the model's initialisation leave them.
     Raises `EngineError`, and `BackboneError` for a backbone that cannot be used.
     """
+    use_deterministic_kernels(config.run.deterministic)
     device = choose_device(config)
     choose_threads(config.train.threads)
     data = prepare(config.data, config.run.seed, device)
@@ -73,18 +79,28 @@ def build(config: Config) -> Job:
         default_description(config.data.dataset),
         config.data.seq_len,
         config.data.pred_len,
+        precision=config.train.precision,
     ).to(device)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    _check_warmup(config.train, steps_per_epoch(config.train, len(data.train)))
     return Job(
         config=config,
         data=data,
         backbone=backbone,
         model=model,
         trainable=trainable,
-        optimiser=torch.optim.Adam(trainable, lr=config.train.learning_rate),
+        optimiser=make_optimiser(config.train, trainable),
         device=device,
         identity=identity(config, data.digest, backbone.digest),
     )
+
+
+def _check_warmup(train: TrainSection, steps_per_epoch: int) -> None:
+    total = train.epochs * steps_per_epoch
+    if train.warmup_steps >= total:
+        raise InputError(
+            "train.warmup_steps", str(train.warmup_steps), f"below {total}, the steps of the run"
+        )
 
 
 def choose_device(config: Config) -> torch.device:

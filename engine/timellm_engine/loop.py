@@ -8,22 +8,23 @@ supervisor's wishes are obeyed; a stop is an exception, so it can come from insi
 import math
 
 import msgspec
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from timellm_engine import published
 from timellm_engine.build import Job
 from timellm_engine.checkpoint import Storage
 from timellm_engine.clock import Clock, Throttle
 from timellm_engine.control import Controls, Leave, StopNow
+from timellm_engine.determinism import refused_kernel
 from timellm_engine.emit import Emitter
 from timellm_engine.errors import TrainingError
 from timellm_engine.evaluate import Errors, evaluate
+from timellm_engine.final import Ending
 from timellm_engine.saving import Saver
 from timellm_engine.schedule import pace
-from timellm_engine.snapshot import Position, check_belongs, position_of
+from timellm_engine.snapshot import Position
 from timellm_engine.speed import Speed
+from timellm_engine.step import Losses, NotFinite, Stepper
 from timellm_engine.windows import Windows, epoch_order, in_batches
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import Split
@@ -52,12 +53,14 @@ class Trainer:
         self.emitter, self.controls, self.clock = emitter, controls, clock
         self.train, self.model = job.config.train, job.model
         self.steps = job.steps_per_epoch
+        self.stepper = Stepper(self.train, job.model, job.optimiser, job.trainable)
         self._report = Throttle(clock, REPORT_EVERY_S)
 
     def run(self) -> None:
         """Train until the best model is tested, or until told to stop; then `last` is on disk.
 
-        Raises `TrainingError` where training cannot go on.
+        Raises `TrainingError` where training cannot go on, and `PreflightError` where it must be
+        repeatable and cannot be.
         """
         if self.position.evaluated and not self.position.over:
             self._begin_next_epoch()
@@ -67,13 +70,20 @@ class Trainer:
             while not self.position.over:
                 self.train_epoch()
                 self.conclude_epoch()
-            self.test()
+            Ending(self.job, self.position, self.saver, self.storage, self.emitter).make(
+                lambda: self._evaluate(self.job.data.test, "test")[0]
+            )
         except StopNow as stop:
             self.saver.last_or_fail(self.position)
             at = self.position
             self.emitter.line(f"Stopped in epoch {at.epoch} after step {at.iteration}: {stop}")
         except Leave as leave:
             self.emitter.line(f"Stopped after a checkpoint: {leave}")
+        except RuntimeError as error:
+            refusal = refused_kernel(error)
+            if refusal is None:
+                raise
+            raise refusal from error
 
     # --- an epoch's steps ------------------------------------------------------------------------
 
@@ -82,12 +92,13 @@ class Trainer:
         epoch, windows = self.position.epoch, self.job.data.train
         self.emitter.event(ev.EpochStarted(epoch=epoch, steps=self.steps))
         order = epoch_order(self.job.config.run.seed, epoch, len(windows))
+        order = order[: self.steps * self.train.batch_size]
         printed, reported = Speed(), Speed()
         self.model.train()
         for numbers in in_batches(order, self.train.batch_size, first=self.position.iteration):
             self.controls.boundary()
             began = self.clock.monotonic()
-            loss = self.step(*windows.batch(numbers))
+            loss, mse = self.step(*windows.batch(numbers))
             self.controls.rest(self.clock.monotonic() - began)
             took = self.clock.monotonic() - began
 
@@ -96,6 +107,7 @@ class Trainer:
                 self.position,
                 iteration=iteration,
                 loss_sum=self.position.loss_sum + loss,
+                mse_sum=self.position.mse_sum + mse,
                 train_seconds=self.position.train_seconds + took,
             )
             printed.add(took)
@@ -109,38 +121,28 @@ class Trainer:
                 self.emitter.line(
                     published.progress_lines(iteration, epoch, loss, speed_s, speed_s * left)
                 )
-            if self.saver.due and iteration < self.steps:
+            if self.saver.due(self.position) and iteration < self.steps:
                 self._save_last()
 
-    def step(self, x: Tensor, y: Tensor) -> float:
-        """One step of Adam on windows `[batch, seq_len]` and their horizons; the loss before it.
+    def step(self, x: Tensor, y: Tensor) -> Losses:
+        """One step on windows `[batch, seq_len]` and their horizons; the losses before it.
 
         Raises `TrainingError` for a loss that is no number, before anything is changed by it.
         """
-        settings = pace(self.train, self.steps, self._global_step)
-        for group in self.job.optimiser.param_groups:
-            group["lr"] = settings.lr
-            group["betas"] = (settings.beta1, group["betas"][1])
-        self.job.optimiser.zero_grad(set_to_none=True)
-        loss = functional.mse_loss(self.model(x), y)
-        value = loss.item()
-        if not math.isfinite(value):
+        try:
+            return self.stepper.take(x, y, pace(self.train, self.steps, self._global_step))
+        except NotFinite as error:
             at = self.position
             raise TrainingError(
-                f"the loss is {value} in epoch {at.epoch}, step {at.iteration + 1}; what was saved "
-                f"before stays: {self.saver.standing}"
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.job.optimiser.step()
-        return value
+                f"{error} in epoch {at.epoch}, step {at.iteration + 1}; what was saved before "
+                f"stays: {self.saver.standing}"
+            ) from None
 
     @property
     def _global_step(self) -> int:
         return (self.position.epoch - 1) * self.steps + self.position.iteration
 
     def _progress(self, loss: float, speed_s: float, of_late_s: float) -> ev.Progress:
-        gradients = [p.grad for p in self.job.trainable if p.grad is not None]
-        norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
         return ev.Progress(
             iteration=self.position.iteration,
             epoch=self.position.epoch,
@@ -148,19 +150,20 @@ class Trainer:
             seconds_per_iteration=speed_s,
             left_seconds=self._left_seconds(of_late_s),
             lr=self.job.optimiser.param_groups[0]["lr"],
-            grad_norm=torch.linalg.vector_norm(norms).item(),
+            grad_norm=self.stepper.gradient_norm,
         )
 
     def _left_seconds(self, speed_s: float) -> float:
         """The rest of the run if it is not ended early: steps, evaluations and the final test."""
-        data, at = self.job.data, self.position
+        data, at, cadence = self.job.data, self.position, self.train.test
         steps = self.train.epochs * self.steps - self._global_step
         evaluations = self.train.epochs - at.epoch + 1
-        windows = len(data.vali) + len(data.test)
+        windows = len(data.vali) + (len(data.test) if cadence == "each_epoch" else 0)
+        final = len(data.test) if cadence == "end" else 0
         one_s = at.evaluation_seconds
         if one_s is None:  # a window without its backward pass is about a third of the work
             one_s = windows * speed_s / self.train.batch_size / 3
-        return steps * speed_s + one_s * (evaluations + len(data.test) / windows)
+        return steps * speed_s + one_s * (evaluations + final / windows)
 
     # --- an epoch's end --------------------------------------------------------------------------
 
@@ -169,30 +172,38 @@ class Trainer:
         epoch, data = self.position.epoch, self.job.data
         self.emitter.line(published.cost_line(epoch, self.position.train_seconds))
         vali, vali_s = self._evaluate(data.vali, "vali")
-        test, test_s = self._evaluate(data.test, "test")
+        test, test_s = None, 0.0
+        if self.train.test == "each_epoch":
+            test, test_s = self._evaluate(data.test, "test")
         evaluation_s = vali_s + test_s
         if not math.isfinite(vali.mse):
             raise TrainingError(
                 f"the validation loss is {vali.mse} in epoch {epoch}; what was saved before "
                 f"stays: {self.saver.standing}"
             )
-        train_mse = self.position.loss_sum / self.steps
-        self.emitter.line(published.epoch_line(epoch, train_mse, vali.mse, test.mse, test.mae))
+        train_loss, train_mse = (
+            total / self.steps for total in (self.position.loss_sum, self.position.mse_sum)
+        )
+        told = test or Errors(math.nan, math.nan)
+        self.emitter.line(published.epoch_line(epoch, train_loss, vali.mse, told.mse, told.mae))
         self.emitter.event(
             ev.EpochEnded(
                 epoch=epoch,
                 train_mse=train_mse,
+                train_loss=None if self.train.loss == "mse" else train_loss,
                 vali_mse=vali.mse,
                 vali_mae=vali.mae,
-                test_mse=test.mse,
-                test_mae=test.mae,
+                test_mse=None if test is None else test.mse,
+                test_mae=None if test is None else test.mae,
                 seconds=self.position.train_seconds,
                 evaluation_seconds=evaluation_s,
                 lr=pace(self.train, self.steps, self._global_step - 1).lr,
             )
         )
         previous_mse = self.position.best_vali_mse
-        better = previous_mse is None or vali.mse < previous_mse
+        better = previous_mse is None or (
+            vali.mse < previous_mse and previous_mse - vali.mse >= self.train.min_delta
+        )
         counter = 0 if better else self.position.early_counter + 1
         exhausted = counter >= self.train.patience
         self.position = _replace(
@@ -202,6 +213,7 @@ class Trainer:
             evaluation_seconds=evaluation_s,
             best_epoch=epoch if better else self.position.best_epoch,
             best_vali_mse=vali.mse if better else previous_mse,
+            best_test=_known(test) if better else self.position.best_test,
             early_counter=counter,
         )
         if better:
@@ -234,6 +246,7 @@ class Trainer:
             iteration=0,
             evaluated=False,
             loss_sum=0.0,
+            mse_sum=0.0,
             train_seconds=0.0,
         )
 
@@ -265,43 +278,7 @@ class Trainer:
         if self.saver.last(self.position):
             self.controls.saved()
 
-    # --- the end ---------------------------------------------------------------------------------
 
-    def test(self) -> None:
-        """The final test, with the best weights; the last ones are put back after it."""
-        self.job.optimiser.zero_grad(set_to_none=True)
-        last = {name: tensor.clone() for name, tensor in self.model.trainable_state().items()}
-        epoch = self._load_best()
-        try:
-            test, _ = self._evaluate(self.job.data.test, "test")
-        finally:
-            self.model.load_trainable_state(last)
-        windows = len(self.job.data.test)
-        self.emitter.line(
-            f"Test with the weights of epoch {epoch}: MSE {test.mse:.7f} MAE {test.mae:.7f} "
-            f"over {windows} windows"
-        )
-        self.emitter.event(
-            ev.TestEvaluated(mse=test.mse, mae=test.mae, windows=windows, epoch=epoch)
-        )
-
-    def _load_best(self) -> int:
-        """Put the best weights into the model, as they lie on disk; the epoch that they are of."""
-        contents = self.saver.unsaved_best
-        if contents is not None:
-            self._warn("the best weights could not be written; the test is made with those at hand")
-        else:
-            found = self.storage.load("best")
-            for problem in found.problems:
-                self._warn(problem)
-            contents = found.contents
-        if contents is None:
-            self._warn("no best checkpoint is on disk; the test is made with the last weights")
-            return self.position.epoch
-        check_belongs(contents, self.job.identity)
-        self.model.load_trainable_state(contents.tensors["weights"])
-        return position_of(contents).epoch
-
-    def _warn(self, message: str) -> None:
-        self.emitter.event(ev.Alert(level="warning", message=message))
-        self.emitter.line(message)
+def _known(test: Errors | None) -> tuple[float, float] | None:
+    """What can be written down of a test: JSON has no numbers that are not finite."""
+    return test if test is not None and all(map(math.isfinite, test)) else None

@@ -23,11 +23,11 @@ def cost_line(epoch: int, seconds: float) -> str:
 
 
 def epoch_line(
-    epoch: int, train_mse: float, vali_mse: float, test_mse: float, test_mae: float
+    epoch: int, train_loss: float, vali_mse: float, test_mse: float, test_mae: float
 ) -> str:
-    """An epoch's results."""
+    """An epoch's results. A test that was not made is `nan`, which readers of numbers can take."""
     return (
-        f"Epoch: {epoch} | Train Loss: {train_mse:.7f} Vali Loss: {vali_mse:.7f} "
+        f"Epoch: {epoch} | Train Loss: {train_loss:.7f} Vali Loss: {vali_mse:.7f} "
         f"Test Loss: {test_mse:.7f} MAE Loss: {test_mae:.7f}"
     )
 

@@ -336,6 +336,15 @@ def test_the_best_epoch_has_the_least_validation_loss_and_nan_is_never_best() ->
     assert (state.best_epoch, state.best_vali_mse) == (2, 0.4)
 
 
+def test_the_best_epoch_is_better_by_what_training_asks_for() -> None:
+    losses = (0.50, 0.45, 0.41, 0.40, math.nan, 0.31)
+    begun = msgspec.structs.replace(training(), min_delta=0.09)
+    for count, best in enumerate((1, 1, 3, 3, 3, 6), start=1):
+        ended = [epoch_ended(epoch, loss) for epoch, loss in enumerate(losses[:count], start=1)]
+        state = after(begun, *ended)
+        assert (state.best_epoch, state.best_vali_mse) == (best, losses[best - 1])
+
+
 def test_an_epoch_that_is_done_again_replaces_its_row() -> None:
     state = after(started(), epoch_ended(1, 0.9), epoch_ended(2, 0.8), epoch_ended(1, 0.5))
     assert [(row.epoch, row.vali_mse) for row in state.rows] == [(1, 0.5), (2, 0.8)]
@@ -389,6 +398,15 @@ def test_steps_at_risk_are_those_since_the_checkpoint_that_can_be_gone_on_from()
     assert state.steps_at_risk == 15
     assert state.last is not None
     assert state.last.step == 130
+
+
+def test_a_checkpoint_that_is_kept_by_its_step_stands_in_for_none_of_the_others() -> None:
+    state = after(started(), training(), progress(30), saved("last", 1, 30))
+    writing = after(progress(40), ev.CheckpointWriting(kind="step"), state=state)
+    assert writing.writing == "step"
+    kept = after(saved("step", 1, 30), state=writing)
+    assert (kept.writing, kept.last, kept.best) == (None, state.last, None)
+    assert kept.steps_at_risk == 10
 
 
 def test_a_script_whose_steps_are_unknown_loses_nothing_right_after_its_checkpoint() -> None:

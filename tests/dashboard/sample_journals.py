@@ -108,7 +108,13 @@ def started(
     return journal.add(ev.EngineStarted(pid=4242), 0.3) if engine != "imported" else journal
 
 
-def training(gpu: str = "nvml", *, epochs: int = EPOCHS, name: str = "etth1") -> Journal:
+def training(
+    gpu: str = "nvml",
+    *,
+    epochs: int = EPOCHS,
+    name: str = "etth1",
+    test: ev.TestCadence = "each_epoch",
+) -> Journal:
     """A run whose model and data are ready."""
     journal = started(gpu, name=name)
     if gpu != "none":
@@ -126,6 +132,7 @@ def training(gpu: str = "nvml", *, epochs: int = EPOCHS, name: str = "etth1") ->
             backbone="Qwen2.5-3B",
             device="cuda",
             patience=10,
+            test=test,
         ),
         20.0,
     ).add(ev.ControlAcknowledged(sequence=1, desired="run"), 0.5)
@@ -212,8 +219,8 @@ def first_steps() -> Journal:
     return train(training(), 1, 20, 240)
 
 
-def in_second_epoch() -> Journal:
-    journal = end_epoch(train(training(), 1, 20, STEPS), 1, 0.3912)
+def in_second_epoch(test: ev.TestCadence = "each_epoch") -> Journal:
+    journal = end_epoch(train(training(test=test), 1, 20, STEPS), 1, 0.3912)
     train(journal, 2, 20, 1_000)
     save_last(journal, 2, 1_000)
     return train(journal, 2, 1_020, 1_200)
@@ -272,8 +279,8 @@ def finished() -> Journal:
     end_epoch(journal, 2, 0.3705)
     train(journal, 3, 20, STEPS)
     end_epoch(journal, 3, 0.3811, best=False)
-    journal.add(ev.EvaluationProgress(split="test", done=0, total=19_495), 1.0)
-    journal.add(ev.TestEvaluated(mse=0.3697, mae=0.3982, windows=19_495, epoch=2), 60.0)
+    journal.add(ev.TestEvaluated(mse=0.3697, mae=0.3982, windows=19_495, epoch=2), 1.0)
+    journal.add(ev.TrainingFinished(epoch=3, best_epoch=2), 0.0)
     journal.add(ev.EngineExited(code=0), 1.0)
     return journal.add(
         ev.RunEnded(outcome="finished", exit_code=0, reason="training finished; test MSE 0.3697")

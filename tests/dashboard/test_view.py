@@ -147,10 +147,20 @@ def test_a_reboot_makes_no_ages_up() -> None:
 
 def test_the_time_left_counts_steps_and_evaluations() -> None:
     left = view(in_second_epoch(), 0.0).left
-    expected_s = 2_800 * 0.5 + 2.5 * 120.0  # two epochs' evaluations, and the test's half of one
+    expected_s = 2_800 * 0.5 + 2 * 120.0  # two epochs' evaluations; the final test is one of them
     assert left.seconds is not None
     assert math.isclose(left.seconds, expected_s, rel_tol=0.02)
-    assert left.done_text == "done 22:42"
+    assert left.done_text == "done 22:41"
+
+
+@pytest.mark.parametrize(("test", "evaluations"), [("end", 3), ("never", 2)])
+def test_the_time_left_counts_a_final_test_where_one_will_be_made(
+    test: ev.TestCadence, evaluations: int
+) -> None:
+    # There are as many windows to test as to validate, and validation takes 120 s.
+    left = view(in_second_epoch(test), 0.0).left
+    assert left.seconds is not None
+    assert math.isclose(left.seconds, 2_800 * 0.5 + evaluations * 120.0, rel_tol=0.02)
 
 
 def test_before_an_evaluation_is_measured_the_end_is_only_bounded() -> None:

@@ -56,14 +56,13 @@ def resume(layout: RunLayout) -> None:
 def test_the_events_tell_the_whole_story(whole: RunLayout) -> None:
     kinds = [type(event).__name__ for event in events_of(whole)]
     assert kinds[:2] == ["TrainingStarted", "EpochStarted"]
-    assert kinds[-1] == "TestEvaluated"
     told = [kind for kind in kinds if kind not in ("Progress", "EvaluationProgress")]
     epoch = [
         "EpochStarted", "EpochEnded", "CheckpointWriting", "CheckpointSaved",
         "LearningRateChanged", "CheckpointWriting", "CheckpointSaved",
     ]  # fmt: skip
     last_epoch = [kind for kind in epoch if kind != "LearningRateChanged"]
-    assert told == ["TrainingStarted", *epoch, *last_epoch, "TestEvaluated"]
+    assert told == ["TrainingStarted", *epoch, *last_epoch, "TestEvaluated", "TrainingFinished"]
 
 
 def test_the_state_that_the_events_reduce_to(whole: RunLayout) -> None:
@@ -119,7 +118,7 @@ def test_progress_is_thinned_out_but_the_first_and_last_step_are_told(tmp_path: 
     assert [each.iteration for each in only(layout, ev.Progress)] == [1, 4, STEPS]
     told = [(each.split, each.done) for each in only(layout, ev.EvaluationProgress)]
     test = [("test", 0), ("test", 29)]
-    assert told == [("vali", 0), ("vali", 13), *test, *test]
+    assert told == [("vali", 0), ("vali", 13), *test]
 
 
 def test_time_left_counts_steps_and_evaluations_and_not_the_pause_between(tmp_path: Path) -> None:
@@ -145,12 +144,14 @@ def test_time_left_counts_steps_and_evaluations_and_not_the_pause_between(tmp_pa
 
 
 def test_the_best_weights_are_what_is_tested(tmp_path: Path) -> None:
-    # A rate this high makes later epochs worse than the first.
-    layout = tiny_run(tmp_path, train__epochs=4, train__schedule="type1", train__learning_rate=0.3)
+    # A rate this high makes the second epoch worse than the first.
+    layout = tiny_run(
+        tmp_path, train__optimiser="sgd", train__schedule="constant", train__learning_rate=0.05
+    )
     run_here(layout)
     ended = only(layout, ev.EpochEnded)
     best = min(ended, key=lambda each: each.vali_mse)
-    assert best.epoch < 4, "this setting no longer tells the best from the last"
+    assert best.epoch < 2, "this setting no longer tells the best from the last"
     (tested,) = only(layout, ev.TestEvaluated)
     assert (tested.epoch, tested.mse, tested.mae) == (best.epoch, best.test_mse, best.test_mae)
     assert tested.windows == 29
@@ -215,7 +216,7 @@ def results(layout: RunLayout) -> list[tuple[float | None, ...]]:
 
 
 def test_a_stop_during_the_final_test_loses_nothing(whole: RunLayout, tmp_path: Path) -> None:
-    changes = {"train__eval_batch_size": 4}
+    changes = {"train__eval_batch_size": 4, "train__test": "end"}
     whole_in_small_batches = tiny_run(tmp_path / "whole", **changes)
     run_here(whole_in_small_batches)
     layout = tiny_run(tmp_path / "stopped", **changes)

@@ -1,7 +1,8 @@
-"""Learning rates: torch's own one-cycle, a cosine that ends at its floor, halves by epoch."""
+"""Learning rates: torch's own one-cycle, a cosine to its floor, the published types, warm-up."""
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 import torch
 from hypothesis import given
@@ -14,6 +15,7 @@ from timellm_ops.contract.config import TrainSection
 rates = st.floats(1e-5, 1.0)
 epoch_counts = st.integers(1, 12)
 step_counts = st.integers(1, 40)
+NOT_CYCLED = ["cosine", "type1", "type2", "type3", "constant"]
 
 
 @given(rate=rates, pct_start=st.floats(0.05, 0.95), epochs=epoch_counts, steps=st.integers(4, 40))
@@ -29,13 +31,13 @@ def test_onecycle_is_torchs(rate: float, pct_start: float, epochs: int, steps: i
         ours = pace(train, steps, step)
         group = optimiser.param_groups[0]
         assert ours.lr == pytest.approx(group["lr"], rel=1e-9)
-        assert ours.beta1 == pytest.approx(group["betas"][0], rel=1e-9)
+        assert ours.momentum == pytest.approx(group["betas"][0], rel=1e-9)
         if step + 1 < epochs * steps:
             optimiser.step()
             scheduler.step()
 
 
-@pytest.mark.parametrize("schedule", ["onecycle", "cosine", "type1"])
+@pytest.mark.parametrize("schedule", ["onecycle", *NOT_CYCLED])
 @given(rate=rates, epochs=epoch_counts, steps=step_counts, pct_start=st.floats(0.01, 0.99))
 def test_every_step_has_a_rate_up_to_the_configured_one(
     schedule: str, rate: float, epochs: int, steps: int, pct_start: float
@@ -48,7 +50,7 @@ def test_every_step_has_a_rate_up_to_the_configured_one(
     )
     paces = [pace(train, steps, step) for step in range(epochs * steps)]
     assert all(0.0 < each.lr <= rate * (1 + 1e-12) for each in paces)
-    assert all(0.8 < each.beta1 < 1.0 for each in paces)
+    assert all(0.8 < each.momentum < 1.0 for each in paces)
     assert pace(train, steps, epochs * steps + 3) == paces[-1]
 
 
@@ -63,8 +65,57 @@ def test_cosine_falls_over_the_whole_run_from_the_configured_rate(
     assert lrs[-1] >= COSINE_FLOOR
 
 
-def test_type1_halves_with_every_epoch_from_the_configured_rate() -> None:
-    train = TrainSection(learning_rate=0.01, epochs=3, schedule="type1")
-    assert [pace(train, 5, step) for step in (0, 4, 5, 9, 10)] == [
-        Pace(0.01), Pace(0.01), Pace(0.005), Pace(0.005), Pace(0.0025),
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("schedule", "shares"),
+    [
+        ("type1", [1, 1, 0.5, 0.25, 0.125, 0.0625]),
+        ("type2", [1, 1, 0.5, 0.5, 0.1, 0.1, 0.05, 0.05, 0.01, 0.01, 0.005, 0.005, 0.005]),
+        ("type3", [1, 1, 1, 1, 0.9, 0.81, 0.729]),
+        ("constant", [1, 1, 1]),
+    ],
+)
+def test_the_rate_of_an_epoch_is_a_share_of_the_configured_one(
+    schedule: str, shares: list[float]
+) -> None:
+    train = TrainSection(
+        learning_rate=0.01,
+        epochs=len(shares),
+        schedule=schedule,  # type: ignore[arg-type]
+    )
+    for epoch, share in enumerate(shares):
+        for step in (5 * epoch, 5 * epoch + 4):
+            assert pace(train, 5, step) == Pace(pytest.approx(0.01 * share))
+
+
+def test_type2_is_the_published_table_at_the_published_rate() -> None:
+    train = TrainSection(learning_rate=1e-4, epochs=30, schedule="type2")
+    published = {2: 5e-5, 4: 1e-5, 6: 5e-6, 8: 1e-6, 10: 5e-7, 15: 1e-7, 20: 5e-8}
+    for after, rate in published.items():
+        assert pace(train, 3, 3 * after).lr == pytest.approx(rate)
+    assert pace(train, 3, 89).lr == pytest.approx(5e-8)
+
+
+@pytest.mark.parametrize("schedule", NOT_CYCLED)
+@given(epochs=epoch_counts, steps=step_counts, data=st.data())
+def test_a_warm_up_rises_in_equal_parts_up_to_the_schedule(
+    schedule: str, epochs: int, steps: int, data: st.DataObject
+) -> None:
+    warmup = data.draw(st.integers(0, epochs * steps - 1))
+    warm = TrainSection(
+        epochs=epochs,
+        schedule=schedule,  # type: ignore[arg-type]
+        warmup_steps=warmup,
+    )
+    cold = msgspec.structs.replace(warm, warmup_steps=0)
+    rates = [pace(warm, steps, step).lr for step in range(epochs * steps)]
+    unwarmed = [pace(cold, steps, step).lr for step in range(epochs * steps)]
+    if schedule == "cosine":
+        assert rates[warmup] == pytest.approx(warm.learning_rate)
+        assert all(later < earlier for earlier, later in pairwise(rates[warmup:]))
+        full = [warm.learning_rate] * warmup
+    else:
+        assert rates[warmup:] == unwarmed[warmup:]
+        full = unwarmed[:warmup]
+    for step, rate in enumerate(full):
+        assert rates[step] == pytest.approx(rate * (step + 1) / (warmup + 1))
+        assert rates[step] < rate

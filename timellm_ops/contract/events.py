@@ -15,11 +15,15 @@ from msgspec import Struct
 from timellm_ops.contract.control import Desired
 from timellm_ops.contract.telemetry import GpuSample
 
-CheckpointKind = Literal["best", "last"]
+CheckpointKind = Literal["best", "last", "step"]
+"""`best`: the weights of the best epoch so far; `last`: all that is needed to go on; `step`: a
+`last` that is kept under the number of its step."""
 Split = Literal["vali", "test"]
 Action = Literal["pause", "resume", "pace", "stop", "alert"]
 Outcome = Literal["finished", "stopped", "failed", "stopped_for_hardware", "refused"]
 AlertLevel = Literal["info", "warning", "error"]
+LossName = Literal["mse", "mae", "huber"]
+TestCadence = Literal["each_epoch", "end", "never"]
 
 
 class BaseEvent(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -75,6 +79,12 @@ class TrainingStarted(BaseEvent, frozen=True, kw_only=True):
     """Epoch, counted from 1, in which training begins or goes on."""
     start_iteration: int = 0
     """Steps of that epoch which are already done."""
+    loss: LossName = "mse"
+    """What `Progress.loss` is, which training makes small."""
+    test: TestCadence = "each_epoch"
+    """When the test windows are evaluated."""
+    min_delta: float = 0.0
+    """How much lower a validation loss must be to count as better."""
 
 
 class Adopted(BaseEvent, frozen=True, kw_only=True):
@@ -143,10 +153,15 @@ class EvaluationProgress(BaseEvent, frozen=True, kw_only=True):
 
 
 class EpochEnded(BaseEvent, frozen=True, kw_only=True):
-    """An epoch's results. `train_mse` is the mean over its steps, the others over all windows."""
+    """An epoch's results. Those of training are means over its steps, the others over all windows.
+
+    Where the test windows were not evaluated, there are no numbers of them.
+    """
 
     epoch: int
     train_mse: float
+    train_loss: float | None = None
+    """The loss that training makes small, where it is another one than the MSE."""
     vali_mse: float
     test_mse: float | None = None
     test_mae: float | None = None
@@ -181,6 +196,15 @@ class TestEvaluated(BaseEvent, frozen=True, kw_only=True):
     windows: int
     epoch: int | None = None
     """The epoch that the weights come from."""
+
+
+class TrainingFinished(BaseEvent, frozen=True, kw_only=True):
+    """The engine has done all that it was to do, the final test included where one was wanted."""
+
+    epoch: int
+    """The last one that was trained."""
+    best_epoch: int | None = None
+    """The one that the best weights come from."""
 
 
 # --- checkpoints ---------------------------------------------------------------------------------
@@ -307,6 +331,7 @@ Event: TypeAlias = (
     | LearningRateChanged
     | EarlyStopping
     | TestEvaluated
+    | TrainingFinished
     | CheckpointWriting
     | CheckpointSaved
     | CheckpointFailed

@@ -92,6 +92,8 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             )
         case ev.TestEvaluated():
             return _replace(state, final_mse=event.mse, final_mae=event.mae, evaluation=None)
+        case ev.TrainingFinished():
+            return _replace(state, evaluation=None)
         case ev.CheckpointWriting():
             return _checkpoint_writing(state, event)
         case ev.CheckpointSaved():
@@ -170,6 +172,9 @@ def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
         backbone=event.backbone,
         device=event.device,
         patience=event.patience,
+        loss_name=event.loss,
+        test=event.test,
+        min_delta=event.min_delta,
         epoch=event.start_epoch,
         iteration=event.start_iteration,
     )
@@ -247,7 +252,7 @@ def _epoch_ended(state: RunState, event: ev.EpochEnded) -> RunState:
     )
     kept = tuple(r for r in state.rows if r.epoch != event.epoch)
     rows = tuple(sorted((*kept, row), key=lambda r: r.epoch))
-    best = min(rows, key=lambda r: (math.isnan(r.vali_mse), r.vali_mse))
+    best = _best_of(rows, state.min_delta)
     return _replace(
         state,
         rows=rows,
@@ -257,6 +262,17 @@ def _epoch_ended(state: RunState, event: ev.EpochEnded) -> RunState:
         best_vali_mse=best.vali_mse,
         evaluation=None,
     )
+
+
+def _best_of(rows: tuple[EpochRow, ...], min_delta: float) -> EpochRow:
+    """The epoch whose weights are the best, as training decides it: from the first one on, each
+    that is better than the best so far by `min_delta`. One that is no number is never better."""
+    best = rows[0]
+    for row in rows[1:]:
+        lower = row.vali_mse < best.vali_mse and best.vali_mse - row.vali_mse >= min_delta
+        if lower or (math.isnan(best.vali_mse) and not math.isnan(row.vali_mse)):
+            best = row
+    return best
 
 
 def _checkpoint_writing(state: RunState, event: ev.CheckpointWriting) -> RunState:
@@ -286,8 +302,15 @@ def _checkpoint_saved(state: RunState, event: ev.CheckpointSaved) -> RunState:
         t=event.t,
         step=step,
     )
-    if event.kind == "last":
-        return _replace(state, writing=None, last=saved)
+    match event.kind:
+        case "last":
+            return _replace(state, writing=None, last=saved)
+        case "step":  # the same position as the `last` that was saved just before it
+            return _replace(state, writing=None)
+        case "best":
+            pass
+        case _:
+            assert_never(event.kind)
     rows = tuple(_replace(r, saved=r.saved or r.epoch == epoch) for r in state.rows)
     return _replace(state, writing=None, best=saved, rows=rows)
 

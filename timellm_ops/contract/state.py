@@ -11,7 +11,14 @@ from msgspec import Struct
 
 from timellm_ops.contract.commands import StopMode
 from timellm_ops.contract.control import Desired
-from timellm_ops.contract.events import AlertLevel, CheckpointKind, Outcome, Split
+from timellm_ops.contract.events import (
+    AlertLevel,
+    CheckpointKind,
+    LossName,
+    Outcome,
+    Split,
+    TestCadence,
+)
 from timellm_ops.contract.telemetry import GpuSample
 
 Phase = Literal[
@@ -122,6 +129,10 @@ class RunState(Struct, frozen=True, kw_only=True):
     backbone: str = ""
     device: str = ""
     patience: int | None = None
+    loss_name: LossName = "mse"
+    """What `loss` is."""
+    test: TestCadence = "each_epoch"
+    min_delta: float = 0.0
 
     epoch: int = 0
     iteration: int = 0

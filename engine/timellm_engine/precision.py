@@ -1,0 +1,28 @@
+"""In which precision a model computes, which is not the one that its weights are held in."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, assert_never
+
+import torch
+
+Precision = Literal["fp32", "bf16"]
+
+
+def computing_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Within it, `bf16` makes matrix products and convolutions in bfloat16.
+
+    Norms and softmax are computed in float32 within them (torch's autocast), and gradients come
+    out in the type of the weights. `fp32` leaves everything as it is.
+    """
+    match precision:
+        case "fp32":
+            return nullcontext()
+        case "bf16":
+            return torch.autocast(device.type, dtype=torch.bfloat16)
+        case _:
+            assert_never(precision)
+
+
+def computing_as_held(device: torch.device) -> AbstractContextManager[object]:
+    """Within it, everything is computed in the type that it is held in."""
+    return torch.autocast(device.type, enabled=False)
