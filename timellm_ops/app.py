@@ -154,7 +154,11 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
                     else:
                         living.resume()
             case "start" | "resume":
-                if living is None and not _launch(supervisor, config, order, engine):
+                supervisor.drain()
+                if living is None and supervisor.supervision.memory.all_done:
+                    # Its last engine has done everything, and nobody was there to write it down.
+                    supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=None))
+                elif living is None and not _launch(supervisor, config, order, engine):
                     return 3
             case _:
                 assert_never(order.mode)
@@ -227,7 +231,6 @@ def _launch(
 ) -> bool:
     """Begin or resume the run with a new engine; whether there is one now."""
     around, foreign = supervisor.around, bool(config.foreign.command)
-    supervisor.drain()
     supervisor.note(
         ev.RunStarted(
             run_id=around.layout.run_id,

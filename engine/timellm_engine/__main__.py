@@ -21,7 +21,6 @@ from timellm_engine.errors import (
     EngineError,
     InputError,
     Kind,
-    PreflightError,
     one_line,
 )
 from timellm_ops.contract import events as ev
@@ -78,15 +77,9 @@ def _train(
     config: Config, layout: RunLayout, signals: Signals, emitter: Emitter, *, resume: bool
 ) -> None:
     """Only now is torch loaded: a config that is wrong is told at once."""
-    from timellm_engine.backbone import BackboneError, BackboneUnreachableError
     from timellm_engine.session import run_session
 
-    try:
-        run_session(config, layout, emitter, signals, resume=resume)
-    except BackboneUnreachableError as error:
-        raise PreflightError(str(error)) from error
-    except BackboneError as error:
-        raise InputError(error.key, error.found, error.expected) from error
+    run_session(config, layout, emitter, signals, resume=resume)
 
 
 def read_config(layout: RunLayout) -> Config:

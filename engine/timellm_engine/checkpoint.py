@@ -1,17 +1,14 @@
 """Checkpoints as folders that are whole or not there, whatever happens while they are written.
 
-`checkpoints/best` and `checkpoints/last` each hold safetensors files, `state.json`, and a
-`manifest.json` with the size and SHA-256 of every other file, written last. A new one is written
-aside and renamed into place; the one before it stays as `.previous-…` until the next is begun, so
-a valid one exists at every instant, and there is one to go back to when a disk has altered the
-newest. Nothing is ever unpickled.
+`checkpoints/best`, `checkpoints/last` and `checkpoints/step-N` each hold safetensors files,
+`state.json`, and a `manifest.json` with the size and SHA-256 of every other file, written last. A
+new one is written aside and renamed into place; of `best` and `last` the one before stays as
+`.previous-…` until the next is begun, so a valid one exists at every instant, and there is one to
+go back to when a disk has altered the newest. Nothing is ever unpickled.
 """
 
 import contextlib
-import hashlib
-import os
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +20,36 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from timellm_engine.durable import (
+    FileEntry,
+    aside_of,
+    described,
+    discard,
+    put_in_place,
+    sync,
+    synced,
+    why_not_written,
+)
 from timellm_engine.errors import one_line
 from timellm_ops.contract.events import CheckpointKind
 
 FORMAT = 1
-_BLOCK = 1 << 20
 _STATE, _MANIFEST = "state.json", "manifest.json"
+_STEP = "step-"
+
+
+def step_name(step: int) -> str:
+    """The name of the checkpoint that is kept of this step of the whole run."""
+    return f"{_STEP}{step}"
+
+
+def kind_of(name: str) -> CheckpointKind:
+    """What kind of checkpoint has this name. Raises `ValueError` for a name that none has."""
+    if name in ("best", "last"):
+        return "best" if name == "best" else "last"
+    if name.startswith(_STEP) and name[len(_STEP) :].isdecimal():
+        return "step"
+    raise ValueError(f"{name!r} is no checkpoint's name")
 
 
 class CheckpointError(Exception):
@@ -59,13 +80,6 @@ class Saved(Struct, frozen=True, kw_only=True):
     """Of the manifest, which has those of all files."""
 
 
-class FileEntry(Struct, frozen=True, kw_only=True):
-    """One file of a checkpoint."""
-
-    bytes: int
-    sha256: str
-
-
 class Manifest(Struct, frozen=True, kw_only=True):
     """The whole of a checkpoint's `manifest.json`."""
 
@@ -82,19 +96,29 @@ class Found(Struct, frozen=True, kw_only=True):
 
     contents: Contents | None
     """`None`: there is no checkpoint that can be used."""
+    saved: Saved | None = None
+    """Where it lies, if there is one."""
     problems: tuple[str, ...] = ()
     """Each checkpoint that was set aside, and why."""
 
 
 class Storage(Protocol):
-    """Where checkpoints are kept."""
+    """Where checkpoints are kept, by name: `best`, `last`, and `step-N`."""
 
-    def save(self, kind: CheckpointKind, contents: Contents) -> Saved:
-        """Make `contents` the durable checkpoint of this kind. Raises `CheckpointError`."""
+    def save(self, name: str, contents: Contents) -> Saved:
+        """Make `contents` the durable checkpoint of this name. Raises `CheckpointError`."""
         ...
 
-    def load(self, kind: CheckpointKind) -> Found:
-        """The newest checkpoint of this kind that is whole."""
+    def load(self, name: str) -> Found:
+        """The newest checkpoint of this name that is whole."""
+        ...
+
+    def steps(self) -> list[int]:
+        """Of which steps there is a `step-N`, in order."""
+        ...
+
+    def keep(self, count: int) -> None:
+        """Remove each `step-N` but the newest `count`. Never raises."""
         ...
 
 
@@ -104,66 +128,97 @@ class FolderStorage:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def save(self, kind: CheckpointKind, contents: Contents) -> Saved:
+    def save(self, name: str, contents: Contents) -> Saved:
         """Write aside, sync, and rename into place. Raises `CheckpointError`; nothing is left."""
-        final, previous = self._root / kind, self._previous(kind)
-        aside = self._root / f".tmp-{kind}-{secrets.token_hex(4)}"
+        kind, final, previous = kind_of(name), self._root / name, self._previous(name)
+        aside = aside_of(final)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             if final.exists():
-                _remove(previous)  # one of this kind is in place: makes room for the new one
+                discard(previous)  # one of this name is in place: makes room for the new one
             aside.mkdir()
             size, digest = _write_folder(aside, kind, contents)
-            if final.exists():
-                final.rename(previous)
-            aside.rename(final)
-            _sync(self._root)
+            put_in_place(aside, final, previous)
+            if kind == "step":
+                discard(previous)
         except (OSError, SafetensorError) as error:
             with contextlib.suppress(OSError):
-                _remove(aside)
+                discard(aside)
             with contextlib.suppress(OSError):
-                self._put_back(kind)
-            raise CheckpointError(_reason(error)) from error
+                self._put_back(name)
+            raise CheckpointError(why_not_written(error, self._root, _size(contents))) from error
         return Saved(path=final, bytes=size, sha256=digest)
 
-    def load(self, kind: CheckpointKind) -> Found:
-        """The newest one of this kind that is whole; torn or altered ones are set aside.
+    def load(self, name: str) -> Found:
+        """The newest one of this name that is whole; torn or altered ones are set aside.
 
         Raises `OSError` for a folder that cannot be read at all.
         """
         problems: list[str] = []
-        for folder in (self._root / kind, self._previous(kind)):
+        for folder in (self._root / name, self._previous(name)):
             if not folder.is_dir():
                 continue
             try:
-                contents = _read_folder(folder)
+                contents = read_folder(folder)
             except (OSError, ValueError, SafetensorError) as error:
-                broken = self._root / f"broken-{kind}-{secrets.token_hex(4)}"
+                broken = self._root / f"broken-{name}-{secrets.token_hex(4)}"
                 folder.rename(broken)
                 problems.append(
                     f"the checkpoint {folder} is damaged ({one_line(error)}); "
                     f"it was set aside as {broken.name}"
                 )
                 continue
-            self._put_back(kind)
-            return Found(contents=contents, problems=tuple(problems))
+            self._put_back(name)
+            saved = _as_saved(self._root / name)
+            return Found(contents=contents, saved=saved, problems=tuple(problems))
         return Found(contents=None, problems=tuple(problems))
+
+    def steps(self) -> list[int]:
+        """Of which steps there is a `step-N`, in order."""
+        return sorted(int(path.name[len(_STEP) :]) for path in self._step_folders())
+
+    def keep(self, count: int) -> None:
+        """Remove each `step-N` but the newest `count`; what cannot be removed stays."""
+        steps = self.steps()
+        for step in steps[: max(0, len(steps) - count)]:
+            with contextlib.suppress(OSError):
+                discard(self._root / step_name(step))
 
     def clean(self) -> None:
         """Remove what writers that were killed have left behind."""
         for folder in self._root.glob(".tmp-*"):
             with contextlib.suppress(OSError):
-                _remove(folder)
+                discard(folder)
+        for folder in self._root.glob(f".previous-{_STEP}*"):
+            with contextlib.suppress(OSError):
+                self._put_back(folder.name.removeprefix(".previous-"))
+                discard(folder)
 
-    def _previous(self, kind: CheckpointKind) -> Path:
-        return self._root / f".previous-{kind}"
+    def _step_folders(self) -> list[Path]:
+        found = self._root.glob(f"{_STEP}*")
+        return [path for path in found if path.name[len(_STEP) :].isdecimal() and path.is_dir()]
 
-    def _put_back(self, kind: CheckpointKind) -> None:
+    def _previous(self, name: str) -> Path:
+        return self._root / f".previous-{name}"
+
+    def _put_back(self, name: str) -> None:
         """Where only the one before is left, it is the newest again."""
-        final, previous = self._root / kind, self._previous(kind)
+        final, previous = self._root / name, self._previous(name)
         if previous.is_dir() and not final.exists():
             previous.rename(final)
-            _sync(self._root)
+            sync(self._root)
+
+
+def _as_saved(folder: Path) -> Saved:
+    """What `save` said of a checkpoint that is there."""
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return Saved(path=folder, bytes=size, sha256=described(folder / _MANIFEST).sha256)
+
+
+def _size(contents: Contents) -> int:
+    """About how many bytes it takes on a disk."""
+    tensors = (tensor for group in contents.tensors.values() for tensor in group.values())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) + len(contents.state)
 
 
 def _write_folder(folder: Path, kind: CheckpointKind, contents: Contents) -> tuple[int, str]:
@@ -172,9 +227,9 @@ def _write_folder(folder: Path, kind: CheckpointKind, contents: Contents) -> tup
     for name, tensors in contents.tensors.items():
         path = folder / f"{name}.safetensors"
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
-        files[path.name] = _synced(path)
+        files[path.name] = synced(path)
     (folder / _STATE).write_bytes(contents.state)
-    files[_STATE] = _synced(folder / _STATE)
+    files[_STATE] = synced(folder / _STATE)
     manifest = Manifest(
         format=FORMAT,
         kind=kind,
@@ -185,12 +240,12 @@ def _write_folder(folder: Path, kind: CheckpointKind, contents: Contents) -> tup
     )
     encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
     (folder / _MANIFEST).write_bytes(encoded)
-    entry = _synced(folder / _MANIFEST)
-    _sync(folder)
+    entry = synced(folder / _MANIFEST)
+    sync(folder)
     return entry.bytes + sum(file.bytes for file in files.values()), entry.sha256
 
 
-def _read_folder(folder: Path) -> Contents:
+def read_folder(folder: Path) -> Contents:
     """A checkpoint, every file checked. Raises `ValueError`, `OSError` or `SafetensorError`."""
     try:
         manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
@@ -205,7 +260,7 @@ def _read_folder(folder: Path) -> Contents:
             raise ValueError(f"{_MANIFEST} names a file outside of its folder")
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing")
-        if _described(folder / name) != entry:
+        if described(folder / name) != entry:
             raise ValueError(f"{name} is not what {_MANIFEST} says")
     return Contents(
         epoch=manifest.epoch,
@@ -218,39 +273,3 @@ def _read_folder(folder: Path) -> Contents:
         state=(folder / _STATE).read_bytes() if _STATE in manifest.files else b"{}",
         digests=manifest.digests,
     )
-
-
-def _described(path: Path) -> FileEntry:
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-    return FileEntry(bytes=size, sha256=digest.hexdigest())
-
-
-def _synced(path: Path) -> FileEntry:
-    entry = _described(path)
-    _sync(path)
-    return entry
-
-
-def _sync(path: Path) -> None:
-    """Wait until the disk has a file, or a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror or error}{where}"
-    return one_line(error)

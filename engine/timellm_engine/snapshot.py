@@ -13,11 +13,11 @@ from torch import Tensor
 from timellm_engine.checkpoint import Contents
 from timellm_engine.errors import InputError
 from timellm_engine.model import TimeLLM
-from timellm_ops.contract.config import Config
+from timellm_ops.contract.config import Config, DataSection
 
 _NO_PART_OF_THE_RESULT = {
     "run.name", "data.path", "backbone.source", "train.eval_batch_size", "train.log_every",
-    "train.device", "train.threads",
+    "train.device", "train.threads", "train.test", "run.deterministic",
 }  # fmt: skip
 _SECTIONS = ("run", "data", "model", "backbone", "prompt", "train")
 
@@ -34,12 +34,16 @@ class Position(Struct, frozen=True, kw_only=True):
     """No epoch will follow; only the final test may be left."""
     loss_sum: float = 0.0
     """Of the steps that are done in this epoch."""
+    mse_sum: float = 0.0
+    """The same of their MSE, which is the loss unless the config has another one."""
     train_seconds: float = 0.0
     """Time spent on them."""
     evaluation_seconds: float | None = None
     """What the latest evaluation of an epoch took."""
     best_epoch: int | None = None
     best_vali_mse: float | None = None
+    best_test: tuple[float, float] | None = None
+    """MSE and MAE over the test windows with the best weights, where they are known already."""
     early_counter: int = 0
     """Epochs since the best one."""
 
@@ -82,6 +86,10 @@ def identity(config: Config, data_digest: str, backbone_digest: str) -> Identity
     return Identity(settings=settings, data_digest=data_digest, backbone_digest=backbone_digest)
 
 
+_DEFAULTS = identity(Config(data=DataSection(dataset="synthetic")), "", "").settings
+"""Of every key that has a part in the result."""
+
+
 def weights_snapshot(model: TimeLLM, position: Position, belongs: Identity) -> Contents:
     """The trainable weights and the position: what `best` holds."""
     state = _State(position=position, settings=dict(belongs.settings))
@@ -95,7 +103,7 @@ def weights_snapshot(model: TimeLLM, position: Position, belongs: Identity) -> C
 
 
 def full_snapshot(
-    model: TimeLLM, optimiser: torch.optim.Adam, position: Position, belongs: Identity
+    model: TimeLLM, optimiser: torch.optim.Optimizer, position: Position, belongs: Identity
 ) -> Contents:
     """All that is needed to go on exactly: what `last` holds."""
     contents = weights_snapshot(model, position, belongs)
@@ -112,27 +120,41 @@ def full_snapshot(
     )
 
 
-def check_belongs(contents: Contents, belongs: Identity) -> None:
-    """Raise `InputError`, naming the difference, for a checkpoint of another training."""
-    if dict(contents.digests) == belongs.digests:
-        return
-    before = msgspec.json.decode(contents.state, type=_State).settings
-    for key in sorted(before.keys() | belongs.settings.keys()):
-        if before.get(key) != belongs.settings.get(key):
-            raise InputError(
-                key,
-                _show(belongs.settings.get(key)),
-                f"{_show(before.get(key))}, with which the checkpoint was made",
-            )
+def check_belongs(contents: Contents, belongs: Identity, config_file: str = "") -> None:
+    """Raise `InputError`, naming every difference, for a checkpoint of another training.
+
+    `config_file` is where the settings can be put back. A key that was not known yet when the
+    checkpoint was made counts as left at its default.
+    """
+    before = {**_DEFAULTS, **msgspec.json.decode(contents.state, type=_State).settings}
+    now = belongs.settings
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    if keys:
+        first, *others = keys
+        also = ", ".join(
+            f"{key} {_show(now.get(key))} ({_show(before.get(key))})" for key in others
+        )
+        raise InputError(
+            first,
+            _show(now.get(first)),
+            f"{_show(before.get(first))}, with which the checkpoint was made"
+            + (f"; also different: {also}" if also else "")
+            + f"; put {'that' if not also else 'those'} back{_in_file(config_file)}, or start a "
+            "new run",
+        )
     for what, key in (("data", "data.path"), ("backbone", "backbone.source")):
-        made, now = contents.digests.get(what, ""), belongs.digests[what]
-        if made != now:
+        made, found = contents.digests.get(what, ""), belongs.digests[what]
+        if made != found:
             raise InputError(
                 key,
-                f"another {what} (sha256 {now[:12]}…)",
-                f"the one with which the checkpoint was made (sha256 {made[:12]}…)",
+                f"another {what} (sha256 {found[:12]}…)",
+                f"the one with which the checkpoint was made (sha256 {made[:12]}…); put that "
+                f"back, name its place{_in_file(config_file)}, or start a new run",
             )
-    raise InputError("the checkpoint", "other settings", "those of this run")
+
+
+def _in_file(config_file: str) -> str:
+    return f" in {config_file}" if config_file else ""
 
 
 def _show(value: object) -> str:
@@ -144,7 +166,7 @@ def position_of(contents: Contents) -> Position:
     return msgspec.json.decode(contents.state, type=_State).position
 
 
-def restore(contents: Contents, model: TimeLLM, optimiser: torch.optim.Adam) -> Position:
+def restore(contents: Contents, model: TimeLLM, optimiser: torch.optim.Optimizer) -> Position:
     """Put a full snapshot back into model, optimiser and random generators."""
     model.load_trainable_state(contents.tensors["weights"])
     _restore_optimiser(contents.tensors["optimiser"], model, optimiser)
@@ -160,8 +182,8 @@ def _device(model: TimeLLM) -> torch.device:
     return next(model.parameters()).device
 
 
-def _optimiser_tensors(model: TimeLLM, optimiser: torch.optim.Adam) -> dict[str, Tensor]:
-    """Adam's moments and counts, each as `KIND/PARAMETER`; empty before the first step."""
+def _optimiser_tensors(model: TimeLLM, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Moments and counts, each as `KIND/PARAMETER`; empty before the first step."""
     return {
         f"{kind}/{name}": tensor
         for name, parameter in _trainable(model).items()
@@ -170,11 +192,11 @@ def _optimiser_tensors(model: TimeLLM, optimiser: torch.optim.Adam) -> dict[str,
 
 
 def _restore_optimiser(
-    tensors: Mapping[str, Tensor], model: TimeLLM, optimiser: torch.optim.Adam
+    tensors: Mapping[str, Tensor], model: TimeLLM, optimiser: torch.optim.Optimizer
 ) -> None:
     for name, parameter in _trainable(model).items():
         found = {
-            kind: tensor if kind == "step" else tensor.to(parameter.device)
+            kind: tensor.to(parameter.device)
             for key, tensor in tensors.items()
             for kind, _, whose in [key.partition("/")]
             if whose == name

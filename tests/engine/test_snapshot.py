@@ -103,10 +103,32 @@ def test_other_data_and_another_backbone_are_named(job: Job) -> None:
             check_belongs(taken, identity(config(), *digests))
 
 
+def test_every_difference_is_named_and_where_to_put_it_back(job: Job) -> None:
+    taken = weights_snapshot(job.model, Position(), belongs())
+    with pytest.raises(InputError) as caught:
+        check_belongs(taken, belongs(train__batch_size=8, run__seed=7, data__percent=50), "c.toml")
+    assert str(caught.value) == (
+        "data.percent: found 50; expected 100, with which the checkpoint was made; also different: "
+        "run.seed 7 (2021), train.batch_size 8 (16); put those back in c.toml, or start a new run"
+    )
+
+
+def test_a_key_that_is_newer_than_the_checkpoint_counts_as_left_at_its_default(job: Job) -> None:
+    def without_it(found: Identity) -> Identity:
+        settings = {key: value for key, value in found.settings.items() if key != "train.clip_norm"}
+        return Identity(settings=settings, data_digest="d" * 64, backbone_digest="b" * 64)
+
+    older = weights_snapshot(job.model, Position(), without_it(belongs()))
+    check_belongs(older, belongs())
+    with pytest.raises(InputError, match=r"train.clip_norm: found 0.5; expected nothing"):
+        check_belongs(older, belongs(train__clip_norm=0.5))
+
+
 def test_what_has_no_part_in_the_result_may_change() -> None:
     free = {
         "run__name": "other", "train__log_every": 7, "train__threads": 2, "train__device": "cpu",
-        "train__eval_batch_size": 3, "checkpoint__every_minutes": 1.0, "gpu__probe": "simulated",
+        "train__eval_batch_size": 3, "train__test": "never", "run__deterministic": False,
+        "checkpoint__every_minutes": 1.0, "gpu__probe": "simulated",
     }  # fmt: skip
     assert belongs(**free).digests == belongs().digests
 
@@ -121,5 +143,5 @@ def test_every_key_of_the_config_is_either_compared_or_known_to_be_free() -> Non
     }
     assert every - compared == {
         "run.name", "data.path", "backbone.source", "train.eval_batch_size", "train.log_every",
-        "train.device", "train.threads",
+        "train.device", "train.threads", "train.test", "run.deterministic",
     }  # fmt: skip

@@ -45,7 +45,8 @@ def test_a_stop_for_the_hardware_counts_from_when_the_hardware_asked() -> None:
 
 
 def test_an_end_of_training_and_a_failure_are_remembered() -> None:
-    assert after(STARTED, ev.TestEvaluated(mse=1.0, mae=1.0, windows=1)).tested
+    assert after(STARTED, ev.TestEvaluated(mse=1.0, mae=1.0, windows=1)).finished
+    assert after(STARTED, ev.TrainingFinished(epoch=1)).finished
     assert after(STARTED, ev.EngineFailed(message="x", kind="input")).failed == "input"
 
 

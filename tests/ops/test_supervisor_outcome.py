@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import STOP_MODES, StopMode
 from timellm_ops.contract.state import RunState, SavedCheckpoint
-from timellm_ops.supervisor.memory import Memory
+from timellm_ops.supervisor.memory import Memory, remember
 from timellm_ops.supervisor.outcome import Evidence, conclude, how
 
 LAST = SavedCheckpoint(kind="last", path="p", bytes=1, epoch=1, iteration=40, step=40)
@@ -50,12 +50,17 @@ def verdict(
 
 @pytest.mark.parametrize("code", [0, None])
 def test_training_that_came_to_its_final_test_is_finished(code: int | None) -> None:
-    found = verdict(own(final_mse=0.3712), Memory(tested=True), code=code)
+    found = verdict(own(final_mse=0.3712), Memory(finished=True), code=code)
     assert found == ("finished", 0, "training finished; test MSE 0.3712")
 
 
+def test_training_without_a_test_is_finished_by_its_own_word() -> None:
+    memory = remember(Memory(), own(), ev.TrainingFinished(epoch=3, best_epoch=2))
+    assert verdict(own(), memory, code=0) == ("finished", 0, "training finished")
+
+
 def test_even_if_it_was_about_to_be_stopped() -> None:
-    assert verdict(own(stop="checkpoint"), Memory(tested=True), code=0)[0] == "finished"
+    assert verdict(own(stop="checkpoint"), Memory(finished=True), code=0)[0] == "finished"
 
 
 def test_a_stop_with_its_checkpoint_on_disk_says_where_and_how_to_go_on() -> None:
@@ -110,10 +115,12 @@ def test_an_exit_that_nobody_saw_is_believed_if_the_engine_had_said_goodbye() ->
         assert "run --resume" in reason
 
 
-@pytest.mark.parametrize(
-    "memory", [Memory(tested=True), Memory(stop_acknowledged=True, saved_since_stop=True)]
-)
-def test_an_engine_that_was_killed_at_the_last_moment_has_failed(memory: Memory) -> None:
+def test_an_engine_that_was_killed_when_all_was_done_has_finished() -> None:
+    assert verdict(own(final_mse=0.3712), Memory(finished=True), by_signal=9)[0] == "finished"
+
+
+def test_an_engine_that_was_killed_at_the_last_moment_of_a_stop_has_failed() -> None:
+    memory = Memory(stop_acknowledged=True, saved_since_stop=True)
     outcome, code, reason = verdict(own(last=LAST), memory, ON_DISK, by_signal=9)
     assert (outcome, code) == ("failed", 4)
     assert "SIGKILL" in reason
@@ -160,7 +167,7 @@ def test_engines_that_failed(
 
 
 def test_an_engine_that_said_it_failed_is_believed_whatever_its_exit_code() -> None:
-    failed = Memory(failed="training", tested=True)
+    failed = Memory(failed="training", finished=True)
     outcome, code, reason = verdict(
         own(last=LAST, failure="the loss is NaN"), failed, ON_DISK, code=0
     )
@@ -293,7 +300,7 @@ def test_how_an_engine_left_is_told_in_words() -> None:
     ),
     memory=st.builds(
         Memory,
-        tested=st.booleans(),
+        finished=st.booleans(),
         failed=st.none() | st.sampled_from(["input", "preflight", "training"]),
         stop_acknowledged=st.booleans(),
         saved_since_stop=st.booleans(),

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from timellm_ops.app import Order, SupervisorFailed, start_supervisor
 from timellm_ops.cli.errors import UsageError
-from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
+from timellm_ops.cli.options import Ascii, Json, Lang, Overrides, Plain, RunRef, Style, style_of
 from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.cli.watching import listen, watch
 from timellm_ops.client import RunClient
@@ -36,12 +36,7 @@ def run(
         Path | None, Parameter(help="A TOML file, such as configs/etth1.toml.")
     ] = None,
     *,
-    overrides: Annotated[
-        tuple[str, ...],
-        Parameter(
-            name="--set", negative="", help="Change one key: --set train.epochs=3. May be repeated."
-        ),
-    ] = (),
+    overrides: Overrides = (),
     gpu: Annotated[
         Literal["auto", "nvml", "simulated", "none"] | None,
         Parameter(help="Where telemetry comes from; short for --set gpu.probe=..."),
@@ -132,7 +127,7 @@ def attach(
 
 def _start(store: RunStore, config: Config, style: Style, source: str) -> int:
     now = datetime.now(UTC)
-    found = _checked(config, store, source)
+    found = checked(config, store, source)
     manifest = collect_manifest(
         now=now,
         command_line=sys.argv,
@@ -147,6 +142,11 @@ def _start(store: RunStore, config: Config, style: Style, source: str) -> int:
 def _resume(store: RunStore, reference: str, style: Style) -> int:
     layout = store.resolve(reference)
     state, config = state_of(layout), load_config(layout)
+    if state.engine == "imported" and state.best is not None:
+        raise UsageError(
+            f"{layout.run_id} holds imported weights, without the optimiser that training would "
+            f"need: evaluate them (timellm-ops evaluate {layout.run_id}), or train a new run"
+        )
     if config.foreign.command or state.engine != "timellm":
         raise UsageError(
             f"{layout.run_id} was not trained by our engine, which alone can resume exactly; "
@@ -161,10 +161,10 @@ def _resume(store: RunStore, reference: str, style: Style) -> int:
         raise UsageError(f"{layout.run_id} is running: timellm-ops attach {layout.run_id}")
     # The stored gpu.index is the machine's own number already.
     env = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
-    return _go(layout, "resume", _checked(config, store, str(layout.config), env), style)
+    return _go(layout, "resume", checked(config, store, str(layout.config), env), style)
 
 
-def _checked(
+def checked(
     config: Config, store: RunStore, source: str, env: Mapping[str, str] = os.environ
 ) -> Preflight:
     """Raises `ConfigError` for what is wrong anywhere, `PreflightError` for what is not here."""

@@ -77,8 +77,13 @@ class RunLayout(Struct, frozen=True):
 
     @property
     def checkpoints(self) -> Path:
-        """`best/`, `last/` and what is being written beside them."""
+        """`best/`, `last/`, `step-N/` and what is being written beside them."""
         return self.root / "checkpoints"
+
+    @property
+    def bundle(self) -> Path:
+        """The trained model for inference alone, made of the best weights at the run's end."""
+        return self.root / "bundle"
 
     @property
     def predictions(self) -> Path:

@@ -26,8 +26,8 @@ class Memory(Struct, frozen=True, kw_only=True):
     """Since when the engine can be expected to read its control."""
     duty: float = 1.0
     """The pace that the policies want; the engine's confirmed one is `RunState.duty`."""
-    tested: bool = False
-    """The final test was done: training came to its natural end."""
+    finished: bool = False
+    """Training came to its natural end."""
     failed: Literal["input", "preflight", "training"] | None = None
     stop_t: float | None = None
     """Since when the run is told to stop; where for the hardware's sake, since that was said."""
@@ -38,6 +38,11 @@ class Memory(Struct, frozen=True, kw_only=True):
     safe: str = ""
     """Why a foreign script may be stopped after its checkpoint; empty: not yet."""
 
+    @property
+    def all_done(self) -> bool:
+        """Whether an engine of ours has nothing left to do, however it left then."""
+        return self.finished and self.failed is None
+
 
 def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
     """The memory after `event`, which found the run in state `before`."""
@@ -47,8 +52,8 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
         case ev.TrainingStarted():
             done = (event.start_epoch - 1) * event.steps_per_epoch + event.start_iteration
             return _replace(memory, steps_before=done, measured_since_t=event.t)
-        case ev.TestEvaluated():
-            return _replace(memory, tested=True)
+        case ev.TrainingFinished() | ev.TestEvaluated():
+            return _replace(memory, finished=True)
         case ev.EngineFailed():
             return _replace(memory, failed=event.kind)
         case ev.ControlAcknowledged(desired="stop_now" | "stop_after_checkpoint"):

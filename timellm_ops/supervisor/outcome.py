@@ -44,11 +44,11 @@ def conclude(
 def _conclude_own(
     state: RunState, memory: Memory, exited: ev.EngineExited, evidence: Evidence
 ) -> ev.RunEnded:
-    if memory.failed is None and exited.signal is None and exited.code in (0, None):
-        if memory.tested:
-            return _ended("finished", 0, _finished(state))
-        if exited.code == 0 or _left_as_told(memory):
-            return _stopped_by_itself(state, memory, evidence)
+    if memory.all_done:
+        return _ended("finished", 0, _finished(state))  # the very last thing that an engine does
+    left_well = exited.code == 0 or (exited.code is None and _left_as_told(memory))
+    if memory.failed is None and exited.signal is None and left_well:
+        return _stopped_by_itself(state, memory, evidence)
     if state.stop in ("now", "kill"):
         return _ended_at_once(state)
     code = _refusal(memory, exited)
