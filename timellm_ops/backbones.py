@@ -8,6 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from timellm_ops.contract.backbone_facts import EMBEDDED as EMBEDDED_FACTS
+from timellm_ops.contract.backbone_facts import KNOWN, BackboneFacts, known_id
+from timellm_ops.contract.plan import KnownFrom
 from timellm_ops.paths import expand_home, is_folder
 
 
@@ -35,16 +38,59 @@ class BackboneUnusable(Exception):  # noqa: N818 - it says what was found
 
 def inspect_folder(folder: Path) -> BackboneShape:
     """The shape of the backbone in a local folder. Raises `BackboneUnusable`."""
+    settings = _settings(folder)
+    if not any(folder.glob("*.safetensors")):
+        raise BackboneUnusable("has no weights as .safetensors, the only form that is loaded")
+    return _shape(settings)
+
+
+class FoundFacts(Struct, frozen=True, kw_only=True):
+    """What is known of a backbone without its weights."""
+
+    known_from: KnownFrom
+    known_as: str = ""
+    """The well-known backbone whose numbers stand for it."""
+    facts: BackboneFacts | None = None
+    """`None` for a family whose parameters cannot be counted without it."""
+    shape: BackboneShape = BackboneShape()
+
+
+def find_facts(source: str, env: Mapping[str, str] = os.environ) -> FoundFacts:
+    """What `backbone.source` has, from its own `config.json` or from the table.
+
+    Weights need not be there, and neither need a folder that is named like a well-known backbone.
+    Raises `BackboneUnusable` for a folder whose `config.json` cannot be read.
+    """
+    if source == "embedded":
+        return FoundFacts(known_from="embedded", facts=EMBEDDED_FACTS, shape=EMBEDDED)
+    hub_id = known_id(source)
+    local = Path(source).is_absolute()
+    if local and (is_folder(Path(source)) or hub_id is None):
+        return _facts_of(_settings(Path(source)), "folder")
+    snapshot = None if local else cached_snapshot(source, env)
+    if snapshot is not None:
+        return _facts_of(_settings(snapshot), "cache")
+    if hub_id is None:
+        return FoundFacts(known_from="nothing")
+    facts = KNOWN[hub_id]
+    shape = BackboneShape(layers=facts.layers, hidden_size=facts.width, vocab_size=facts.vocab_size)
+    known_from: KnownFrom = "table" if not local else "table_by_name"
+    return FoundFacts(known_from=known_from, known_as=hub_id, facts=facts, shape=shape)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """A folder's `config.json`. Raises `BackboneUnusable`."""
     if not is_folder(folder):
         raise BackboneUnusable("is no folder")
     try:
-        settings = msgspec.json.decode((folder / "config.json").read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode((folder / "config.json").read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
         raise BackboneUnusable("has no config.json") from None
     except (OSError, ValueError, RecursionError):
         raise BackboneUnusable("has a config.json that cannot be read") from None
-    if not any(folder.glob("*.safetensors")):
-        raise BackboneUnusable("has no weights as .safetensors, the only form that is loaded")
+
+
+def _shape(settings: Mapping[str, Any]) -> BackboneShape:
     inner = settings.get("text_config")
     merged = {**settings, **inner} if isinstance(inner, dict) else settings
     return BackboneShape(
@@ -52,6 +98,73 @@ def inspect_folder(folder: Path) -> BackboneShape:
         hidden_size=_number(merged, *_HIDDEN),
         vocab_size=_number(merged, "vocab_size"),
     )
+
+
+def _facts_of(settings: Mapping[str, Any], known_from: KnownFrom) -> FoundFacts:
+    return FoundFacts(
+        known_from=known_from, facts=facts_of_settings(settings), shape=_shape(settings)
+    )
+
+
+def facts_of_settings(settings: Mapping[str, Any]) -> BackboneFacts | None:
+    """The facts in a `config.json`; `None` for a family that is not known, or what lacks numbers.
+
+    A `config.json` leaves out what is its family's default.
+    """
+    family = settings.get("model_type")
+    if family not in ("gpt2", "llama", "qwen2", "bert"):
+        return None
+    defaults: Mapping[str, int] = _DEFAULTS[family]
+
+    def number(*keys: str) -> int:
+        return _number(settings, *keys) or defaults.get(keys[0], 0)
+
+    width, heads = number("hidden_size", "n_embd"), number("num_attention_heads", "n_head")
+    found = BackboneFacts(
+        family=family,
+        width=width,
+        layers=number("num_hidden_layers", "n_layer"),
+        heads=heads,
+        kv_heads=_number(settings, "num_key_value_heads") or _kv_heads(family, heads),
+        head_width=_number(settings, "head_dim") or (width // heads if heads else 0),
+        intermediate=number("intermediate_size", "n_inner") or 4 * width,
+        vocab_size=number("vocab_size"),
+        max_positions=number("max_position_embeddings", "n_positions"),
+        attention_bias=settings.get("attention_bias") is True,
+        mlp_bias=settings.get("mlp_bias") is True,
+        token_types=number("type_vocab_size") or 2,
+        fused_activation=settings.get("activation_function", "gelu_new") != "gelu_new"
+        if family == "gpt2"
+        else settings.get("hidden_act", "gelu") != "gelu_new",
+    )
+    return found if min(found.layers, found.width, heads, found.vocab_size) > 0 else None
+
+
+_DEFAULTS: dict[str, dict[str, int]] = {
+    "gpt2": {
+        "hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 12,
+        "vocab_size": 50_257, "max_position_embeddings": 1_024,
+    },
+    "llama": {
+        "hidden_size": 4_096, "num_attention_heads": 32, "num_hidden_layers": 32,
+        "intermediate_size": 11_008, "vocab_size": 32_000, "max_position_embeddings": 2_048,
+    },
+    "qwen2": {
+        "hidden_size": 4_096, "num_attention_heads": 32, "num_hidden_layers": 32,
+        "intermediate_size": 22_016, "vocab_size": 151_936, "max_position_embeddings": 32_768,
+    },
+    "bert": {
+        "hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 12,
+        "intermediate_size": 3_072, "vocab_size": 30_522, "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+    },
+}  # fmt: skip
+"""What a family's configuration has in `transformers` where the file says nothing."""
+
+
+def _kv_heads(family: str, heads: int) -> int:
+    """Where the file says nothing, every head has its own keys and values, but in Qwen2."""
+    return 32 if family == "qwen2" else heads
 
 
 def _number(settings: Mapping[str, Any], *keys: str) -> int | None:

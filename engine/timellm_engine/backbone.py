@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from timellm_engine.embedded import SPECIFICATION, embedded_model, embedded_tokenizer
+from timellm_engine.errors import BackboneError, BackboneUnreachableError
 from timellm_ops.contract.config import BackboneSection
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -23,18 +24,6 @@ _NO_PART_OF_THE_FUNCTION = {
     "_name_or_path", "_commit_hash", "architectures", "dtype", "torch_dtype",
     "transformers_version", "use_cache", "output_attentions", "output_hidden_states",
 }  # fmt: skip
-
-
-class BackboneError(ValueError):
-    """A backbone that cannot be used. Its text is one line: key, found, expected."""
-
-    def __init__(self, key: str, found: str, expected: str) -> None:
-        self.key, self.found, self.expected = key, found, expected
-        super().__init__(f"{key}: found {found}; expected {expected}")
-
-
-class BackboneUnreachableError(BackboneError):
-    """A hub id that could not be had: the input may be right, but not on this machine, not now."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,11 +38,6 @@ def unfold_variables(rows: Tensor, variables: int) -> Tensor:
     return rows.reshape(-1, variables, rows.shape[-1]).transpose(1, 2)
 
 
-def patch_count(seq_len: int, patch_len: int, stride: int) -> int:
-    """How many patches a window becomes, the one over its repeated end included."""
-    return (seq_len - patch_len) // stride + 2
-
-
 class PatchEmbedding(nn.Module):
     """Cut a window into overlapping patches and embed each (section 3.1, "Patching").
 
@@ -80,6 +75,21 @@ class PrototypeMapping(nn.Linear):
         """`[vocabulary, embedding]` to `[prototypes, embedding]`, in the weights' own type."""
         mixed = self.weight.to(word_embeddings.dtype) @ word_embeddings
         return mixed.to(self.weight.dtype) + self.bias.unsqueeze(1)
+
+
+class TextPrototypes(nn.Module):
+    """Text prototypes as they are, `[prototypes, embedding]`, whatever they were once mixed from.
+
+    A mapping's answer never changes once training is over: it is all that a forecast needs of it.
+    """
+
+    def __init__(self, prototypes: int, embedding_size: int) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.zeros(prototypes, embedding_size))
+
+    def forward(self, _word_embeddings: Tensor) -> Tensor:
+        """The prototypes themselves."""
+        return self.values
 
 
 class Reprogramming(nn.Module):

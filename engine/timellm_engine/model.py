@@ -6,20 +6,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from timellm_engine.backbone import Backbone, BackboneError
+from timellm_engine.backbone import Backbone
+from timellm_engine.errors import BackboneError
 from timellm_engine.layers import (
     FlattenHead,
     PatchEmbedding,
     PrototypeMapping,
     Reprogramming,
+    TextPrototypes,
     fold_variables,
     normalise,
-    patch_count,
     unfold_variables,
 )
+from timellm_engine.precision import Precision, computing_as_held, computing_in
 from timellm_engine.prefix import PromptPrefix, common_beginning
 from timellm_engine.prompts import WindowStatistics, prompt_text, window_statistics
 from timellm_ops.contract.config import ModelSection, PromptSection
+from timellm_ops.contract.shapes import folded_shapes, patch_count, trainable_shapes
 
 PUBLISHED_NAMES = {
     "mapping.weight": "mapping_layer.weight",
@@ -40,9 +43,9 @@ PUBLISHED_NAMES = {
 
 _UNLIKE = (
     WindowStatistics(-1.5, 2.5, -0.5, upward=True, lags=(0, 1, 2, 3, 4)),
-    WindowStatistics(0.25, 0.75, 0.5, upward=False, lags=(4, 3, 2, 1, 0)),
+    WindowStatistics(0.25, 0.7512345, 0.5, upward=False, lags=(4, 3, 2, 1, 0)),
 )
-"""Two windows whose prompts have in common what all prompts have."""
+"""Two windows whose prompts have in common what all prompts have, and are of unlike length."""
 
 REFERENCE_MAX_TOKENS = 2048
 """Where the published code cuts a prompt off, whatever its backbone can take."""
@@ -61,7 +64,9 @@ class TimeLLM(nn.Module):
     """The whole function, from a window of the scaled series to its forecast.
 
     `description` is what the prompt says about the data set unless `prompt.description` says
-    otherwise. Raises `BackboneError` where `model.d_ff` is wider than the backbone.
+    otherwise. `folded`: the prototypes are parameters themselves, and there is no mapping that
+    makes them. `precision` is what forecasts are computed in, in training and out of it. Raises
+    `BackboneError` where `model.d_ff` is wider than the backbone.
     """
 
     def __init__(
@@ -72,6 +77,9 @@ class TimeLLM(nn.Module):
         description: str,
         seq_len: int,
         pred_len: int,
+        *,
+        folded: bool = False,
+        precision: Precision = "fp32",
     ) -> None:
         super().__init__()
         if model.d_ff > backbone.hidden_size:
@@ -82,6 +90,7 @@ class TimeLLM(nn.Module):
             )
         self.seq_len, self.pred_len, self.d_ff = seq_len, pred_len, model.d_ff
         self.padding = prompt.padding
+        self.precision: Precision = precision
         self.description = prompt.description or description
         self.patches = patch_count(seq_len, model.patch_len, model.stride)
         self._described = backbone
@@ -90,7 +99,12 @@ class TimeLLM(nn.Module):
         self.patch_embedding = PatchEmbedding(
             model.patch_len, model.stride, model.d_model, model.dropout
         )
-        self.mapping = PrototypeMapping(backbone.vocab_size, model.num_prototypes)
+        self.mapping: PrototypeMapping | None = None
+        self.prototypes: TextPrototypes | None = None
+        if folded:
+            self.prototypes = TextPrototypes(model.num_prototypes, backbone.embedding_size)
+        else:
+            self.mapping = PrototypeMapping(backbone.vocab_size, model.num_prototypes)
         self.reprogramming = Reprogramming(
             model.d_model, model.n_heads, model.d_ff, backbone.embedding_size,
             model.attention_dropout,
@@ -99,19 +113,36 @@ class TimeLLM(nn.Module):
         self._prefix: PromptPrefix | None = None
         self._prefix_sought = not backbone.causal
         self.backbone.eval()
+        self._check_shapes(model, folded=folded)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _check_shapes(self, model: ModelSection, *, folded: bool) -> None:
+        """Whether this is the model that plans are made with. Raises `RuntimeError`: a defect."""
+        embedding_size = self._described.embedding_size
+        expected = trainable_shapes(
+            model, self.seq_len, self.pred_len,
+            embedding_size=embedding_size, vocab_size=self._described.vocab_size,
+        )  # fmt: skip
+        if folded:
+            expected = folded_shapes(expected, model, embedding_size)
+        own = {name: tuple(tensor.shape) for name, tensor in self.trainable_state().items()}
+        if own != {tensor.name: tensor.shape for tensor in expected}:
+            raise RuntimeError("the trainable tensors are not those of timellm_ops.contract.shapes")
+
+    def forward(self, x: Tensor, prototypes: Tensor | None = None) -> Tensor:
         """Forecast `[batch, seq_len]` or `[batch, seq_len, variables]`, scaled.
 
         The answer is `[batch, pred_len]` or `[batch, pred_len, variables]`. Variables are
-        forecast each on its own, by the same weights. Raises `BackboneError` for a prompt that
-        the backbone has not the positions for.
+        forecast each on its own, by the same weights. `prototypes`, where they are at hand, are
+        what `text_prototypes` gave. Raises `BackboneError` for a prompt that the backbone has
+        not the positions for.
         """
         series = x.unsqueeze(-1) if x.dim() == 2 else x
         normalised, mean, deviation = normalise(series)
         rows = fold_variables(normalised)
-        hidden = self.answer(self.tokenize(self.prompts(rows)), self.reprogram(rows))
-        forecast = unfold_variables(self.head(hidden), series.shape[-1]) * deviation + mean
+        ids = self.tokenize(self.prompts(rows))
+        with computing_in(self.precision, x.device):
+            forecasts = self.head(self.answer(ids, self.reprogram(rows, prototypes)))
+        forecast = unfold_variables(forecasts.float(), series.shape[-1]) * deviation + mean
         return forecast.squeeze(-1) if x.dim() == 2 else forecast
 
     def prompts(self, rows: Tensor) -> list[str]:
@@ -147,38 +178,59 @@ class TimeLLM(nn.Module):
             )
         return ids
 
-    def reprogram(self, rows: Tensor) -> Tensor:
+    def reprogram(self, rows: Tensor, prototypes: Tensor | None = None) -> Tensor:
         """Normalised windows `[rows, seq_len]` as `[rows, patches, embedding]`."""
-        prototypes = self.mapping(self.word_embeddings.weight)
+        if prototypes is None:
+            prototypes = self.text_prototypes()
         reprogrammed: Tensor = self.reprogramming(self.patch_embedding(rows), prototypes)
         return reprogrammed
+
+    def text_prototypes(self) -> Tensor:
+        """What patches are reprogrammed into, `[prototypes, embedding]`."""
+        source = self.mapping or self.prototypes
+        assert source is not None  # noqa: S101 - one of them is always there
+        words = self.word_embeddings.weight
+        with computing_in(self.precision, words.device):
+            prototypes: Tensor = source(words)
+        return prototypes
 
     def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """What the backbone says at the patches, `[rows, patches, d_ff]`, in float32.
 
-        With the prompts read ahead where the backbone can do that, which is tried on the first
-        rows that come; in one piece otherwise.
+        With the prompts read ahead where the backbone can do that, which is tried out once; in
+        one piece otherwise.
         """
         if not self._prefix_sought:
             self._prefix_sought = True
-            self._prefix = self._seek_prefix(ids, patches)
+            with computing_as_held(patches.device):
+                self._prefix = self._seek_prefix()
         if self._prefix is None:
             return self.answer_in_one_piece(ids, patches)
         return self._prefix.answer(ids, patches)[:, :, : self.d_ff].float()
 
     @torch.no_grad()
-    def _seek_prefix(self, ids: list[list[int]], patches: Tensor) -> PromptPrefix | None:
-        """A way to read prompts ahead that gives the same answers, if there is one."""
+    def _seek_prefix(self) -> PromptPrefix | None:
+        """A way to read prompts ahead that gives the same answers, if there is one.
+
+        Which is found out in the precision of the weights, where rounding hides nothing, and with
+        words in the place of patches: a run that is resumed must come to the same conclusion,
+        whatever rows it begins with.
+        """
         prompts = [
             prompt_text(statistics, self.description, self.seq_len, self.pred_len)
             for statistics in _UNLIKE
         ]
-        prefix = PromptPrefix(self._described, common_beginning(self.tokenize(prompts)))
-        by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        chosen = [by_length[0], by_length[-1]]
-        few = [ids[row] for row in chosen]
-        plain = self._hidden_in_one_piece(few, patches[chosen])
-        return prefix if prefix.agrees(plain, few, patches[chosen]) else None
+        ids = self.tokenize(prompts)
+        shared = common_beginning(ids)
+        prefix = PromptPrefix(self._described, shared)
+        words = torch.arange(self.patches, device=self.word_embeddings.weight.device)
+        words = words % self._described.vocab_size
+        patches = self.word_embeddings(torch.stack([words, words.flip(0)])).float()
+        plain = self._hidden_in_one_piece(ids, patches)
+        if not prefix.agrees(plain, ids, patches):
+            return None
+        # What it has read ahead meanwhile is of that precision, and not of this model's.
+        return prefix if self.precision == "fp32" else PromptPrefix(self._described, shared)
 
     def answer_in_one_piece(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """`answer` with prompts and patches as one sequence, which every backbone can do."""
@@ -220,6 +272,15 @@ class TimeLLM(nn.Module):
     def trainable_state(self) -> dict[str, Tensor]:
         """The trainable tensors by name, the very ones and no copies; no backbone."""
         return {n: p.detach() for n, p in self.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def folded_state(self) -> dict[str, Tensor]:
+        """`trainable_state` of the same model made with `folded=True`, which forecasts the same.
+
+        The prototypes are computed here as a forecast would, so they have its very bits.
+        """
+        kept = {n: t for n, t in self.trainable_state().items() if not n.startswith("mapping.")}
+        return {**kept, "prototypes.values": self.text_prototypes().detach()}
 
     def load_trainable_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `trainable_state` gave. Raises `ValueError` for another set or shape."""

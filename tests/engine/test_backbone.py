@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from tiny_backbones import CAUSAL, FAMILIES, save_backbone
 from transformers import T5Config
 
-from timellm_engine.backbone import BackboneError, load_backbone
+from timellm_engine.backbone import load_backbone
+from timellm_engine.errors import BackboneError
 from timellm_ops.contract.config import BackboneSection
 
 
@@ -151,7 +152,8 @@ def test_code_that_comes_with_a_model_is_not_run(tmp_path: Path) -> None:
 def load_in_a_process(source: str, **environment: str) -> subprocess.CompletedProcess[str]:
     program = (
         "import sys\n"
-        "from timellm_engine.backbone import BackboneError, load_backbone\n"
+        "from timellm_engine.backbone import load_backbone\n"
+        "from timellm_engine.errors import BackboneError\n"
         "from timellm_ops.contract.config import BackboneSection\n"
         "try:\n"
         "    load_backbone(BackboneSection(source=sys.argv[1], layers=1), seed=0)\n"

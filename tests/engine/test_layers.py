@@ -15,9 +15,9 @@ from timellm_engine.layers import (
     Reprogramming,
     fold_variables,
     normalise,
-    patch_count,
     unfold_variables,
 )
+from timellm_ops.contract.shapes import patch_count
 
 
 @settings(max_examples=50, deadline=None)

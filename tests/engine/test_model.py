@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_backbones import FAMILIES, save_backbone
 
-from timellm_engine.backbone import Backbone, BackboneError, load_backbone
+from timellm_engine.backbone import Backbone, load_backbone
+from timellm_engine.errors import BackboneError
 from timellm_engine.model import PUBLISHED_NAMES, TimeLLM, from_published
 from timellm_ops.contract.config import BackboneSection, ModelSection, PromptSection
 

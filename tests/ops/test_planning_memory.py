@@ -1,0 +1,119 @@
+"""Memory foretold: what it must grow and shrink with, and what would make a run fit."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timellm_ops.backbones import find_facts
+from timellm_ops.contract.backbone_facts import KNOWN
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.plan import Device, Measured, Plan
+from timellm_ops.contract.validation import parse_config
+from timellm_ops.planning.make import make_plan, with_measured
+from timellm_ops.planning.memory import peak_bytes
+from timellm_ops.planning.steps import published_data
+
+GIB = 1 << 30
+
+
+def config_of(source: str = "Qwen/Qwen2.5-3B", layers: int = 6, **train: Any) -> Config:
+    tables = {
+        "data": {"dataset": "ETTh1"},
+        "backbone": {"source": source, "layers": layers, "dtype": "bfloat16"},
+        "train": {"batch_size": 4, "epochs": 3, "eval_batch_size": 32, **train},
+    }
+    return parse_config(tables, "test")
+
+
+def plan_of(config: Config, device: Device = "cuda", gib: float | None = None) -> Plan:
+    found = find_facts(config.backbone.source, {"HF_HUB_CACHE": "/nowhere"})
+    memory = None if gib is None else round(gib * GIB)
+    return make_plan(config, published_data(config.data), found, device, gpu_memory_bytes=memory)
+
+
+def peak(config: Config, device: Device = "cuda") -> int:
+    return peak_bytes(plan_of(config, device).memory)
+
+
+@given(
+    st.sampled_from(sorted(KNOWN)), st.integers(1, 12), st.integers(1, 100),
+    st.sampled_from(["cpu", "cuda"]), st.integers(1, 200),
+)  # fmt: skip
+def test_more_of_anything_takes_no_less(
+    source: str, layers: int, batch: int, device: Device, eval_batch: int
+) -> None:
+    first = peak(config_of(source, layers, batch_size=batch, eval_batch_size=eval_batch), device)
+    for layers_, batch_, eval_ in (
+        (layers, batch + 1, eval_batch),
+        (layers, batch, eval_batch + 1),
+        (min(12, layers + 1), batch, eval_batch),
+    ):
+        more = config_of(source, layers_, batch_size=batch_, eval_batch_size=eval_)
+        assert peak(more, device) >= first
+
+
+def test_the_sum_of_the_items_is_the_peak() -> None:
+    for phase in plan_of(config_of()).memory:
+        assert phase.bytes == sum(item.bytes for item in phase.items)
+        assert all(item.bytes > 0 for item in phase.items)
+
+
+def test_pieces_and_sgd_take_less() -> None:
+    whole = peak(config_of(batch_size=64, eval_batch_size=1))
+    assert peak(config_of(batch_size=64, eval_batch_size=1, accumulate=8)) < whole
+    adam, sgd = (peak(config_of(optimiser=name, eval_batch_size=1)) for name in ("adam", "sgd"))
+    assert adam - sgd == 4 * 153_719_112
+
+
+def test_the_users_run_fits_its_card_with_6_layers_and_not_with_36() -> None:
+    six, all_of_them = (plan_of(config_of(layers=layers), gib=6.0) for layers in (6, 36))
+    assert six.fit is not None
+    assert six.fit.fits
+    assert not six.fit.remedies
+    assert all_of_them.backbone.bytes == 2 * 3_085_938_688
+    assert all_of_them.fit is not None
+    assert not all_of_them.fit.fits
+    assert all_of_them.fit.remedies[-1].fits
+
+
+def test_every_remedy_needs_what_its_changes_come_to() -> None:
+    fit = plan_of(config_of(layers=36), gib=6.0).fit
+    assert fit is not None
+    needed = [fit.needed_bytes, *(remedy.needed_bytes for remedy in fit.remedies)]
+    assert needed == sorted(needed, reverse=True)
+    assert [remedy.fits for remedy in fit.remedies[:-1]] == [False] * (len(fit.remedies) - 1)
+    last = fit.remedies[-1]
+    layers = int(last.changes[-1].partition("=")[2])
+    changed = config_of(layers=layers, accumulate=4)
+    assert peak(changed) == last.needed_bytes
+    assert last.needed_bytes <= 6 * GIB
+
+
+def test_nothing_makes_a_run_fit_into_a_card_that_is_much_too_small() -> None:
+    fit = plan_of(config_of(), gib=1.0).fit
+    assert fit is not None
+    assert not any(remedy.fits for remedy in fit.remedies)
+
+
+def test_an_unknown_backbone_has_steps_and_no_weights() -> None:
+    plan = plan_of(config_of("somebody/something"))
+    assert plan.steps.total == 42_174
+    assert (plan.trainable, plan.files, plan.memory) == (None, None, ())
+    assert (plan.backbone.parameters, plan.backbone.bytes) == (None, None)
+
+
+def test_what_was_measured_gives_the_time_and_stands_beside_what_was_foretold() -> None:
+    measured = Measured(
+        device="cuda", steps=3, batches=2, seconds_per_step=0.5, windows_per_second=100.0,
+        training_peak_bytes=11, evaluation_peak_bytes=12, prompt_tokens=201,
+        trainable_parameters=1, backbone_parameters=1,
+    )  # fmt: skip
+    plan = with_measured(plan_of(config_of(test="end")), measured)
+    assert plan.time is not None
+    assert plan.time.training_s == pytest.approx(42_174 * 0.5)
+    assert plan.time.evaluation_s == pytest.approx((3 * 19_495 + 19_495) / 100)
+    assert plan.time.total_s == plan.time.training_s + plan.time.evaluation_s
+    assert [phase.measured_bytes for phase in plan.memory] == [11, 12, None]
+    assert plan.prompt_tokens == 201

@@ -1,0 +1,173 @@
+"""Memory at its peak in each phase of a run, item by item.
+
+On a CPU: the engine's process as the system sees it, its peak resident set. On a GPU: what the
+card reports for the process. Phases are a step of training, a batch of evaluation, and the final
+test, for which the best weights are read back beside the last ones.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from timellm_ops.contract.backbone_facts import BackboneFacts, parameter_count
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.plan import Basis, Device, MemoryItem, MemoryPlan, Phase
+from timellm_ops.contract.shapes import TensorShape
+from timellm_ops.planning.activations import (
+    Need,
+    Pass,
+    needs,
+    patches_of,
+    prompt_tokens,
+    rows_at_once,
+)
+from timellm_ops.planning.files import moments
+
+_MIB = 1 << 20
+CPU_RUNTIME_BYTES = 360 * _MIB
+"""Python with torch and transformers, loaded and used once; measured with torch 2.13."""
+CUDA_RUNTIME_BYTES = 500 * _MIB
+"""A CUDA context with its libraries' workspaces; assumed, it differs between cards and drivers."""
+_LEFT_SHARE = 0.4
+"""Of what training has freed, what evaluation cannot use again."""
+_PASSING_SHARE = 0.5
+"""Of what a part needs on its way, what is beside the things that later parts keep."""
+
+NUMBER_BYTES = {"float32": 4, "bfloat16": 2}
+
+
+class Weights(Struct, frozen=True, kw_only=True):
+    """What lies in memory all the time, in bytes."""
+
+    trained: int
+    mapping: int
+    """Of the trained ones, the largest tensor."""
+    moments: int
+    backbone: int
+
+
+def memory_plan(
+    config: Config,
+    device: Device,
+    shapes: Sequence[TensorShape],
+    facts: BackboneFacts,
+    layers: int,
+    tokens: tuple[int, int] | None = None,
+) -> tuple[MemoryPlan, ...]:
+    """The phases of a run. `tokens` of a prompt, and of what is shared; estimated otherwise."""
+    trained = sum(shape.bytes for shape in shapes)
+    weights = Weights(
+        trained=trained,
+        mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
+        moments=len(moments(config.train)) * trained,
+        backbone=parameter_count(facts, layers) * NUMBER_BYTES[config.backbone.dtype],
+    )
+    length, shared = tokens or prompt_tokens(config.prompt.description)
+    train, data = config.train, config.data
+
+    def needed(rows: int, *, training: bool) -> tuple[Need, ...]:
+        of = Pass(
+            rows=rows,
+            patches=patches_of(config.model, data.seq_len),
+            tokens=length,
+            shared=shared,
+            device=device,
+            bytes_each=2 if train.precision == "bf16" else NUMBER_BYTES[config.backbone.dtype],
+            training=training,
+        )
+        return needs(of, config.model, facts, layers, data.seq_len, data.pred_len)
+
+    steps = needed(rows_at_once(train.batch_size, train.accumulate), training=True)
+    evaluations = needed(train.eval_batch_size, training=False)
+    return (
+        _training(config, device, weights, steps),
+        _evaluation(device, weights, steps, evaluations),
+        _final_test(device, weights, steps),
+    )
+
+
+def peak_bytes(phases: Sequence[MemoryPlan]) -> int:
+    """What the run needs: its most hungry phase."""
+    return max(phase.bytes for phase in phases)
+
+
+def _training(
+    config: Config, device: Device, weights: Weights, steps: Sequence[Need]
+) -> MemoryPlan:
+    rounded = weights.mapping // 2 if _rounds_the_mapping(config) else 0
+    items = [
+        *_standing(device, weights),
+        _item("gradients", weights.trained, "exact"),
+        _item("optimiser", weights.moments, "exact"),
+        *(_item(f"activations: {need.what}", need.kept, "estimate") for need in steps),
+        _item("in passing", _passing(steps), "estimate"),
+    ]
+    if rounded:
+        items.append(_item("mapping, rounded", rounded, "exact"))
+    return _phase("training", items)
+
+
+def _rounds_the_mapping(config: Config) -> bool:
+    """Whether there is a copy of the mapping, or of its gradient, in the backbone's precision."""
+    return config.backbone.dtype == "bfloat16" or config.train.precision == "bf16"
+
+
+def _evaluation(
+    device: Device, weights: Weights, steps: Sequence[Need], evaluations: Sequence[Need]
+) -> MemoryPlan:
+    own = {need.what: need.passing for need in evaluations}
+    # Keys and values of the prompts are there while the layers go over the patches.
+    total = own["prompt"] + 0.5 * own["backbone"] if own["prompt"] else own["backbone"]
+    total = max(total, own["reprogramming"])
+    items = [
+        *_standing(device, weights),
+        _item("gradients", weights.trained, "exact"),
+        _item("optimiser", weights.moments, "exact"),
+        _item("in passing", total, "estimate"),
+    ]
+    if device == "cpu":
+        freed = sum(need.kept for need in steps) + _passing(steps)
+        left = max(_LEFT_SHARE * freed, freed - total)
+        items.append(_item("not given back after training", left, "estimate"))
+    return _phase("evaluation", items)
+
+
+def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> MemoryPlan:
+    freed = sum(need.kept for need in steps) + _passing(steps)
+    return _phase(
+        "final_test",
+        [
+            *_standing(device, weights),
+            _item("optimiser", weights.moments, "exact"),
+            _item("last weights", weights.trained, "exact"),
+            _item("best weights, read back", weights.trained if device == "cpu" else 0, "exact"),
+            _item("not given back after training", freed if device == "cpu" else 0, "estimate"),
+        ],
+    )
+
+
+def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
+    runtime = (
+        _item("runtime", CPU_RUNTIME_BYTES, "assumed")
+        if device == "cpu"
+        else _item("runtime", CUDA_RUNTIME_BYTES, "assumed")
+    )
+    return [
+        runtime,
+        _item("backbone", weights.backbone, "exact"),
+        _item("weights", weights.trained, "exact"),
+    ]
+
+
+def _passing(parts: Sequence[Need]) -> float:
+    """Parts run one after the other: of the hungriest, what those after it do not take over."""
+    return _PASSING_SHARE * max(need.passing for need in parts)
+
+
+def _item(what: str, size: float, basis: Basis) -> MemoryItem:
+    return MemoryItem(what=what, bytes=round(size), basis=basis)
+
+
+def _phase(name: Phase, items: Sequence[MemoryItem]) -> MemoryPlan:
+    kept = tuple(item for item in items if item.bytes)
+    return MemoryPlan(phase=name, items=kept, bytes=sum(item.bytes for item in kept))
