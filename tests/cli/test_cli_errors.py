@@ -115,7 +115,7 @@ def test_help_loads_neither_torch_nor_textual(arguments: list[str]) -> None:
 
 
 def test_every_command_has_its_help(shell: Shell) -> None:
-    for command in "run attach pause resume stop list show import doctor".split():  # noqa: SIM905
+    for command in "run attach pause resume stop list show evaluate predict import doctor".split():  # noqa: SIM905
         done = shell(command, "--help")
         assert done.code == 0
         assert "Usage" in done.out

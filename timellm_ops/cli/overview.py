@@ -8,7 +8,19 @@ COMMANDS = {
     "stop": ("control:stop", "End a run: save at the next step, verify it on disk, stop."),
     "list": ("listing:list_runs", "All runs, newest last."),
     "show": ("listing:show", "One run on one page."),
-    "import": ("importing:import_log", "Make a run record of a log of the published script."),
+    "plan": ("plan:plan", "What a run would come to: steps, weights, memory, files, time."),
+    "evaluate": ("evaluating:evaluate", "How good a run's model is, beside simple baselines."),
+    "predict": ("predicting:predict", "What a run's model expects next, with timestamps."),
+    "export": ("exporting:export", "The trained model for inference alone, in a few MB."),
+    "import": (
+        "importing:import_log",
+        "Make a run of a log or a checkpoint of the published script.",
+    ),
+    "config": (
+        "configuring:config",
+        "Every key of a config: as a schema, as a template, of a file.",
+    ),
+    "data": ("data:data", "Check a data set, or download it: dates, splits, windows."),
     "doctor": ("doctor:doctor", "What is here: GPU, data, backbone, disk."),
 }
 """By name: where the command is, as `module:function` of this package, and what it does."""

@@ -1,0 +1,131 @@
+"""`predict`: what a run's model expects after the end of a series, or after any row of it."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from timellm_ops.cli.errors import UsageError
+from timellm_ops.cli.evaluating import Checkpoint, Device, make_writable
+from timellm_ops.cli.options import Json, RunRef
+from timellm_ops.cli.taskbar import task_bar
+from timellm_ops.cli.text_table import table
+from timellm_ops.cli.trained_runs import check_trained
+from timellm_ops.contract.prediction import (
+    PLOT_SUFFIXES,
+    TABLE_SUFFIXES,
+    Prediction,
+    PredictionQuestion,
+)
+from timellm_ops.engine_task import ask_engine
+from timellm_ops.paths import full_path
+from timellm_ops.store import RunStore, runs_dir
+
+_MOST_VARIABLES, _FIRST_STEPS, _LAST_STEPS = 7, 6, 2
+
+
+def predict(
+    run: RunRef = "latest",
+    *,
+    input: Annotated[  # noqa: A002 - the option's name
+        Path | None,
+        Parameter(help="CSV or Parquet file with the run's columns; by default the run's own."),
+    ] = None,
+    horizon_from: Annotated[
+        str | None,
+        Parameter(help="First timestamp to forecast; by default the one after the last row."),
+    ] = None,
+    checkpoint: Checkpoint = "best",
+    output: Annotated[
+        Path | None,
+        Parameter(help="File.csv or .parquet; by default forecast-DATE.csv in the run's folder."),
+    ] = None,
+    long: Annotated[
+        bool, Parameter(negative="", help="One value a row instead of one timestamp a row.")
+    ] = False,
+    plot: Annotated[Path | None, Parameter(help="Also draw it: File.png, .svg or .pdf.")] = None,
+    device: Device = None,
+    json: Json = False,
+) -> int:
+    """Forecast the steps after the end of a series, in original units, with timestamps.
+
+    The run's own scaler is used, whatever the input. Where the input goes on after
+    --horizon-from, what came stands beside the forecast.
+    """
+    layout = RunStore(runs_dir()).resolve(run)
+    for option, path, suffixes in (
+        ("--output", output, TABLE_SUFFIXES),
+        ("--plot", plot, PLOT_SUFFIXES),
+    ):
+        if path is not None and path.suffix.lower() not in suffixes:
+            expected = ", ".join(suffixes)
+            raise UsageError(f"{option}: found {path}; expected a name that ends with {expected}")
+    check_trained(layout, checkpoint)
+    if output is None:
+        make_writable(layout.predictions, "--output")
+    question = PredictionQuestion(
+        run_dir=str(layout.root),
+        checkpoint=checkpoint,
+        device=device,
+        input=_full(input),
+        horizon_from=horizon_from,
+        output=_full(output),
+        folder=str(layout.predictions),
+        long=long,
+        plot=_full(plot),
+    )
+    with task_bar("loading the model") as told:
+        found = ask_engine(
+            "timellm_engine.prediction",
+            Prediction,
+            question=msgspec.json.encode(question),
+            progress=told,
+        )
+    if json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        return 0
+    for line in _page(found):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def _full(path: Path | None) -> str | None:
+    return None if path is None else str(full_path(str(path), Path.cwd()))
+
+
+def _page(found: Prediction) -> Iterator[str]:
+    at = f"epoch {found.epoch}" if found.epoch else "imported"
+    yield f"{found.run_id}: weights {found.checkpoint}, {at}"
+    yield f"history: {found.history_from} to {found.history_to}, {found.source}"
+    yield from found.findings
+    yield ""
+    yield from table(_rows(found))
+    more = len(found.variables) - _MOST_VARIABLES
+    if more > 0:
+        yield f"variables besides: {more}, in the file below"
+    for variable in found.variables[:_MOST_VARIABLES]:
+        if variable.truth:
+            pairs = list(zip(variable.forecast, variable.truth, strict=False))
+            error = sum(abs(f - t) for f, t in pairs) / len(pairs)
+            yield f"{variable.name}: mean absolute error {error:.4g} over {len(pairs)} known steps"
+    yield ""
+    yield f"digest of the forecasts: {found.digest}"
+    yield from found.files
+
+
+def _rows(found: Prediction) -> list[tuple[str, ...]]:
+    """The first and the last few steps of the first few variables."""
+    shown = found.variables[:_MOST_VARIABLES]
+    rows = [("timestamp", *(variable.name for variable in shown))]
+    total, gap = len(found.timestamps), False
+    for step, moment in enumerate(found.timestamps):
+        if _FIRST_STEPS <= step < total - _LAST_STEPS:
+            if not gap:
+                rows.append(("...", *("" for _ in shown)))
+                gap = True
+            continue
+        rows.append((moment, *(f"{variable.forecast[step]:.6g}" for variable in shown)))
+    return rows

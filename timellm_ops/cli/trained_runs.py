@@ -1,0 +1,46 @@
+"""Which runs have weights that can be used, and in which checkpoint."""
+
+import re
+
+from timellm_ops.cli.errors import UsageError
+from timellm_ops.configfile import NO_DATA
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.store import load_config
+
+_NAME = re.compile(r"best|last|step-\d+")
+
+
+def check_trained(layout: RunLayout, checkpoint: str) -> None:
+    """Raise `UsageError` for a run without the checkpoint that is asked for.
+
+    The engine would find out as well, but only once it is loaded, which takes seconds.
+    """
+    folder = layout.checkpoints
+    if not _NAME.fullmatch(checkpoint):
+        raise UsageError(f'--checkpoint: found "{checkpoint}"; expected best, last or step-N')
+    if (folder / checkpoint).is_dir() or (folder / f".previous-{checkpoint}").is_dir():
+        return
+    names = _names(layout)
+    if names:
+        raise UsageError(
+            f'--checkpoint: found "{checkpoint}"; expected one of {", ".join(names)}, which '
+            f"{layout.run_id} has"
+        )
+    if load_config(layout).data.path == NO_DATA:
+        raise UsageError(
+            f"{layout.run_id}: found the record of a script's training, with no weights of ours; "
+            "expected a run of our own engine, or an imported checkpoint file"
+        )
+    raise UsageError(
+        f"{layout.run_id}: found no checkpoint yet; expected a run that has saved its weights: "
+        "the first time is at the end of its first epoch, or when it is stopped"
+    )
+
+
+def _names(layout: RunLayout) -> list[str]:
+    """Checkpoints in place, the best one first."""
+    try:
+        found = [entry.name for entry in layout.checkpoints.iterdir() if entry.is_dir()]
+    except OSError:
+        return []
+    return sorted(name for name in found if name[0] != "." and not name.startswith("broken-"))
