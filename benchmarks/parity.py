@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from timellm_engine.backbone import BackboneError
+from timellm_engine.errors import BackboneError
 from timellm_engine.parity import TOLERANCE, CaseError, Parity, compare, load_case
 
 
