@@ -6,7 +6,7 @@ Prints for each case the largest relative error (largest absolute difference of 
 largest absolute value of its reference) of the outputs in both padding modes, the loss, all
 gradients and the losses of the steps of Adam, and whether prompt texts and token ids are exact.
 Exits 1 where an error is above 1e-4 or a prompt differs, 2 where a folder is no case. What the
-folders hold is described in `timellm_engine.parity`, where the comparison is.
+folders hold is described in `timellm_engine.model.parity`, where the comparison is.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from timellm_engine.errors import BackboneError
-from timellm_engine.parity import TOLERANCE, CaseError, Parity, compare, load_case
+from timellm_engine.model.parity import TOLERANCE, CaseError, Parity, compare, load_case
 
 
 def report(parity: Parity) -> str:

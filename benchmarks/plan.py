@@ -85,7 +85,7 @@ def make_backbone(folder: Path, family: str, settings: dict[str, Any]) -> None:
     """A model of random weights, as a user's folder would be."""
     from transformers import AutoConfig, AutoModel
 
-    from timellm_engine.embedded import embedded_tokenizer
+    from timellm_engine.model.embedded import embedded_tokenizer
 
     model = AutoModel.from_config(AutoConfig.for_model(family, **settings))
     model.save_pretrained(folder)

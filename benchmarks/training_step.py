@@ -15,10 +15,10 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from timellm_engine.attention import attend
-from timellm_engine.backbone import load_backbone
-from timellm_engine.model import TimeLLM
-from timellm_engine.prompts import default_description
+from timellm_engine.model.attention import attend
+from timellm_engine.model.backbone import load_backbone
+from timellm_engine.model.prompts import default_description
+from timellm_engine.model.timellm import TimeLLM
 from timellm_ops.contract.config import BackboneSection, ModelSection, PromptSection
 
 SEQ_LEN, PRED_LEN, EVAL_BATCH = 512, 96, 256

@@ -9,24 +9,23 @@ import argparse
 import contextlib
 import os
 import sys
-import tomllib
 import traceback
 from pathlib import Path
 
 from timellm_engine.clock import SystemClock
-from timellm_engine.control import Signals
 from timellm_engine.emit import Emitter
 from timellm_engine.errors import (
     EXIT_CODES,
     EngineError,
-    InputError,
     Kind,
     one_line,
 )
+from timellm_engine.run_config import read_config
+from timellm_engine.training.control import Signals
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.contract.validation import ConfigError, parse_config
+from timellm_ops.contract.validation import ConfigError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,22 +76,9 @@ def _train(
     config: Config, layout: RunLayout, signals: Signals, emitter: Emitter, *, resume: bool
 ) -> None:
     """Only now is torch loaded: a config that is wrong is told at once."""
-    from timellm_engine.session import run_session
+    from timellm_engine.training.session import run_session
 
     run_session(config, layout, emitter, signals, resume=resume)
-
-
-def read_config(layout: RunLayout) -> Config:
-    """The run's own config. Raises `ConfigError`, and `InputError` where it cannot be read."""
-    try:
-        tables = tomllib.loads(layout.config.read_text(encoding="utf-8"))
-    except OSError as error:
-        found = f"a file that cannot be read ({error.strerror or error})"
-        raise InputError(str(layout.config), found, "the run's configuration") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        found = f"a syntax error, {' '.join(str(error).split())}"
-        raise InputError(str(layout.config), found, "TOML in UTF-8") from None
-    return parse_config(tables, str(layout.config))
 
 
 def _complain(message: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from conftest import TINY, Shell
 from safetensors.torch import load_file
 
-from timellm_engine.model import PUBLISHED_NAMES
+from timellm_engine.model.timellm import PUBLISHED_NAMES
 from timellm_ops.configfile import read_config
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout

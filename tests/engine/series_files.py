@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from timellm_engine.inspect_data import report
-from timellm_engine.series import Series, load_series
+from timellm_engine.data.inspection import report
+from timellm_engine.data.series import Series, load_series
 from timellm_ops.contract.config import DataSection
 from timellm_ops.contract.datareport import DataReport
 

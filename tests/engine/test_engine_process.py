@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import events_of, only, tiny_run, write_control
 
-from timellm_engine.checkpoint import Contents, FolderStorage
+from timellm_engine.checkpoints.checkpoint import Contents, FolderStorage
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
 

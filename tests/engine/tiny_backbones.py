@@ -19,7 +19,7 @@ from transformers import (
     RobertaModel,
 )
 
-from timellm_engine.embedded import embedded_tokenizer
+from timellm_engine.model.embedded import embedded_tokenizer
 
 _SHAPE: dict[str, Any] = {
     "vocab_size": 512, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 3,

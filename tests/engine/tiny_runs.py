@@ -12,9 +12,9 @@ from engine_clock import FakeClock
 from safetensors.torch import load_file
 from torch import Tensor
 
-from timellm_engine.control import Signals
 from timellm_engine.emit import Emitter
-from timellm_engine.session import run_session
+from timellm_engine.training.control import Signals
+from timellm_engine.training.session import run_session
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.events import BaseEvent, Event, decode_event
 from timellm_ops.contract.layout import RunLayout

@@ -6,7 +6,7 @@ from typing import Any
 
 from tiny_runs import run_here, tiny_run
 
-from timellm_engine.evaluation import evaluate_run
+from timellm_engine.results.evaluation import evaluate_run
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.evaluation import Evaluation, EvaluationQuestion
 from timellm_ops.contract.layout import RunLayout

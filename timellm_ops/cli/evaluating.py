@@ -82,7 +82,7 @@ def evaluate(
     make_writable(folder, "--to")
     with task_bar("loading the model") as told:
         found = ask_engine(
-            "timellm_engine.evaluation",
+            "timellm_engine.results.evaluation",
             Evaluation,
             question=msgspec.json.encode(question),
             progress=told,

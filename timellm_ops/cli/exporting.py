@@ -41,7 +41,9 @@ def export(
     check_trained(layout, checkpoint)
     target = layout.bundle if to is None else full_path(str(to), Path.cwd())
     question = ExportQuestion(run=str(layout.root), checkpoint=checkpoint, to=str(target))
-    done = ask_engine("timellm_engine.export", Exported, question=msgspec.json.encode(question))
+    done = ask_engine(
+        "timellm_engine.checkpoints.export", Exported, question=msgspec.json.encode(question)
+    )
     if json:
         answer = ExportedRun(**{name: getattr(done, name) for name in Exported.__struct_fields__})
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")

@@ -79,7 +79,7 @@ def predict(
     )
     with task_bar("loading the model") as told:
         found = ask_engine(
-            "timellm_engine.prediction",
+            "timellm_engine.results.prediction",
             Prediction,
             question=msgspec.json.encode(question),
             progress=told,

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from timellm_ops.contract.config import DataSection
 
-INSPECTION = "timellm_engine.inspect_data"
+INSPECTION = "timellm_engine.data.inspection"
 """The module of the engine that answers."""
 
 

@@ -20,7 +20,7 @@ KnownFrom = Literal["embedded", "folder", "cache", "table", "table_by_name", "no
 """Where a backbone's numbers come from: its own `config.json`, or the table of well-known ones, in
 which it was found by its hub id or by its folder's name."""
 
-MEASURING = "timellm_engine.measure"
+MEASURING = "timellm_engine.training.measure"
 """The module of the engine that tries a run."""
 
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-TASK = "timellm_engine.published_weights"
+TASK = "timellm_engine.checkpoints.published_weights"
 """The engine's module for it."""
 
 

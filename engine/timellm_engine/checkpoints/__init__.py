@@ -1,0 +1,1 @@
+"""Where a run stands, on disk: whole or not there; and weights that leave the run or come in."""

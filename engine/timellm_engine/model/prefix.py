@@ -1,0 +1,110 @@
+"""Prompts of a causal backbone as keys and values: the same function for far less work.
+
+Nothing trainable comes before the patches, so in a causal backbone the prompt's keys and values
+carry no gradient: what all prompts begin with is computed once, the rest of each prompt without
+a graph, and only the patches run forward and backward. In a bidirectional backbone the prompt
+sees the patches, and none of this holds.
+"""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from timellm_engine.model.backbone import Backbone
+
+_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2}
+"""Largest difference from the plain way, relative to the largest value, that is only rounding."""
+
+_KeysAndValues = list[tuple[Tensor, Tensor]]
+
+
+def common_beginning(ids: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """The tokens that every row begins with."""
+    length = 0
+    for tokens in zip(*ids, strict=False):
+        if len(set(tokens)) > 1:
+            break
+        length += 1
+    return tuple(ids[0][:length])
+
+
+class PromptPrefix:
+    """Answers at the patches, the prompts being read ahead of them.
+
+    `shared` are tokens that most prompts begin with. Raises whatever a backbone raises that does
+    not take keys and values; `agrees` finds that out.
+    """
+
+    def __init__(self, backbone: Backbone, shared: tuple[int, ...]) -> None:
+        self._backbone, self._shared = backbone, shared
+        parameters = inspect.signature(backbone.model.forward).parameters
+        self._argument = "cache" if "cache" in parameters else "past_key_values"
+        self._read_shared: _KeysAndValues | None = None
+
+    def agrees(self, plain: Tensor, ids: list[list[int]], patches: Tensor) -> bool:
+        """Whether `answer` is `plain`, the answer in one piece, but for rounding."""
+        try:
+            with torch.no_grad():
+                difference = (self.answer(ids, patches) - plain).abs().max()
+        except Exception:  # noqa: BLE001 - whatever a family makes of keys and values it has not
+            return False
+        dtype = next(self._backbone.model.parameters()).dtype
+        return bool(difference <= _TOLERANCE[dtype] * plain.abs().max())
+
+    def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
+        """Last hidden states at `patches`, `[rows, patches, embedding]`, each after its prompt."""
+        rows, count, _ = patches.shape
+        known = len(self._shared)
+        if any(tuple(row[:known]) != self._shared for row in ids):
+            known = 0
+        device = patches.device
+        lengths = torch.tensor([len(row) - known for row in ids])
+        longest = int(lengths.max())
+        padded = torch.zeros(rows, longest, dtype=torch.long)
+        for row, tokens in enumerate(ids):
+            padded[row, : len(tokens) - known] = torch.tensor(tokens[known:])
+        # Outside of inference mode, whose tensors could not be part of a later graph.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            cache = self._cache(rows if known else 0)
+            if longest:
+                self._run(self._backbone.word_embeddings(padded.to(device)), cache)
+        # A row's prompt is followed by padding up to the longest: its patches do not see that,
+        # and their positions go on as if it were not there.
+        seen = torch.ones(rows, known + longest + count, dtype=torch.long)
+        seen[:, known : known + longest] = torch.arange(longest) < lengths.unsqueeze(1)
+        positions = (known + lengths).unsqueeze(1) + torch.arange(count)
+        return self._run(
+            patches.to(self._backbone.word_embeddings.weight.dtype),
+            cache,
+            attention_mask=seen.to(device),
+            position_ids=positions.to(device),
+        )
+
+    def _cache(self, rows: int) -> Any:
+        """Keys and values of the shared tokens for so many rows; of nothing for 0."""
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self._backbone.model.config)
+        if rows and self._shared:
+            if self._read_shared is None:
+                self._read_shared = self._read(self._shared)
+            for layer, (keys, values) in enumerate(self._read_shared):
+                cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), layer)
+        return cache
+
+    def _read(self, tokens: tuple[int, ...]) -> _KeysAndValues:
+        device = self._backbone.word_embeddings.weight.device
+        cache = self._cache(0)
+        embedded = self._backbone.word_embeddings(torch.tensor([tokens], device=device))
+        self._run(embedded, cache)
+        return [(layer.keys, layer.values) for layer in cache.layers]
+
+    def _run(self, inputs: Tensor, cache: Any, **arguments: Tensor) -> Tensor:
+        answer = self._backbone.model(
+            inputs_embeds=inputs, use_cache=True, **{self._argument: cache}, **arguments
+        )
+        hidden: Tensor = answer.last_hidden_state
+        return hidden

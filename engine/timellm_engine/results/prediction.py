@@ -1,0 +1,128 @@
+"""A forecast beyond what is known, with a run's model and the scaler that it was trained with.
+
+As a process: `python -m timellm_engine.results.prediction`, with the question on standard input.
+"""
+
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from timellm_engine.data.history import History, history_before, own_series, read_input
+from timellm_engine.data.timeline import iso
+from timellm_engine.data.windows import in_batches
+from timellm_engine.results.forecasts import Digest, check_finite
+from timellm_engine.results.plots import Panel, draw_forecasts
+from timellm_engine.results.prediction_table import write_prediction
+from timellm_engine.results.trained import Trained, load_trained
+from timellm_engine.run_config import read_config
+from timellm_engine.task import Tell, read_question, run_task
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.prediction import Prediction, PredictionQuestion, VariableForecast
+
+_MOST_PANELS = 8
+
+
+def predict_run(question: PredictionQuestion, tell: Tell) -> Prediction:
+    """Forecast what comes after the history; nothing of the run is changed.
+
+    Raises `EngineError`.
+    """
+    layout = RunLayout(Path(question.run_dir))
+    config = read_config(layout)
+    trained = load_trained(layout, config, question.checkpoint, question.device)
+    data, section = trained.job.data, config.data
+    observed = (
+        own_series(data, section)
+        if question.input is None
+        else read_input(Path(question.input), data, section)
+    )
+    history = history_before(observed, question.horizon_from, section, data.frequency)
+    scaled, digest = _forecast(trained, history, tell)
+    columns = list(data.tested)
+    deviation, mean = np.array(data.deviation)[columns], np.array(data.mean)[columns]
+    forecast = (scaled * deviation + mean).astype(np.float32)
+    found = Prediction(
+        run_id=layout.run_id,
+        checkpoint=question.checkpoint,
+        epoch=trained.epoch,
+        source=observed.source,
+        frequency=data.frequency,
+        history_from=iso(history.past[0]),
+        history_to=iso(history.past[-1]),
+        timestamps=tuple(iso(moment) for moment in history.future),
+        variables=tuple(
+            VariableForecast(
+                name=data.columns[column],
+                forecast=_shortest(forecast[:, place]),
+                truth=_shortest(history.truth[:, column].astype(np.float32)),
+            )
+            for place, column in enumerate(columns)
+        ),
+        digest=digest,
+        findings=observed.findings,
+    )
+    output = Path(question.output or Path(question.folder) / _usual_name(found))
+    write_prediction(output, found, history.future, long=question.long)
+    files = [str(output)]
+    if question.plot is not None:
+        _draw(Path(question.plot), found, history, columns)
+        files.append(question.plot)
+    return msgspec.structs.replace(found, files=tuple(files))
+
+
+def _usual_name(found: Prediction) -> str:
+    """By the first timestamp, as a file may be called: `forecast-20180220T1300.csv`."""
+    date, _, moment = found.timestamps[0].partition(" ")
+    digits = "".join(c for c in moment.removesuffix(":00") if c.isdigit())
+    return f"forecast-{date.replace('-', '')}T{digits}.csv"
+
+
+def _forecast(
+    trained: Trained, history: History, tell: Tell
+) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], str]:
+    """Scaled forecasts of the tested columns, `[pred_len, columns]`, and their digest."""
+    data, config = trained.job.data, trained.job.config
+    scaled = (history.values - np.array(data.mean)) / np.array(data.deviation)
+    windows = torch.from_numpy(scaled.T.astype(np.float32, order="C"))[list(data.tested)]
+    digest, found = Digest(), []
+    for numbers in in_batches(torch.arange(len(windows)), config.train.eval_batch_size):
+        few = windows[numbers]
+        with torch.inference_mode():
+            forecast = trained.job.model(few.to(trained.job.device)).float().cpu()
+        check_finite(forecast)
+        digest.add(forecast)
+        found.append(forecast)
+        tell("variables", sum(map(len, found)), len(windows))
+    return torch.cat(found).T.double().numpy(), digest.hex()
+
+
+def _shortest(values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[float, ...]:
+    """The numbers with as many digits as single precision has, and not those of double."""
+    return tuple(float(str(value)) for value in values)
+
+
+def _draw(path: Path, found: Prediction, history: History, columns: list[int]) -> None:
+    panels = []
+    for variable, column in list(zip(found.variables, columns, strict=True))[:_MOST_PANELS]:
+        truth = np.array(variable.truth, dtype=np.float32)
+        panels.append(
+            Panel(
+                title=variable.name,
+                past=history.past,
+                history=history.values[:, column].astype(np.float32),
+                future=history.future,
+                truth=truth,
+                forecast=np.array(variable.forecast, dtype=np.float32),
+            )
+        )
+    more = len(found.variables) - len(panels)
+    also = f", the first {len(panels)} of {len(found.variables)} variables" if more else ""
+    title = f"Forecast from {found.timestamps[0]}: {found.run_id}, {found.checkpoint}{also}"
+    draw_forecasts(path, title, panels)
+
+
+if __name__ == "__main__":
+    sys.exit(run_task(lambda tell: predict_run(read_question(PredictionQuestion), tell)))

@@ -1,0 +1,1 @@
+"""From a config to trained weights: the loop, its steps, and what decides them."""

@@ -1,0 +1,112 @@
+"""One training step: a batch's loss and gradient, piece by piece, and what is done with it."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from timellm_engine.training.losses import loss_of
+from timellm_engine.training.optimiser import set_pace
+from timellm_engine.training.schedule import Pace
+from timellm_ops.contract.config import TrainSection
+
+
+class NotFinite(ArithmeticError):  # noqa: N818 - it says what was found
+    """A number that training cannot go on from. Nothing has been changed by it."""
+
+
+class Losses(NamedTuple):
+    """Means over a batch, before the step."""
+
+    loss: float
+    """The one that training makes small."""
+    mse: float
+
+
+class Forecaster(Protocol):
+    """A model whose text prototypes are the same for all windows of a step."""
+
+    def text_prototypes(self) -> Tensor:
+        """The prototypes, which costs much where the vocabulary is large."""
+        ...
+
+    def __call__(self, x: Tensor, prototypes: Tensor | None = None) -> Tensor:
+        """Forecasts, by these prototypes where they are at hand."""
+        ...
+
+
+class Stepper:
+    """Makes steps of an optimiser on a model, as `[train]` says."""
+
+    def __init__(
+        self,
+        train: TrainSection,
+        model: Forecaster,
+        optimiser: torch.optim.Optimizer,
+        trainable: Sequence[nn.Parameter],
+    ) -> None:
+        self._train, self._model = train, model
+        self._optimiser, self._trainable = optimiser, trainable
+        self._loss = loss_of(train)
+        self._norm_before_clipping: float | None = None
+
+    def take(self, x: Tensor, y: Tensor, pace: Pace) -> Losses:
+        """One step on windows `[batch, seq_len]` and their horizons.
+
+        The gradient is that of the mean over the batch, in however many pieces it is computed: a
+        piece counts by its windows, and the prototypes are made once for all. Raises `NotFinite`
+        before a weight is changed.
+        """
+        set_pace(self._optimiser, pace)
+        self._optimiser.zero_grad(set_to_none=True)
+        pieces = min(self._train.accumulate, len(x))
+        losses = self._backward(x, y) if pieces == 1 else self._backward_in_pieces(x, y, pieces)
+        if self._train.clip_norm is not None:
+            self._clip(self._train.clip_norm)
+        self._optimiser.step()
+        return losses
+
+    def _backward_in_pieces(self, x: Tensor, y: Tensor, pieces: int) -> Losses:
+        prototypes = self._model.text_prototypes()
+        # The pieces' gradients meet here, and go on from here to the weights as one.
+        shared = prototypes.detach().requires_grad_()
+        loss = mse = 0.0
+        for history, truth in zip(x.tensor_split(pieces), y.tensor_split(pieces), strict=True):
+            share = len(history) / len(x)
+            of_piece = self._backward(history, truth, share, shared)
+            loss += share * of_piece.loss
+            mse += share * of_piece.mse
+        prototypes.backward(shared.grad)  # type: ignore[no-untyped-call]
+        return Losses(loss, mse)
+
+    def _backward(
+        self, history: Tensor, truth: Tensor, share: float = 1.0, prototypes: Tensor | None = None
+    ) -> Losses:
+        """Add a share of a piece's gradient to that of the step; the losses of the piece."""
+        forecast = self._model(history, prototypes)
+        loss = self._loss(forecast, truth)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise NotFinite(f"the loss is {value}")
+        (loss * share).backward()  # type: ignore[no-untyped-call]
+        if self._train.loss == "mse":
+            return Losses(value, value)
+        return Losses(value, functional.mse_loss(forecast.detach(), truth).item())
+
+    def _clip(self, longest: float) -> None:
+        norm = nn.utils.clip_grad_norm_(self._trainable, longest).item()
+        if not math.isfinite(norm):
+            raise NotFinite(f"the length of the gradient is {norm}")
+        self._norm_before_clipping = norm
+
+    @property
+    def gradient_norm(self) -> float:
+        """Length of the latest step's gradient over all trainable weights, before any clipping."""
+        if self._norm_before_clipping is not None:
+            return self._norm_before_clipping
+        gradients = [p.grad for p in self._trainable if p.grad is not None]
+        norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
+        return float(torch.linalg.vector_norm(norms).item())
