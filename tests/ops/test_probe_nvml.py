@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import until
 
 from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
@@ -380,7 +381,7 @@ def test_close_leaves_no_process_behind(driver: Library, opened: Callable[..., N
     driver("hang nvmlInitWithFlags\n")
     probe = opened()
     probe.poll(time.monotonic())
-    (child,) = _readers()
+    (child,) = until(_readers, "a child that is another program by now")
     probe.close()
     assert not child.is_running()
     assert probe.poll(time.monotonic()) is None

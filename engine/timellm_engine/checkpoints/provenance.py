@@ -1,6 +1,7 @@
 """Where weights come from, and the errors that they are on record with."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -52,8 +53,9 @@ def _errors_of(path: Path, epoch: int) -> dict[str, float | None]:
     return errors
 
 
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().splitlines()
-    except OSError:
-        return []
+def _lines(path: Path) -> Iterator[bytes]:
+    """Line by line; none of what is no file, such as a device without an end."""
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                yield from file
