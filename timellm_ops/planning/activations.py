@@ -21,7 +21,7 @@ MMAP_BYTES = 32 << 20
 """Pieces above this size go back to the system when they are freed; smaller ones are kept."""
 _BLOCK_OVERHEAD = 1.67
 """Of those blocks: their pieces of several sizes leave holes that nothing fits into."""
-_OVERHEAD = 1.15
+_OVERHEAD = 1.08
 """Of everything else."""
 _CHARACTERS_PER_TOKEN = 2.2
 """Of prompts, half of which are numbers; measured on GPT-2's tokenizer and the embedded one."""
