@@ -103,13 +103,19 @@ def _read_pickled(path: Path) -> object:
         found = f"a file that cannot be read ({error.strerror or error})"
         raise InputError(str(path), found, _EXPECTED) from None
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "Unsupported" in str(error):
+        if _is_saved_by_torch(path):
             found = "a file that holds more than tensors, which could run any program when opened"
             expected = f"{_EXPECTED} (torch.save(model.state_dict(), ...))"
             raise InputError(str(path), found, expected) from None
         raise InputError(str(path), "a file that torch cannot read", _EXPECTED) from None
     except Exception:  # noqa: BLE001 - whatever a file that is cut or is none makes torch raise
         raise InputError(str(path), "a file that torch cannot read", _EXPECTED) from None
+
+
+def _is_saved_by_torch(path: Path) -> bool:
+    """Whether it begins as such files do: as a zip archive, or as a pickle."""
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"PK\x03\x04", b"\x80\x02"))
 
 
 def _read_safetensors(path: Path) -> object:

@@ -71,7 +71,8 @@ def chosen_columns(names: Sequence[str], section: DataSection, source: str) -> l
     """The columns to forecast: all but the date, or the target alone. Raises `InputError`."""
     if section.target not in names or section.target == section.date_column:
         found = f'no column "{section.target}" in {source}'
-        raise InputError("data.target", found, f"one of {_listed(names)}")
+        others = [name for name in names if name != section.date_column]
+        raise InputError("data.target", found, f"one of {_listed(others)}")
     if section.features == "S":
         return [section.target]
     return [name for name in names if name != section.date_column]

@@ -221,7 +221,7 @@ def test_numbers_that_cannot_be_squared_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "header", "words"),
     [
-        ({"target": "OT"}, "date,a,b", ['no column "OT"', "one of date, a, b"]),
+        ({"target": "OT"}, "date,a,b", ['no column "OT"', "one of a, b"]),
         ({"date_column": "when"}, "date,a,b", ['no column "when"', "date, a, b"]),
         ({}, "date,b,b", ['the column "b" twice']),
         ({"seq_len": 100}, "date,a,b", ["20 rows", "data.seq_len 100"]),
