@@ -67,8 +67,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2-small, batch 32": (
         "gpt2-small", {"batch_size": 32, "eval_batch_size": 32, "attention_dropout": 0.0},
     ),
-    "gpt2-small, bfloat16": (
-        "gpt2-small", {"batch_size": 8, "eval_batch_size": 32, "dtype": "bfloat16"},
+    "embedded, bfloat16": (
+        "embedded", {"batch_size": 64, "eval_batch_size": 64, "dtype": "bfloat16"},
     ),
     "gpt2-small, sgd": (
         "gpt2-small", {"batch_size": 4, "eval_batch_size": 16, "optimiser": "sgd"},
