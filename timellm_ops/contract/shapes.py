@@ -39,7 +39,7 @@ class TensorShape(Struct, frozen=True, kw_only=True):
         return FLOAT32_BYTES * self.count
 
 
-MODULES = ("patch_embedding", "mapping", "reprogramming", "head")
+MODULES = ("prototypes", "patch_embedding", "mapping", "reprogramming", "head")
 """The trainable parts, in the order in which a window goes through them."""
 
 EMBEDDING = "backbone: embedding width"
@@ -71,7 +71,7 @@ def trainable_shapes(
             _tensor(f"{name}.bias", out),
         )
 
-    return (
+    shapes = (
         _tensor(
             "patch_embedding.convolution.weight",
             (width, width_from), (model.patch_len, ("model.patch_len",)), (3, ()),
@@ -86,12 +86,15 @@ def trainable_shapes(
             (model.d_ff * patches, ("model.d_ff", *patches_from)), (horizon, horizon_from),
         ),
     )  # fmt: skip
+    return folded_shapes(shapes, model, embedding) if model.prototypes == "direct" else shapes
 
 
 def folded_shapes(
     shapes: tuple[TensorShape, ...], model: ModelSection, embedding_size: int
 ) -> tuple[TensorShape, ...]:
     """What forecasting needs: the prototypes themselves instead of the map that makes them."""
+    if any(shape.module == "prototypes" for shape in shapes):
+        return shapes
     prototypes = _tensor(
         "prototypes.values",
         (model.num_prototypes, ("model.num_prototypes",)), (embedding_size, (EMBEDDING,)),

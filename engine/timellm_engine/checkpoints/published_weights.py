@@ -47,6 +47,9 @@ def take_over(question: WeightsQuestion) -> WeightsAnswer:
 
     path, layout = Path(question.file), RunLayout(Path(question.folder))
     config = read_config(layout)
+    if config.model.prototypes != "mapping":
+        expected = f'"mapping", as the published code has them, in {question.config_name}'
+        raise InputError("model.prototypes", f'"{config.model.prototypes}"', expected)
     found = read_tensors(path)
     missing = [name for name in PUBLISHED_NAMES.values() if name not in found]
     if missing:
@@ -102,7 +105,7 @@ def _read_pickled(path: Path) -> object:
     except OSError as error:
         found = f"a file that cannot be read ({error.strerror or error})"
         raise InputError(str(path), found, _EXPECTED) from None
-    except pickle.UnpicklingError as error:
+    except pickle.UnpicklingError:
         if _is_saved_by_torch(path):
             found = "a file that holds more than tensors, which could run any program when opened"
             expected = f"{_EXPECTED} (torch.save(model.state_dict(), ...))"

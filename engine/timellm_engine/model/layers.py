@@ -87,6 +87,14 @@ class TextPrototypes(nn.Module):
         super().__init__()
         self.values = nn.Parameter(torch.zeros(prototypes, embedding_size))
 
+    @classmethod
+    @torch.no_grad()
+    def begun_by(cls, mapping: PrototypeMapping, word_embeddings: Tensor) -> "TextPrototypes":
+        """Prototypes that begin where those of `mapping` do."""
+        prototypes = cls(mapping.out_features, word_embeddings.shape[1])
+        prototypes.values.copy_(mapping.to(word_embeddings.device)(word_embeddings))
+        return prototypes
+
     def forward(self, _word_embeddings: Tensor) -> Tensor:
         """The prototypes themselves."""
         return self.values

@@ -104,7 +104,11 @@ class TimeLLM(nn.Module):
         if folded:
             self.prototypes = TextPrototypes(model.num_prototypes, backbone.embedding_size)
         else:
-            self.mapping = PrototypeMapping(backbone.vocab_size, model.num_prototypes)
+            mapping = PrototypeMapping(backbone.vocab_size, model.num_prototypes)
+            if model.prototypes == "direct":
+                self.prototypes = TextPrototypes.begun_by(mapping, backbone.word_embeddings.weight)
+            else:
+                self.mapping = mapping
         self.reprogramming = Reprogramming(
             model.d_model, model.n_heads, model.d_ff, backbone.embedding_size,
             model.attention_dropout,
@@ -279,6 +283,8 @@ class TimeLLM(nn.Module):
 
         The prototypes are computed here as a forecast would, so they have its very bits.
         """
+        if self.mapping is None:
+            return self.trainable_state()
         kept = {n: t for n, t in self.trainable_state().items() if not n.startswith("mapping.")}
         return {**kept, "prototypes.values": self.text_prototypes().detach()}
 

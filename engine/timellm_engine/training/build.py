@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -89,10 +90,20 @@ def build(config: Config) -> Job:
         backbone=backbone,
         model=model,
         trainable=trainable,
-        optimiser=make_optimiser(config.train, trainable),
+        optimiser=make_optimiser(config.train, _parameter_groups(model, config)),
         device=device,
         identity=identity(config, data.digest, backbone.digest),
     )
+
+
+def _parameter_groups(model: TimeLLM, config: Config) -> list[dict[str, Any]]:
+    """All trainable weights; direct prototypes apart, with a rate of their own."""
+    apart = model.prototypes.values if model.prototypes is not None else None
+    others = [p for p in model.parameters() if p.requires_grad and p is not apart]
+    groups: list[dict[str, Any]] = [{"params": others, "rate": 1.0}]
+    if apart is not None:
+        groups.append({"params": [apart], "rate": config.model.prototype_rate})
+    return groups
 
 
 def _check_warmup(train: TrainSection, steps_per_epoch: int) -> None:

@@ -7,7 +7,7 @@ and the same bits on every repetition.
 """
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import torch
 from torch import nn
@@ -16,8 +16,13 @@ from timellm_engine.training.schedule import MOMENTUM, Pace
 from timellm_ops.contract.config import TrainSection
 
 
-def make_optimiser(train: TrainSection, trainable: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that the config names, for these parameters."""
+def make_optimiser(
+    train: TrainSection, trainable: Sequence[nn.Parameter] | Sequence[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """The optimiser that the config names, for these parameters or groups of them.
+
+    A group's `rate` multiplies the schedule's learning rate.
+    """
     lr, decay = train.learning_rate, train.weight_decay
     match train.optimiser:
         case "adam":
@@ -35,7 +40,7 @@ def make_optimiser(train: TrainSection, trainable: Sequence[nn.Parameter]) -> to
 def set_pace(optimiser: torch.optim.Optimizer, pace: Pace) -> None:
     """Make the optimiser's next step at this pace."""
     for group in optimiser.param_groups:
-        group["lr"] = pace.lr
+        group["lr"] = pace.lr * group.get("rate", 1.0)
         if "betas" in group:
             group["betas"] = (pace.momentum, group["betas"][1])
         else:

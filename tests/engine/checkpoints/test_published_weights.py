@@ -150,6 +150,16 @@ def test_a_tensor_that_is_missing_is_named(trained: State, tmp_path: Path) -> No
     assert "12 of its 13 trained tensors; output_projection.linear.bias is missing" in text
 
 
+def test_prototypes_without_a_mapping_have_no_place_for_it(trained: State, tmp_path: Path) -> None:
+    file = saved(tmp_path / "checkpoint", published(trained))
+    with pytest.raises(InputError) as caught:
+        imported(file, tmp_path / "run", model__prototypes="direct")
+    assert str(caught.value) == (
+        'model.prototypes: found "direct"; expected "mapping", as the published code has them, '
+        "in mine.toml"
+    )
+
+
 def test_weights_that_are_no_numbers_are_refused(trained: State, tmp_path: Path) -> None:
     held = published(trained)
     held["mapping_layer.bias"] = held["mapping_layer.bias"] * float("nan")

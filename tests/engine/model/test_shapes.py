@@ -33,6 +33,7 @@ def test_a_model_has_the_tensors_that_were_foretold(
     model = ModelSection(
         patch_len=data.draw(few), stride=data.draw(few), d_model=data.draw(few),
         n_heads=data.draw(few), d_ff=data.draw(few), num_prototypes=data.draw(few),
+        prototypes=data.draw(st.sampled_from(["mapping", "direct"])),
     )  # fmt: skip
     seq_len, pred_len = data.draw(st.integers(12, 60)), data.draw(few)
     built = TimeLLM(backbone, model, PromptSection(), "Tides.", seq_len, pred_len)

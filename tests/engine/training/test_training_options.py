@@ -51,10 +51,11 @@ def state_of(layout: RunLayout) -> RunState:
         },
         {"accumulate": 3, "loss": "huber", "schedule": "cosine"},
         {"precision": "bf16", "accumulate": 2, "schedule": "constant"},
+        {"model__prototypes": "direct", "model__prototype_rate": 3.0, "optimiser": "adamw"},
     ],
 )  # fmt: skip
 def test_going_on_is_exact_with_every_option(options: dict[str, Any], tmp_path: Path) -> None:
-    changes = {f"train__{key}": value for key, value in options.items()}
+    changes = {key if "__" in key else f"train__{key}": v for key, v in options.items()}
     changes |= {"train__epochs": 1, "train__test": "never", "train__log_every": 1}
     whole = ran(tmp_path / "whole", **changes)
     stopped = tiny_run(tmp_path / "stopped", **changes)
