@@ -67,8 +67,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2-small, batch 32": (
         "gpt2-small", {"batch_size": 32, "eval_batch_size": 32, "attention_dropout": 0.0},
     ),
-    "embedded, bfloat16": (
+    "embedded, batch 64": ("embedded", {"batch_size": 64, "eval_batch_size": 64}),
+    "embedded, batch 32, bfloat16": (
+        "embedded", {"batch_size": 32, "eval_batch_size": 32, "dtype": "bfloat16"},
+    ),
+    "embedded, batch 64, bfloat16": (
         "embedded", {"batch_size": 64, "eval_batch_size": 64, "dtype": "bfloat16"},
+    ),
+    "embedded, batch 128, bfloat16": (
+        "embedded", {"batch_size": 128, "eval_batch_size": 64, "dtype": "bfloat16"},
     ),
     "gpt2-small, sgd": (
         "gpt2-small", {"batch_size": 4, "eval_batch_size": 16, "optimiser": "sgd"},

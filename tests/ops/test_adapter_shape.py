@@ -1,6 +1,6 @@
 """What the printed left times and bars prove of a training: never anything that is not so."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from published_writer import Epoch, Script, text
 
@@ -102,6 +102,8 @@ def test_left_times_of_another_formula_prove_nothing() -> None:
 
 
 @given(st.floats(), st.floats(), st.integers(1, 9), st.integers(1, 10**9))
+@example(pace_s=2.0**-14, left_s=-2e303, epoch=1, iteration=1)
+@example(pace_s=-(2.0**-14), left_s=-2e303, epoch=1, iteration=1)
 def test_no_figures_are_too_odd_to_be_taken_in(
     pace_s: float, left_s: float, epoch: int, iteration: int
 ) -> None:

@@ -176,7 +176,7 @@ def unusable(config: Config, runs: Path) -> str:
         ("time,HUFL,OT", 'data.date_column: found no column "date" in {}; expected one of time, '),
         (
             'date,"a\nb\x1b[31m"',
-            'data.target: found no column "OT" in {}; expected one of date, a\\',
+            'data.target: found no column "OT" in {}; expected one of a\\',
         ),
         ("date\udcff,OT", "data.path: found {}, which is no CSV file in UTF-8"),
     ],

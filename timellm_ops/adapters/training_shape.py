@@ -82,8 +82,8 @@ class ShapeEvidence:
         first, newest = min(self._left), max(self._left)
         apart, a, b = newest - first, self._left[first], self._left[newest]
         low, high = max(1.0, (a.low - b.high) / apart), (a.high - b.low) / apart
-        if high - low > _MOST_CANDIDATES:
-            return
+        if not (math.isfinite(low) and math.isfinite(high)) or high - low > _MOST_CANDIDATES:
+            return  # left times that no training has
         for steps in range(math.ceil(low), math.floor(high) + 1):
             fewest = max(math.ceil(i.low / steps) + e - 1 for e, i in self._left.items())
             most = min(math.floor(i.high / steps) + e - 1 for e, i in self._left.items())

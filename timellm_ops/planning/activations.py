@@ -19,8 +19,9 @@ BLOCK_QUERIES = 256
 """Queries of a block of the attention that drops out its weights, on a CPU."""
 MMAP_BYTES = 32 << 20
 """Pieces above this size go back to the system when they are freed; smaller ones are kept."""
-_BLOCK_OVERHEAD = 1.67
-"""Of those blocks: their pieces of several sizes leave holes that nothing fits into."""
+_BLOCK_OVERHEAD = {2: 1.45, 4: 1.67}
+"""Of those blocks: their pieces of several sizes leave holes that nothing fits into; by the
+bytes of a number in the backbone, beside which they lie."""
 _OVERHEAD = 1.08
 """Of everything else."""
 _CHARACTERS_PER_TOKEN = 2.2
@@ -104,7 +105,7 @@ def _reprogramming(of: Pass, model: ModelSection, width: int) -> Need:
         return _need(of, "reprogramming", ends + prototypes, 0.0)
     weights = model.n_heads * model.num_prototypes
     block = 4 * min(BLOCK_QUERIES, queries) * weights
-    overhead = _BLOCK_OVERHEAD if block < MMAP_BYTES else 1.0
+    overhead = _BLOCK_OVERHEAD[of.bytes_each] if block < MMAP_BYTES else 1.0
     each = 9  # weights, weights after dropout, and which of them were kept
     attention = _need(of, "reprogramming", each * queries * weights, 3 * block, overhead)
     rest = _need(of, "reprogramming", ends + prototypes, 0.0)
