@@ -13,7 +13,7 @@ import msgspec
 
 from timellm_engine.clock import Clock
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.events import Event, encode_event
+from timellm_ops.contract.events import AlertLevel, Event, encode_event
 
 MAX_PENDING = 20_000
 """Lines that wait in memory while the disk takes none: a few megabytes."""
@@ -97,6 +97,11 @@ class Emitter:
     def line(self, text: str) -> None:
         """Print `text`, of one or more lines."""
         self._output.write(text.encode("utf-8", "replace") + b"\n")
+
+    def alert(self, message: str, *, level: AlertLevel = "warning") -> None:
+        """Say what a person should know: as an event, and in the log."""
+        self.event(ev.Alert(level=level, message=message))
+        self.line(message)
 
     def flush(self) -> bool:
         """Try again to write what the disk refused; whether nothing is left."""

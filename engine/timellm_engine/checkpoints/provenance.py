@@ -37,7 +37,7 @@ def origin_of(
 def _errors_of(path: Path, epoch: int) -> dict[str, float | None]:
     """As the engine has told them; the latest word counts."""
     errors: dict[str, float | None] = {}
-    for line in _lines(path):
+    for line in event_lines(path):
         if b'"EpochEnded"' not in line and b'"TestEvaluated"' not in line:
             continue
         with contextlib.suppress(msgspec.MsgspecError):
@@ -53,8 +53,8 @@ def _errors_of(path: Path, epoch: int) -> dict[str, float | None]:
     return errors
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """Line by line; none of what is no file, such as a device without an end."""
+def event_lines(path: Path) -> Iterator[bytes]:
+    """The engine's events so far; none of what is no file, such as a device without an end."""
     with contextlib.suppress(OSError):
         if path.is_file():
             with path.open("rb") as file:

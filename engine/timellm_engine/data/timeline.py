@@ -14,7 +14,6 @@ Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 _MONTH_NS = 28 * 24 * 3600 * 10**9
 """The shortest month."""
 _OFFSET = re.compile(r":\d\d(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)\s*$", re.IGNORECASE)
-_NEVER = np.datetime64("NaT", "ns")
 
 
 class ReadDates(NamedTuple):

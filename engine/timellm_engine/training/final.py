@@ -57,20 +57,18 @@ class Ending:
         """
         contents = self._saver.unsaved_best
         if contents is not None:
-            self._warn("the best weights could not be written; those at hand are taken")
+            self._emitter.alert("the best weights could not be written; those at hand are taken")
         else:
             found = self._storage.load("best")
             for problem in found.problems:
-                self._warn(problem)
+                self._emitter.alert(problem)
             contents = found.contents
         if contents is None:
-            self._warn("no best checkpoint is on disk; the last weights are taken for the best")
+            self._emitter.alert(
+                "no best checkpoint is on disk; the last weights are taken for the best"
+            )
             return self._position.epoch, None
         check_belongs(contents, self._job.identity)
         self._job.model.load_trainable_state(contents.tensors["weights"])
         best = position_of(contents)
         return best.epoch, None if best.best_test is None else Errors(*best.best_test)
-
-    def _warn(self, message: str) -> None:
-        self._emitter.event(ev.Alert(level="warning", message=message))
-        self._emitter.line(message)

@@ -123,8 +123,7 @@ class Saver:
             made = self._make_bundle(epoch, test)
         except EngineError as error:
             message = f"{error}; make it later: timellm-ops export"
-            self._emitter.event(ev.Alert(level="warning", message=message))
-            self._emitter.line(message)
+            self._emitter.alert(message)
             return
         self._emitter.line(f"Inference bundle: {made.path} ({made.bytes} bytes)")
 

@@ -4,7 +4,7 @@ import msgspec
 
 from timellm_engine.checkpoints.bundle_writer import write_bundle
 from timellm_engine.checkpoints.checkpoint import FolderStorage, Found, Storage, step_name
-from timellm_engine.checkpoints.provenance import origin_of
+from timellm_engine.checkpoints.provenance import event_lines, origin_of
 from timellm_engine.checkpoints.snapshot import (
     Position,
     check_belongs,
@@ -20,7 +20,6 @@ from timellm_engine.training.build import Job, build
 from timellm_engine.training.control import Controls, Signals
 from timellm_engine.training.loop import Trainer
 from timellm_engine.training.saving import Saver
-from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 
@@ -72,16 +71,12 @@ def check_start(layout: RunLayout, *, resume: bool) -> None:
 
 
 def _is_finished(layout: RunLayout) -> bool:
-    last_words = (b'"type":"TrainingFinished"', b'"type":"TestEvaluated"')
-    return any(_has_said(layout, words) for words in last_words)
+    return _has_said(layout, b'"type":"TrainingFinished"', b'"type":"TestEvaluated"')
 
 
-def _has_said(layout: RunLayout, words: bytes) -> bool:
-    try:
-        with layout.engine_events.open("rb") as file:
-            return any(words in line for line in file)
-    except FileNotFoundError:
-        return False
+def _has_said(layout: RunLayout, *any_of: bytes) -> bool:
+    lines = event_lines(layout.engine_events)
+    return any(words in line for line in lines for words in any_of)
 
 
 def take_up(
@@ -95,14 +90,13 @@ def take_up(
     name, found = find(storage)
     contents, problems = found.contents, found.problems
     for problem in problems:
-        _warn(emitter, problem)
+        emitter.alert(problem)
     if contents is None or found.saved is None:
         if problems:
             expected = "a whole checkpoint (a copy of one put back in its place, or a new run)"
             raise InputError("checkpoints/last", "; ".join(problems), expected)
         message = "there is no checkpoint yet: training begins at its beginning"
-        emitter.event(ev.Alert(level="info", message=message))
-        emitter.line(message)
+        emitter.alert(message, level="info")
         return Position()
     check_belongs(contents, job.identity, str(layout.config))
     position = restore(contents, job.model, job.optimiser)
@@ -111,8 +105,7 @@ def take_up(
         # The engine was killed after the checkpoint was in place and before it could say so.
         saver.tell(name, contents, found.saved)
     if name != "last":
-        _warn(
-            emitter,
+        emitter.alert(
             f"`last` is lost: training goes on from {name}, which is older; the steps since then "
             "are done again, with the same result",
         )
@@ -130,8 +123,3 @@ def find(storage: Storage) -> tuple[str, Found]:
         if found.contents is not None:
             return name, msgspec.structs.replace(found, problems=tuple(problems))
     return "last", Found(contents=None, problems=tuple(problems))
-
-
-def _warn(emitter: Emitter, message: str) -> None:
-    emitter.event(ev.Alert(level="warning", message=message))
-    emitter.line(message)
