@@ -8,12 +8,15 @@ sees the patches, and none of this holds.
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from timellm_engine.model.backbone import Backbone
+
+if TYPE_CHECKING:
+    from timellm_engine.model.reading import ReadingCache
 
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2}
 """Largest difference from the plain way, relative to the largest value, that is only rounding."""
@@ -70,7 +73,8 @@ class PromptPrefix:
         with torch.inference_mode(mode=False), torch.no_grad():
             cache = self._cache(rows if known else 0)
             if longest:
-                self._run(self._backbone.word_embeddings(padded.to(device)), cache)
+                with cache.reading():
+                    self._run(self._backbone.word_embeddings(padded.to(device)), cache)
         # A row's prompt is followed by padding up to the longest: its patches do not see that,
         # and their positions go on as if it were not there.
         seen = torch.ones(rows, known + longest + count, dtype=torch.long)
@@ -83,11 +87,11 @@ class PromptPrefix:
             position_ids=positions.to(device),
         )
 
-    def _cache(self, rows: int) -> Any:
+    def _cache(self, rows: int) -> "ReadingCache":
         """Keys and values of the shared tokens for so many rows; of nothing for 0."""
-        from transformers import DynamicCache
+        from timellm_engine.model.reading import ReadingCache
 
-        cache = DynamicCache(config=self._backbone.model.config)
+        cache = ReadingCache(self._backbone.model.config)
         if rows and self._shared:
             if self._read_shared is None:
                 self._read_shared = self._read(self._shared)
@@ -99,10 +103,11 @@ class PromptPrefix:
         device = self._backbone.word_embeddings.weight.device
         cache = self._cache(0)
         embedded = self._backbone.word_embeddings(torch.tensor([tokens], device=device))
-        self._run(embedded, cache)
+        with cache.reading():
+            self._run(embedded, cache)
         return [(layer.keys, layer.values) for layer in cache.layers]
 
-    def _run(self, inputs: Tensor, cache: Any, **arguments: Tensor) -> Tensor:
+    def _run(self, inputs: Tensor, cache: "ReadingCache", **arguments: Tensor) -> Tensor:
         answer = self._backbone.model(
             inputs_embeds=inputs, use_cache=True, **{self._argument: cache}, **arguments
         )
