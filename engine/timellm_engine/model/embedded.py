@@ -14,9 +14,11 @@ from importlib import resources
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from timellm_engine.draws import normal_draws
+from timellm_engine.model.file_tokenizer import FileTokenizer
+from timellm_engine.model.gpt2 import GPT2, GPT2Config
 
 SPECIFICATION: dict[str, Any] = {
     "model_type": "gpt2",
@@ -40,16 +42,20 @@ TOKENIZER_FILE = "embedded_tokenizer.json"
 _EMBEDDING_STD = 0.02
 
 
-def embedded_model(layers: int, seed: int) -> nn.Module:
+def embedded_model(layers: int, seed: int) -> GPT2:
     """The first `layers` layers of the backbone that `seed` draws, on the CPU, in float32.
 
     Every tensor is drawn by its own name, so a truncated backbone has the very weights of the
     whole one.
     """
-    from transformers import GPT2Config, GPT2Model
-
-    settings = {key: value for key, value in SPECIFICATION.items() if key != "model_type"}
-    model: nn.Module = GPT2Model(GPT2Config(**{**settings, "n_layer": layers, "use_cache": False}))
+    config = GPT2Config(
+        vocab_size=SPECIFICATION["vocab_size"],
+        max_position_embeddings=SPECIFICATION["n_positions"],
+        hidden_size=SPECIFICATION["n_embd"],
+        num_hidden_layers=layers,
+        num_attention_heads=SPECIFICATION["n_head"],
+    )
+    model = GPT2(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(_draw(name, parameter.shape, seed))
@@ -73,11 +79,7 @@ def seeded_normal(key: str, shape: tuple[int, ...], std: float) -> Tensor:
     return torch.from_numpy(normal_draws(key, math.prod(shape), std).reshape(shape))
 
 
-def embedded_tokenizer() -> Any:
+def embedded_tokenizer() -> FileTokenizer:
     """The byte-level BPE tokenizer that `embedded_tokenizer` trained, from the package's data."""
-    from transformers import PreTrainedTokenizerFast
-
     with resources.as_file(resources.files(__package__) / "assets" / TOKENIZER_FILE) as path:
-        return PreTrainedTokenizerFast(
-            tokenizer_file=str(path), bos_token=END_OF_TEXT, eos_token=END_OF_TEXT
-        )
+        return FileTokenizer(path, END_OF_TEXT)
