@@ -85,6 +85,24 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "llama-shape", {"batch_size": 16, "eval_batch_size": 128, "attention_dropout": 0.0},
     ),
     "bert-shape": ("bert-shape", {"batch_size": 16, "eval_batch_size": 64}),
+    "embedded, batch 128, checkpointing": (
+        "embedded",
+        {"batch_size": 128, "eval_batch_size": 64, "activation_checkpointing": True},
+    ),
+    "gpt2-small, batch 32, checkpointing": (
+        "gpt2-small",
+        {"batch_size": 32, "eval_batch_size": 32, "activation_checkpointing": True},
+    ),
+    "bert-shape, checkpointing": (
+        "bert-shape", {"batch_size": 16, "eval_batch_size": 16, "activation_checkpointing": True},
+    ),
+    "gpt2-small, moments in 8 bits": (
+        "gpt2-small", {"batch_size": 4, "eval_batch_size": 16, "optimiser_state": "int8"},
+    ),
+    "qwen2-shape, int8": (
+        "qwen2-shape", {"batch_size": 8, "eval_batch_size": 16, "dtype": "int8"},
+    ),
+    "qwen2-shape, nf4": ("qwen2-shape", {"batch_size": 8, "eval_batch_size": 16, "dtype": "nf4"}),
 }  # fmt: skip
 
 
@@ -105,6 +123,8 @@ def tables(source: str, keys: dict[str, Any]) -> dict[str, Any]:
         "batch_size": keys["batch_size"], "eval_batch_size": keys["eval_batch_size"],
         "epochs": 1, "device": "cpu", "threads": 1, "accumulate": keys.get("accumulate", 1),
         "optimiser": keys.get("optimiser", "adam"), "test": "never",
+        "activation_checkpointing": keys.get("activation_checkpointing", False),
+        "optimiser_state": keys.get("optimiser_state", "fp32"),
     }  # fmt: skip
     batches = max(1, 12 // keys["batch_size"])
     wanted = batches * keys["batch_size"] + 512 + 96

@@ -133,9 +133,6 @@ def facts_of_settings(settings: Mapping[str, Any]) -> BackboneFacts | None:
         attention_bias=settings.get("attention_bias") is True,
         mlp_bias=settings.get("mlp_bias") is True,
         token_types=number("type_vocab_size") or 2,
-        fused_activation=settings.get("activation_function", "gelu_new") != "gelu_new"
-        if family == "gpt2"
-        else settings.get("hidden_act", "gelu") != "gelu_new",
     )
     return found if min(found.layers, found.width, heads, found.vocab_size) > 0 else None
 

@@ -6,7 +6,8 @@ the data, it tells in a process of its own.
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from timellm_ops.backbones import (
 )
 from timellm_ops.contract.config import Config, DataSection
 from timellm_ops.contract.datareport import INSPECTION, DataQuestion, DataReport
+from timellm_ops.contract.small_cards import PACKAGES, missing_words, wishes
 from timellm_ops.contract.splits import shortage, split_ends
 from timellm_ops.contract.validation import one_line
 from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, altered, locate, user_cache
@@ -82,6 +84,7 @@ def preflight(
         found = Preflight(config=config, findings=tuple(_foreign_findings(config)))
         shape = None
     else:
+        check_packages(config)
         found = _with_data(config, env, download)
         shape, words = _backbone(config, env)
         found = _with_findings(found, words)
@@ -113,6 +116,17 @@ def _watched_gpu(config: Config, env: Mapping[str, str]) -> tuple[Config, tuple[
     gpu = msgspec.structs.replace(config.gpu, index=number)
     words = f"GPU {number} is watched, by CUDA_VISIBLE_DEVICES={visible}."
     return msgspec.structs.replace(config, gpu=gpu), (words,)
+
+
+def check_packages(config: Config, packages: Sequence[str] = PACKAGES) -> None:
+    """Raise `PreflightError` where a key asks for what is not installed.
+
+    The engine runs in the Python that this is, so it will not find it either.
+    """
+    for key, value, instead in wishes(config):
+        for package in packages:
+            if find_spec(package) is None:
+                raise PreflightError(missing_words(key, value, instead, package))
 
 
 def _with_findings(found: Preflight, *findings: str) -> Preflight:

@@ -40,10 +40,15 @@ CAUSAL = {"gpt2", "llama", "qwen2", "opt"}
 
 
 def save_backbone(folder: Path, family: str = "gpt2", seed: int = 0) -> Path:
+    """A model of a family with its tokenizer."""
+    return save_model(folder, FAMILIES[family], seed)
+
+
+def save_model(folder: Path, make: Any, seed: int = 0) -> Path:
     """A model with its tokenizer; wide weights, so that every part of it shows in the answer."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = FAMILIES[family]()
+        model = make()
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() > 1:

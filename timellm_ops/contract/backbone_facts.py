@@ -32,8 +32,6 @@ class BackboneFacts(Struct, frozen=True, kw_only=True):
     """Of Llama alone: whether its feed-forward part has biases."""
     token_types: int = 2
     """Of BERT alone: rows of its embedding of segments."""
-    fused_activation: bool = True
-    """Whether the activation is one kernel, and not several that each keep what they made."""
 
     @property
     def causal(self) -> bool:
@@ -45,7 +43,6 @@ def _gpt2(width: int, layers: int, heads: int) -> BackboneFacts:
     return BackboneFacts(
         family="gpt2", width=width, layers=layers, heads=heads, kv_heads=heads,
         head_width=width // heads, intermediate=4 * width, vocab_size=50_257, max_positions=1_024,
-        fused_activation=False,
     )  # fmt: skip
 
 

@@ -119,8 +119,9 @@ class BackboneSection(Section, frozen=True, kw_only=True):
     """`embedded`, a local folder (relative to the config file), or a hub id such as `org/name`."""
     layers: Positive | None = None
     """Keep the first so many layers; absent means all. More than the backbone has is an error."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """In which precision the frozen weights are held."""
+    dtype: Literal["float32", "bfloat16", "int8", "nf4"] = "float32"
+    """In which precision the frozen weights are held. `int8` and `nf4` (4 bits): those of matrix
+    products, the others in bfloat16; they need `pip install 'timellm-ops[small]'`."""
 
 
 class PromptSection(Section, frozen=True, kw_only=True):
@@ -143,6 +144,9 @@ class TrainSection(Section, frozen=True, kw_only=True):
     """Leave out an epoch's last, smaller batch, as the published code does."""
     accumulate: Positive = 1
     """Pieces that a batch is computed in, one after the other, to need less memory."""
+    activation_checkpointing: bool = False
+    """Compute layers again in the backward pass instead of keeping what they made: less memory,
+    more time, the same result."""
     eval_batch_size: Positive = 256
     """Windows at once in an evaluation; no part of the result."""
     loss: Literal["mse", "mae", "huber"] = "mse"
@@ -151,6 +155,9 @@ class TrainSection(Section, frozen=True, kw_only=True):
     """Where `huber` turns from squared to absolute, in deviations of the column."""
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     """`adam`, as published; `adamw` with decoupled weight decay; `sgd` with momentum 0.9."""
+    optimiser_state: Literal["fp32", "int8", "paged"] = "fp32"
+    """What Adam remembers of each weight: in float32; in 8 bits; or in 8 bits, and in the main
+    memory while a GPU's is full. The last two need `pip install 'timellm-ops[small]'`."""
     weight_decay: NotNegative = 0.0
     """Decay of the trainable weights."""
     learning_rate: PositiveFloat = 1e-3
@@ -165,6 +172,9 @@ class TrainSection(Section, frozen=True, kw_only=True):
     """Longest gradient, over all trainable weights together; absent means as it comes."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """`bf16`: matrix products in bfloat16; weights, normalisation, loss and optimiser stay fp32."""
+    compile: bool = False
+    """Compile the backbone's feed-forward parts by `torch.compile`, at each start anew. It does not
+    pay on a CPU; try it on a GPU. Last bits are others, so it cannot be changed on the way."""
     patience: Positive = 10
     """Epochs without a better validation loss before training ends early."""
     min_delta: NotNegative = 0.0

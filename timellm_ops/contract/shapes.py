@@ -12,6 +12,10 @@ from timellm_ops.contract.config import ModelSection
 
 FLOAT32_BYTES = 4
 """Trainable weights are float32, whatever the backbone's precision."""
+PROTOTYPES_DRAWN_AT_ONCE = 64
+"""Rows of a mapping that are in memory together where only what it gives is wanted."""
+EVALUATED_BYTES = 16 << 20
+"""Of a tensor of the backbone in evaluation."""
 
 
 class TensorShape(Struct, frozen=True, kw_only=True):
@@ -49,6 +53,15 @@ VOCABULARY = "backbone: vocabulary"
 def patch_count(seq_len: int, patch_len: int, stride: int) -> int:
     """How many patches a window becomes, the one over its repeated end included."""
     return (seq_len - patch_len) // stride + 2
+
+
+def evaluated_at_once(patches: int, hidden: int) -> int:
+    """Windows that are answered together where no gradient is wanted, whatever a batch has.
+
+    So many that a feed-forward layer's inner values at their patches, four times as wide as the
+    backbone, stay within `EVALUATED_BYTES`: more at once are no faster.
+    """
+    return max(1, EVALUATED_BYTES // (FLOAT32_BYTES * 4 * patches * hidden))
 
 
 def trainable_shapes(

@@ -185,6 +185,7 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             "0 without checkpoint.every_steps, which says what is kept",
         )
     yield from _schedule_checks(config.train)
+    yield from _optimiser_checks(config.train)
     yield from _date_checks(data)
     yield from _window_checks(data)
     if thermal.resume_below_c >= thermal.pause_above_c:
@@ -241,6 +242,27 @@ def _schedule_checks(train: TrainSection) -> Iterator[tuple[str, str, str]]:
             (
                 '0 with train.schedule = "onecycle", whose own rise is train.pct_start of all '
                 "steps; or another schedule"
+            ),
+        )
+
+
+def _optimiser_checks(train: TrainSection) -> Iterator[tuple[str, str, str]]:
+    """A state in 8 bits is one of Adam's, whose 8-bit kernels know decoupled decay alone."""
+    if train.optimiser_state == "fp32":
+        return
+    if train.optimiser == "sgd":
+        yield (
+            "train.optimiser_state",
+            _show(train.optimiser_state),
+            '"fp32" with train.optimiser = "sgd"; or "adam" or "adamw"',
+        )
+    elif train.optimiser == "adam" and train.weight_decay > 0.0:
+        yield (
+            "train.optimiser_state",
+            _show(train.optimiser_state),
+            (
+                f'"fp32" with train.weight_decay = {train.weight_decay:g} and train.optimiser = '
+                '"adam"; or "adamw", or no decay'
             ),
         )
 

@@ -43,6 +43,8 @@ class Pass(Struct, frozen=True, kw_only=True):
     bytes_each: int
     """Of a number in the backbone."""
     training: bool
+    recompute: bool = False
+    """Whether layers, and blocks of attention weights, are computed again for their gradients."""
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -53,6 +55,14 @@ class Need(Struct, frozen=True, kw_only=True):
     """For the backward pass; nothing without one."""
     passing: float
     """On the way through, on top of what is kept; freed again."""
+
+
+def _once_more(of: Pass, need: Need, kept: float) -> Need:
+    """A part that is computed again: `kept` between the passes, all else while its turn lasts."""
+    if not (of.training and of.recompute):
+        return need
+    # Of what is in passing only half counts; this is there in whole, but for one part at a time.
+    return Need(what=need.what, kept=_OVERHEAD * kept, passing=2 * need.kept + need.passing)
 
 
 def prompt_tokens(description: str) -> tuple[int, int]:
@@ -107,7 +117,11 @@ def _reprogramming(of: Pass, model: ModelSection, width: int) -> Need:
     block = 4 * min(BLOCK_QUERIES, queries) * weights
     overhead = _BLOCK_OVERHEAD[of.bytes_each] if block < MMAP_BYTES else 1.0
     each = 9  # weights, weights after dropout, and which of them were kept
-    attention = _need(of, "reprogramming", each * queries * weights, 3 * block, overhead)
+    kept, passing = each * queries * weights, 3 * block
+    if of.recompute:
+        # Each block is there in whole while its turn lasts; see `_once_more`.
+        kept, passing = 0, 2 * (passing + each * min(BLOCK_QUERIES, queries) * weights)
+    attention = _need(of, "reprogramming", kept, passing, overhead)
     rest = _need(of, "reprogramming", ends + prototypes, 0.0)
     return Need(
         what="reprogramming",
@@ -134,6 +148,9 @@ def _backbone(of: Pass, facts: BackboneFacts, layers: int) -> Need:
         own = _feed_forward(facts, training=of.training) + length
         if of.training:
             layer = each * of.rows * length * (6 * facts.width + own)
+            if of.recompute:
+                between = each * of.rows * length * facts.width * layers
+                return _once_more(of, _need(of, "backbone", layer, 2 * layer / 3), between)
             return _need(of, "backbone", layers * layer, 2 * layer / 3)
         # With the whole sequence as it goes in, and as it comes out of the layer before.
         return _need(of, "backbone", 0.0, each * of.rows * length * (9 * facts.width + own))
@@ -145,6 +162,11 @@ def _backbone(of: Pass, facts: BackboneFacts, layers: int) -> Need:
         numbers += 2 * of.patches * facts.width
     numbers += of.patches * _feed_forward(facts, training=of.training)
     layer = of.rows * (each * numbers + norms)
+    if of.training and of.recompute:
+        # What goes into each layer, and the keys and values that it will look at again.
+        between = of.patches * facts.width + 2 * of.tokens * facts.kv_heads * facts.head_width
+        whole = _need(of, "backbone", layer, 0.0)
+        return _once_more(of, whole, layers * each * of.rows * between)
     if of.training:
         return _need(of, "backbone", layers * layer, 0.0)
     return _need(of, "backbone", 0.0, layer)
@@ -155,8 +177,7 @@ def _feed_forward(facts: BackboneFacts, *, training: bool) -> int:
     gated = facts.family in ("llama", "qwen2")
     if gated:
         return (3 if training else 4) * facts.intermediate
-    fused = 1 if training else 2
-    return (fused if facts.fused_activation else (4 if training else 5)) * facts.intermediate
+    return (1 if training else 2) * facts.intermediate
 
 
 def _head(of: Pass, model: ModelSection, pred_len: int) -> Need:

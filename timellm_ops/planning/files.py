@@ -18,6 +18,10 @@ from timellm_ops.contract.shapes import TensorShape, folded_shapes, trainable_sh
 _TYPE_BYTES = {"F32": 4, "U8": 1}
 _CPU_GENERATOR_BYTES, _CUDA_GENERATOR_BYTES = 5_056, 16
 """States of torch's random generators."""
+_SMALLEST_IN_8_BITS, _SMALLEST_IN_PAGES = 4_096, 100_000
+"""Weights of a tensor from which on bitsandbytes holds its moments like that."""
+_MOMENTS_BLOCK = 256
+"""Moments in 8 bits that share a scale."""
 
 
 class StoredTensor(Struct, frozen=True, kw_only=True):
@@ -54,17 +58,41 @@ def optimiser_bytes(train: TrainSection, shapes: Sequence[TensorShape]) -> int:
     """The size of `optimiser.safetensors` after the first step."""
     stored = []
     for shape in shapes:
-        stored += [
-            StoredTensor(name=f"{kind}/{shape.name}", shape=shape.shape) for kind in moments(train)
-        ]
+        stored += moments(train, shape)
         if train.optimiser != "sgd":
             stored.append(StoredTensor(name=f"step/{shape.name}", shape=()))
     return safetensors_bytes(stored)
 
 
-def moments(train: TrainSection) -> tuple[str, ...]:
-    """What the optimiser keeps of every trainable number."""
-    return ("momentum_buffer",) if train.optimiser == "sgd" else ("exp_avg", "exp_avg_sq")
+def moments(train: TrainSection, of: TensorShape) -> list[StoredTensor]:
+    """What the optimiser keeps of a trainable tensor."""
+    if train.optimiser == "sgd":
+        return [StoredTensor(name=f"momentum_buffer/{of.name}", shape=of.shape)]
+    if train.optimiser_state == "fp32":
+        kinds = ("exp_avg", "exp_avg_sq")
+        return [StoredTensor(name=f"{kind}/{of.name}", shape=of.shape) for kind in kinds]
+    small = of.count < _SMALLEST_IN_8_BITS
+    found = [
+        StoredTensor(name=f"{kind}/{of.name}", shape=of.shape, dtype="F32" if small else "U8")
+        for kind in ("state1", "state2")
+    ]
+    if not small:
+        blocks = (math.ceil(of.count / _MOMENTS_BLOCK),)
+        found += [
+            StoredTensor(name=f"{kind}/{of.name}", shape=blocks) for kind in ("absmax1", "absmax2")
+        ]
+    return found
+
+
+def moments_bytes(train: TrainSection, shapes: Sequence[TensorShape], device: Device) -> int:
+    """What the optimiser keeps where training is; on a GPU, without what may give way."""
+    pages = train.optimiser_state == "paged" and device == "cuda"
+    return sum(
+        tensor.bytes
+        for shape in shapes
+        for tensor in moments(train, shape)
+        if not (pages and tensor.dtype == "U8" and shape.count >= _SMALLEST_IN_PAGES)
+    )
 
 
 def random_bytes(device: Device) -> int:

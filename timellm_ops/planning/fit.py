@@ -13,6 +13,11 @@ from timellm_ops.planning.memory import memory_plan, peak_bytes
 _replace = msgspec.structs.replace
 _FEW_WINDOWS = 32
 """An evaluation batch that hardly takes memory."""
+_NEXT_DTYPE = {"float32": "bfloat16", "bfloat16": "int8", "int8": "nf4"}
+_NEXT_STATE = {"fp32": "int8", "int8": "paged"}
+
+_Change = tuple[str, str, Config]
+"""A key, its new value as for `--set`, and the config with it."""
 
 
 def fit_plan(
@@ -24,28 +29,31 @@ def fit_plan(
 ) -> FitPlan:
     """Whether the run fits into so much memory of a GPU.
 
-    If not, keys are changed one after the other, those first that leave the result as it is, and
-    each as far as it takes, until it fits; a remedy holds all the changes before it. What does not
-    help is left out.
+    If not, keys are changed one after the other until it fits: always the first that helps, of
+    those that leave the result as it is, then of those that hardly change it, then layers. Each
+    goes as far as it takes, and a remedy holds all the changes before it.
     """
 
-    def needed(changed: Config, kept: int) -> int:
+    def needed(changed: Config) -> int:
+        kept = changed.backbone.layers or layers
         return peak_bytes(memory_plan(changed, "cuda", shapes, facts, kept))
 
-    first = least = needed(config, layers)
+    first = least = needed(config)
     remedies: dict[str, Remedy] = {}
     changes: dict[str, str] = {}
-    for key, value, changed, kept in _changes(config, layers):
-        if least <= memory_bytes:
+    while least > memory_bytes:
+        tried = ((change, needed(change[2])) for change in _changes(config, layers))
+        helpful = next(((change, need) for change, need in tried if need < least), None)
+        if helpful is None:
             break
-        now = needed(changed, kept)
-        if now < least:
-            changes[key], least = value, now
-            remedies[key] = Remedy(
-                changes=tuple(f"{name}={text}" for name, text in changes.items()),
-                needed_bytes=now,
-                fits=now <= memory_bytes,
-            )
+        (key, value, config), least = helpful
+        changes[key] = value
+        remedies.pop(key, None)
+        remedies[key] = Remedy(
+            changes=tuple(f"{name}={text}" for name, text in changes.items()),
+            needed_bytes=least,
+            fits=least <= memory_bytes,
+        )
     return FitPlan(
         memory_bytes=memory_bytes,
         needed_bytes=first,
@@ -54,20 +62,32 @@ def fit_plan(
     )
 
 
-def _changes(config: Config, layers: int) -> Iterator[tuple[str, str, Config, int]]:
-    """Change after change, each on top of those before: key, value, the config, and the layers."""
-    train = config.train
+def _changes(config: Config, layers: int) -> Iterator[_Change]:
+    """Every single change of the config, the most harmless first."""
+    train, backbone = config.train, config.backbone
+    if not train.activation_checkpointing:
+        again = _replace(train, activation_checkpointing=True)
+        yield "train.activation_checkpointing", "true", _replace(config, train=again)
+    if 2 * train.accumulate <= train.batch_size:
+        pieces = 2 * train.accumulate
+        changed = _replace(config, train=_replace(train, accumulate=pieces))
+        yield "train.accumulate", str(pieces), changed
     if train.eval_batch_size > _FEW_WINDOWS:
-        train = _replace(train, eval_batch_size=_FEW_WINDOWS)
-        config = _replace(config, train=train)
-        yield "train.eval_batch_size", str(_FEW_WINDOWS), config, layers
-    pieces = train.accumulate
-    while 2 * pieces <= train.batch_size:
-        pieces *= 2
-        config = _replace(config, train=_replace(train, accumulate=pieces))
-        yield "train.accumulate", str(pieces), config, layers
-    if config.backbone.dtype == "float32":
-        config = _replace(config, backbone=_replace(config.backbone, dtype="bfloat16"))
-        yield "backbone.dtype", "bfloat16", config, layers
-    for fewer in range(layers - 1, 0, -1):
-        yield "backbone.layers", str(fewer), config, fewer
+        fewer = _replace(train, eval_batch_size=_FEW_WINDOWS)
+        yield "train.eval_batch_size", str(_FEW_WINDOWS), _replace(config, train=fewer)
+    if backbone.dtype in _NEXT_DTYPE:
+        dtype = _NEXT_DTYPE[backbone.dtype]
+        yield "backbone.dtype", dtype, _replace(config, backbone=_replace(backbone, dtype=dtype))
+    if train.optimiser_state in _NEXT_STATE and _may_be_in_8_bits(config):
+        state = _NEXT_STATE[train.optimiser_state]
+        changed = _replace(config, train=_replace(train, optimiser_state=state))
+        yield "train.optimiser_state", state, changed
+    kept = (backbone.layers or layers) - 1
+    if kept:
+        changed = _replace(config, backbone=_replace(backbone, layers=kept))
+        yield "backbone.layers", str(kept), changed
+
+
+def _may_be_in_8_bits(config: Config) -> bool:
+    train = config.train
+    return train.optimiser == "adamw" or (train.optimiser == "adam" and train.weight_decay == 0.0)

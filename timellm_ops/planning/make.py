@@ -19,9 +19,10 @@ from timellm_ops.contract.plan import (
 )
 from timellm_ops.contract.shapes import MODULES, TensorShape, folded_shapes, trainable_shapes
 from timellm_ops.planning.activations import patches_of, prompt_tokens
+from timellm_ops.planning.backbone_bytes import backbone_bytes
 from timellm_ops.planning.files import files_plan
 from timellm_ops.planning.fit import fit_plan
-from timellm_ops.planning.memory import NUMBER_BYTES, memory_plan
+from timellm_ops.planning.memory import memory_plan
 from timellm_ops.planning.steps import steps_plan
 
 _replace = msgspec.structs.replace
@@ -107,10 +108,10 @@ def kept_layers(config: Config, found: FoundFacts) -> int | None:
 
 def _backbone_plan(config: Config, found: FoundFacts) -> BackbonePlan:
     facts, kept = found.facts, kept_layers(config, found)
-    count = None
-    if facts is not None and kept is not None:
-        count = parameter_count(facts, kept)
+    count = size = None
     dtype = config.backbone.dtype
+    if facts is not None and kept is not None:
+        count, size = parameter_count(facts, kept), backbone_bytes(facts, kept, dtype)
     return BackbonePlan(
         source=config.backbone.source,
         known_as=found.known_as,
@@ -122,7 +123,7 @@ def _backbone_plan(config: Config, found: FoundFacts) -> BackbonePlan:
         kept_layers=kept,
         dtype=dtype,
         parameters=count,
-        bytes=None if count is None else count * NUMBER_BYTES[dtype],
+        bytes=size,
     )
 
 

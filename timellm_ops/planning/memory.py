@@ -9,10 +9,15 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from timellm_ops.contract.backbone_facts import BackboneFacts, parameter_count
+from timellm_ops.contract.backbone_facts import BackboneFacts
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.plan import Basis, Device, MemoryItem, MemoryPlan, Phase
-from timellm_ops.contract.shapes import TensorShape
+from timellm_ops.contract.shapes import (
+    PROTOTYPES_DRAWN_AT_ONCE,
+    TensorShape,
+    evaluated_at_once,
+)
+from timellm_ops.contract.small_cards import wishes
 from timellm_ops.planning.activations import (
     Need,
     Pass,
@@ -21,19 +26,26 @@ from timellm_ops.planning.activations import (
     prompt_tokens,
     rows_at_once,
 )
-from timellm_ops.planning.files import moments
+from timellm_ops.planning.backbone_bytes import (
+    NUMBER_BYTES,
+    backbone_bytes,
+    written_out_bytes,
+)
+from timellm_ops.planning.files import moments_bytes
 
 _MIB = 1 << 20
 CPU_RUNTIME_BYTES = 345 * _MIB
 """Python with torch and transformers, loaded and used once; measured with torch 2.13."""
+CPU_PACKAGES_BYTES = 75 * _MIB
+"""bitsandbytes and accelerate beside them, with what they load in turn."""
 CUDA_RUNTIME_BYTES = 500 * _MIB
 """A CUDA context with its libraries' workspaces; assumed, it differs between cards and drivers."""
 _LEFT_SHARE = 0.4
 """Of what training has freed, what evaluation cannot use again."""
+_STEP_TENSORS = 5
+"""Tensors of the size of the weights that a step with 8-bit moments makes on a CPU, measured."""
 _PASSING_SHARE = 0.5
 """Of what a part needs on its way, what is beside the things that later parts keep."""
-
-NUMBER_BYTES = {"float32": 4, "bfloat16": 2}
 
 
 class Weights(Struct, frozen=True, kw_only=True):
@@ -44,6 +56,14 @@ class Weights(Struct, frozen=True, kw_only=True):
     """Of the trained ones, the largest tensor."""
     moments: int
     backbone: int
+    written_out: int
+    """Of the backbone, while one of its products is made; nothing where it is held as it is."""
+    packages: int
+    """Of the optional packages of small cards, where they are loaded."""
+    stepping: int
+    """While a CPU makes a step of the largest tensor with 8-bit moments; a GPU needs nothing."""
+    beginning: int
+    """Before the first step, while direct prototypes are mixed from the words by a mapping."""
 
 
 def memory_plan(
@@ -59,8 +79,12 @@ def memory_plan(
     weights = Weights(
         trained=trained,
         mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
-        moments=len(moments(config.train)) * trained,
-        backbone=parameter_count(facts, layers) * NUMBER_BYTES[config.backbone.dtype],
+        moments=moments_bytes(config.train, shapes, device),
+        backbone=backbone_bytes(facts, layers, config.backbone.dtype),
+        written_out=written_out_bytes(facts, config.backbone.dtype),
+        packages=CPU_PACKAGES_BYTES if device == "cpu" and any(wishes(config)) else 0,
+        stepping=_stepping(config, device, shapes),
+        beginning=_beginning(config, facts),
     )
     length, shared = tokens or prompt_tokens(config.prompt.description)
     train, data = config.train, config.data
@@ -74,11 +98,14 @@ def memory_plan(
             device=device,
             bytes_each=2 if train.precision == "bf16" else NUMBER_BYTES[config.backbone.dtype],
             training=training,
+            recompute=train.activation_checkpointing,
         )
         return needs(of, config.model, facts, layers, data.seq_len, data.pred_len)
 
     steps = needed(rows_at_once(train.batch_size, train.accumulate), training=True)
-    evaluations = needed(train.eval_batch_size, training=False)
+    patches = patches_of(config.model, data.seq_len)
+    evaluated = min(train.eval_batch_size, evaluated_at_once(patches, facts.width))
+    evaluations = needed(evaluated, training=False)
     return (
         _training(config, device, weights, steps),
         _evaluation(device, weights, steps, evaluations),
@@ -101,15 +128,39 @@ def _training(
         _item("optimiser", weights.moments, "exact"),
         *(_item(f"activations: {need.what}", need.kept, "estimate") for need in steps),
         _item("in passing", _passing(steps), "estimate"),
+        _item("backbone: a weight written out", weights.written_out, "exact"),
     ]
     if rounded:
         items.append(_item("mapping, rounded", rounded, "exact"))
+    later = sum(item.bytes for item in items[len(_standing(device, weights)) :])
+    for what, alone in (
+        ("making the prototypes", weights.beginning), ("moments, written out", weights.stepping),
+    ):  # fmt: skip
+        items.append(_item(what, max(0, alone - later), "estimate"))
     return _phase("training", items)
+
+
+def _stepping(config: Config, device: Device, shapes: Sequence[TensorShape]) -> int:
+    if config.train.optimiser_state == "fp32" or device == "cuda":
+        return 0
+    held = sum(shape.bytes for shape in shapes) + moments_bytes(config.train, shapes, device)
+    return held + _STEP_TENSORS * max(shape.bytes for shape in shapes)
+
+
+def _beginning(config: Config, facts: BackboneFacts) -> int:
+    """Of the mapping that direct prototypes begin with, and its copy in the backbone's precision:
+    some rows at a time."""
+    if config.model.prototypes != "direct":
+        return 0
+    rows = min(PROTOTYPES_DRAWN_AT_ONCE, config.model.num_prototypes)
+    mapping = rows * facts.vocab_size
+    rounded = NUMBER_BYTES[config.backbone.dtype] if config.backbone.dtype != "float32" else 0
+    return (4 + rounded) * mapping
 
 
 def _rounds_the_mapping(config: Config) -> bool:
     """Whether there is a copy of the mapping, or of its gradient, in the backbone's precision."""
-    return config.backbone.dtype == "bfloat16" or config.train.precision == "bf16"
+    return config.backbone.dtype != "float32" or config.train.precision == "bf16"
 
 
 def _evaluation(
@@ -124,6 +175,7 @@ def _evaluation(
         _item("gradients", weights.trained, "exact"),
         _item("optimiser", weights.moments, "exact"),
         _item("in passing", total, "estimate"),
+        _item("backbone: a weight written out", weights.written_out, "exact"),
     ]
     if device == "cpu":
         freed = sum(need.kept for need in steps) + _passing(steps)
@@ -148,7 +200,7 @@ def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> Memo
 
 def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
     runtime = (
-        _item("runtime", CPU_RUNTIME_BYTES, "assumed")
+        _item("runtime", CPU_RUNTIME_BYTES + weights.packages, "assumed")
         if device == "cpu"
         else _item("runtime", CUDA_RUNTIME_BYTES, "assumed")
     )

@@ -13,11 +13,13 @@ from torch import Tensor
 from timellm_engine.checkpoints.checkpoint import Contents
 from timellm_engine.errors import InputError
 from timellm_engine.model.timellm import TimeLLM
+from timellm_engine.training.small_optimiser import state_tensors, take_state
 from timellm_ops.contract.config import Config, DataSection
 
 _NO_PART_OF_THE_RESULT = {
     "run.name", "data.path", "backbone.source", "train.eval_batch_size", "train.log_every",
-    "train.device", "train.threads", "train.test", "run.deterministic",
+    "train.device", "train.threads", "train.test", "train.activation_checkpointing",
+    "run.deterministic",
 }  # fmt: skip
 _SECTIONS = ("run", "data", "model", "backbone", "prompt", "train")
 
@@ -187,7 +189,7 @@ def _optimiser_tensors(model: TimeLLM, optimiser: torch.optim.Optimizer) -> dict
     return {
         f"{kind}/{name}": tensor
         for name, parameter in _trainable(model).items()
-        for kind, tensor in optimiser.state.get(parameter, {}).items()
+        for kind, tensor in state_tensors(optimiser, parameter).items()
     }
 
 
@@ -196,13 +198,13 @@ def _restore_optimiser(
 ) -> None:
     for name, parameter in _trainable(model).items():
         found = {
-            kind: tensor.to(parameter.device)
+            kind: tensor
             for key, tensor in tensors.items()
             for kind, _, whose in [key.partition("/")]
             if whose == name
         }
         if found:
-            optimiser.state[parameter] = found
+            take_state(optimiser, parameter, found)
 
 
 def _random_states(device: torch.device) -> dict[str, Tensor]:

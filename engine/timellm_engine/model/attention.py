@@ -13,15 +13,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from timellm_engine.model.recompute import computed_again
+
 BLOCK_QUERIES = 256
 _WORD_BITS = 16
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, dropout: float) -> Tensor:
+def attend(
+    queries: Tensor, keys: Tensor, values: Tensor, dropout: float, *, recompute: bool = False
+) -> Tensor:
     """Scaled dot-product attention, `[heads, queries, width]` to `[heads, queries, width]`.
 
     `keys` and `values` are `[heads, keys, width]`. A share `dropout` of the attention weights is
-    set to zero and the others are raised to make up for it; zero means no dropout.
+    set to zero and the others are raised to make up for it; zero means no dropout. `recompute`:
+    a block's weights are computed again for the gradient instead of being kept.
     """
     if dropout == 0.0 or queries.device.type != "cpu":
         attended = functional.scaled_dot_product_attention(
@@ -32,9 +37,17 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, dropout: float) -> Ten
     keys_across = keys.transpose(1, 2)
     blocks = []
     for block in torch.split(scaled, BLOCK_QUERIES, dim=1):
-        weights = torch.bmm(block, keys_across).softmax(dim=-1)
-        blocks.append(torch.bmm(weights * keep_mask(weights.shape, dropout), values))
+        given = (block, keys_across, values, dropout)
+        blocks.append(
+            computed_again(_of_block, *given, random=True) if recompute else _of_block(*given)
+        )
     return torch.cat(blocks, dim=1) * (1.0 / (1.0 - dropout))
+
+
+def _of_block(queries: Tensor, keys_across: Tensor, values: Tensor, dropout: float) -> Tensor:
+    """What some of the queries take, before it is raised to make up for what is dropped."""
+    weights = torch.bmm(queries, keys_across).softmax(dim=-1)
+    return torch.bmm(weights * keep_mask(weights.shape, dropout), values)
 
 
 def keep_mask(shape: torch.Size, dropout: float) -> Tensor:

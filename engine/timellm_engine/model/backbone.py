@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from timellm_engine.errors import BackboneError, BackboneUnreachableError
+from timellm_engine.model.activation import fuse_activations
 from timellm_engine.model.embedded import SPECIFICATION, embedded_model, embedded_tokenizer
+from timellm_engine.model.quantised import HELD, load_settings, quantised_gpt2, take_over_products
 from timellm_ops.contract.config import BackboneSection
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": HELD, "nf4": HELD}
 _NO_PART_OF_THE_FUNCTION = {
     "_name_or_path", "_commit_hash", "architectures", "dtype", "torch_dtype",
     "transformers_version", "use_cache", "output_attentions", "output_hidden_states",
@@ -62,17 +64,25 @@ def load_backbone(
     """Read or draw the backbone that `section` names, and freeze it on `device`.
 
     `seed` draws the embedded backbone; the others come with their weights. The state of torch's
-    random numbers is left as it was. Raises `BackboneError`.
+    random numbers is left as it was. Raises `BackboneError`, and `PreflightError` for codes of 8
+    or 4 bits where what makes them is not installed.
     """
-    _silence()
+    if section.source != "embedded" or section.dtype in ("int8", "nf4"):
+        _silence()  # what needs `transformers`, whose import takes seconds
     with torch.random.fork_rng(devices=[]):
         if section.source == "embedded":
             config, model, tokenizer = _embedded(section.layers, seed)
+            if section.dtype == "int8" or section.dtype == "nf4":
+                model = quantised_gpt2(config, model.state_dict(), section.dtype)
         else:
             config, model, tokenizer = _pretrained(section)
     model.requires_grad_(False)
     model.eval()
-    model.to(_DTYPES[section.dtype])
+    if section.dtype == "int8" or section.dtype == "nf4":
+        take_over_products(model)
+        config = {**config, "quantisation": section.dtype}
+    else:
+        model.to(_DTYPES[section.dtype])
     digest = backbone_digest(config, model.state_dict())
     described = _describe(section, model, tokenizer, digest)
     model.to(device)
@@ -128,6 +138,9 @@ def _pretrained(section: BackboneSection) -> tuple[dict[str, Any], nn.Module, An
     kept = _kept_layers(section.layers, depth, f'"{section.source}"')
     truncate(config, kept)
     config.use_cache = False
+    held: dict[str, Any] = {"dtype": _DTYPES[section.dtype]}
+    if section.dtype == "int8" or section.dtype == "nf4":
+        held = load_settings(section.dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001 - whatever a foreign folder makes it raise
@@ -136,7 +149,7 @@ def _pretrained(section: BackboneSection) -> tuple[dict[str, Any], nn.Module, An
         model, report = AutoModel.from_pretrained(
             source,
             config=config,
-            dtype=_DTYPES[section.dtype],
+            **held,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
@@ -150,6 +163,7 @@ def _pretrained(section: BackboneSection) -> tuple[dict[str, Any], nn.Module, An
             f'"{section.source}", whose weights lack {missing[0]} ({len(missing)} in all)',
             "a checkpoint with every weight of its own configuration",
         )
+    fuse_activations(model)
     return {**raw, "kept_layers": kept}, model, tokenizer
 
 

@@ -5,10 +5,13 @@ in), `patches` the patches of a window, `prototypes` the text prototypes, `embed
 the backbone's token embeddings. Section numbers are those of Jin et al., ICLR 2024.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from timellm_engine.model.attention import attend
+from timellm_ops.contract.shapes import PROTOTYPES_DRAWN_AT_ONCE
 
 NORMALISATION_EPSILON = 1e-5
 
@@ -89,11 +92,22 @@ class TextPrototypes(nn.Module):
 
     @classmethod
     @torch.no_grad()
-    def begun_by(cls, mapping: PrototypeMapping, word_embeddings: Tensor) -> "TextPrototypes":
-        """Prototypes that begin where those of `mapping` do."""
-        prototypes = cls(mapping.out_features, word_embeddings.shape[1])
-        prototypes.values.copy_(mapping.to(word_embeddings.device)(word_embeddings))
-        return prototypes
+    def begun_by_mapping(cls, prototypes: int, word_embeddings: Tensor) -> "TextPrototypes":
+        """Prototypes that begin where those of a new `PrototypeMapping` do.
+
+        Its weights are drawn some rows at a time, the same numbers in the same order: all of them
+        together may be larger than everything that training needs afterwards.
+        """
+        vocabulary, width = word_embeddings.shape
+        begun = cls(prototypes, width)
+        for rows in torch.split(begun.values, PROTOTYPES_DRAWN_AT_ONCE):
+            weight = torch.empty(len(rows), vocabulary)
+            nn.init.kaiming_uniform_(weight, a=math.sqrt(5))  # as `nn.Linear` begins
+            weight = weight.to(word_embeddings.device, word_embeddings.dtype)
+            rows.copy_(weight @ word_embeddings)
+        bound = 1.0 / math.sqrt(vocabulary)
+        begun.values.add_(torch.empty(prototypes, 1).uniform_(-bound, bound))
+        return begun
 
     def forward(self, _word_embeddings: Tensor) -> Tensor:
         """The prototypes themselves."""
@@ -111,6 +125,8 @@ class Reprogramming(nn.Module):
     ) -> None:
         super().__init__()
         self.n_heads, self.dropout = n_heads, dropout
+        self.recompute = False
+        """Whether attention weights are computed again for the gradient instead of being kept."""
         self.query = nn.Linear(d_model, n_heads * d_keys)
         self.key = nn.Linear(embedding_size, n_heads * d_keys)
         self.value = nn.Linear(embedding_size, n_heads * d_keys)
@@ -128,6 +144,7 @@ class Reprogramming(nn.Module):
             self._heads(self.key(prototypes)),
             self._heads(self.value(prototypes)),
             dropout=self.dropout if self.training else 0.0,
+            recompute=self.recompute,
         )
         projected: Tensor = self.out(attended.transpose(0, 1).reshape(rows, count, -1))
         return projected

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from timellm_engine.model.backbone import Backbone
+from timellm_engine.model.gpt2 import GPT2, GPT2Cache
 
 if TYPE_CHECKING:
     from timellm_engine.model.reading import ReadingCache
@@ -37,12 +38,16 @@ def common_beginning(ids: Sequence[Sequence[int]]) -> tuple[int, ...]:
 class PromptPrefix:
     """Answers at the patches, the prompts being read ahead of them.
 
-    `shared` are tokens that most prompts begin with. Raises whatever a backbone raises that does
-    not take keys and values; `agrees` finds that out.
+    `shared` are tokens that most prompts begin with. A row's prompt is as long as its own text.
+    `adjoining`: it ends where the patches begin, which a backbone with sliding windows needs; else
+    padding follows it up to the longest, which spares a copy of all keys and values. Raises
+    whatever a backbone raises that does not take keys and values; `agrees` finds that out.
     """
 
-    def __init__(self, backbone: Backbone, shared: tuple[int, ...]) -> None:
-        self._backbone, self._shared = backbone, shared
+    def __init__(
+        self, backbone: Backbone, shared: tuple[int, ...], *, adjoining: bool = False
+    ) -> None:
+        self._backbone, self._shared, self.adjoining = backbone, shared, adjoining
         parameters = inspect.signature(backbone.model.forward).parameters
         self._argument = "cache" if "cache" in parameters else "past_key_values"
         self._read_shared: _KeysAndValues | None = None
@@ -66,6 +71,7 @@ class PromptPrefix:
         device = patches.device
         lengths = torch.tensor([len(row) - known for row in ids])
         longest = int(lengths.max())
+        padding = longest - lengths
         padded = torch.zeros(rows, longest, dtype=torch.long)
         for row, tokens in enumerate(ids):
             padded[row, : len(tokens) - known] = torch.tensor(tokens[known:])
@@ -75,10 +81,17 @@ class PromptPrefix:
             if longest:
                 with cache.reading():
                     self._run(self._backbone.word_embeddings(padded.to(device)), cache)
-        # A row's prompt is followed by padding up to the longest: its patches do not see that,
-        # and their positions go on as if it were not there.
+            if self.adjoining:
+                assert not isinstance(cache, GPT2Cache)  # noqa: S101 - it sees all, as GPT-2 does
+                cache.move_to_the_end(padding.to(device))
+        # The patches do not see the padding, and positions go on as if it were not there.
+        places = torch.arange(known + longest)
         seen = torch.ones(rows, known + longest + count, dtype=torch.long)
-        seen[:, known : known + longest] = torch.arange(longest) < lengths.unsqueeze(1)
+        seen[:, : known + longest] = (
+            places >= padding.unsqueeze(1)
+            if self.adjoining
+            else places < known + lengths.unsqueeze(1)
+        )
         positions = (known + lengths).unsqueeze(1) + torch.arange(count)
         return self._run(
             patches.to(self._backbone.word_embeddings.weight.dtype),
@@ -87,17 +100,22 @@ class PromptPrefix:
             position_ids=positions.to(device),
         )
 
-    def _cache(self, rows: int) -> "ReadingCache":
+    def _cache(self, rows: int) -> "ReadingCache | GPT2Cache":
         """Keys and values of the shared tokens for so many rows; of nothing for 0."""
-        from timellm_engine.model.reading import ReadingCache
-
-        cache = ReadingCache(self._backbone.model.config)
+        cache = self._empty_cache()
         if rows and self._shared:
             if self._read_shared is None:
                 self._read_shared = self._read(self._shared)
             for layer, (keys, values) in enumerate(self._read_shared):
                 cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), layer)
         return cache
+
+    def _empty_cache(self) -> "ReadingCache | GPT2Cache":
+        if isinstance(self._backbone.model, GPT2):
+            return GPT2Cache()
+        from timellm_engine.model.reading import ReadingCache
+
+        return ReadingCache(self._backbone.layers)
 
     def _read(self, tokens: tuple[int, ...]) -> _KeysAndValues:
         device = self._backbone.word_embeddings.weight.device
@@ -107,7 +125,9 @@ class PromptPrefix:
             self._run(embedded, cache)
         return [(layer.keys, layer.values) for layer in cache.layers]
 
-    def _run(self, inputs: Tensor, cache: "ReadingCache", **arguments: Tensor) -> Tensor:
+    def _run(
+        self, inputs: Tensor, cache: "ReadingCache | GPT2Cache", **arguments: Tensor
+    ) -> Tensor:
         answer = self._backbone.model(
             inputs_embeds=inputs, use_cache=True, **{self._argument: cache}, **arguments
         )

@@ -1,4 +1,4 @@
-"""A cache of keys and values that ends a reading as soon as it has them all.
+"""Keys and values of prompts that are read ahead: all of them, and nothing beyond them.
 
 Imports `transformers`, so it is itself imported where a backbone is about to run.
 """
@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
-from transformers import DynamicCache, PretrainedConfig
+from transformers import DynamicCache
 
 
 class ReadingCache(DynamicCache):  # type: ignore[misc]
-    """Keys and values of every layer, for a backbone of this configuration."""
+    """Keys and values of each of so many layers.
 
-    def __init__(self, config: PretrainedConfig) -> None:
-        super().__init__(config=config)
-        self._last_layer = config.num_hidden_layers - 1
+    Made without a backbone's configuration, it keeps those of every token, also in a layer that
+    looks back over a sliding window only: how far back that is depends on the row.
+    """
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self._last_layer = layers - 1
         self._reading = False
 
     @contextmanager
@@ -37,11 +42,32 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Take keys and values of a layer; all that it has now."""
+        """Take keys and values of a layer; all that it has now.
+
+        Those that come with a graph are handed back with the others and not kept: nothing is read
+        after them, and a layer that is computed again finds what it found the first time.
+        """
+        layer = self.layers[layer_idx] if layer_idx < len(self.layers) else None
+        before = dict(vars(layer)) if layer is not None and key_states.requires_grad else None
         both = super().update(key_states, value_states, layer_idx, *args, **kwargs)
+        if before is not None:
+            vars(layer).update(before)
         if self._reading and layer_idx == self._last_layer:
             raise _AllRead
         return both  # type: ignore[no-any-return]
+
+    def move_to_the_end(self, padding: Tensor) -> None:
+        """Move each row's tokens so many places on, `[rows]`, from before its padding to behind.
+
+        So that nothing is between a row's tokens and those that follow, and a window that is
+        counted in places reaches as far back as it should.
+        """
+        for layer in self.layers:
+            total = layer.keys.shape[-2]
+            places = torch.arange(total, device=padding.device) - padding.unsqueeze(1)
+            places = (places % total)[:, None, :, None]
+            layer.keys = torch.take_along_dim(layer.keys, places, dim=-2)
+            layer.values = torch.take_along_dim(layer.values, places, dim=-2)
 
 
 class _AllRead(Exception):  # noqa: N818 - it says what has happened

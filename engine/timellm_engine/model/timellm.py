@@ -1,5 +1,6 @@
 """Time-LLM (Jin et al., ICLR 2024, arXiv 2310.01728): forecast by reprogramming a frozen model."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,14 @@ from timellm_engine.model.layers import (
 from timellm_engine.model.precision import Precision, computing_as_held, computing_in
 from timellm_engine.model.prefix import PromptPrefix, common_beginning
 from timellm_engine.model.prompts import WindowStatistics, prompt_text, window_statistics
+from timellm_engine.model.recompute import compute_layers_again
 from timellm_ops.contract.config import ModelSection, PromptSection
-from timellm_ops.contract.shapes import folded_shapes, patch_count, trainable_shapes
+from timellm_ops.contract.shapes import (
+    evaluated_at_once,
+    folded_shapes,
+    patch_count,
+    trainable_shapes,
+)
 
 PUBLISHED_NAMES = {
     "mapping.weight": "mapping_layer.weight",
@@ -47,6 +54,9 @@ _UNLIKE = (
 )
 """Two windows whose prompts have in common what all prompts have, and are of unlike length."""
 
+_LONGER = 64
+"""By so many tokens."""
+
 REFERENCE_MAX_TOKENS = 2048
 """Where the published code cuts a prompt off, whatever its backbone can take."""
 
@@ -65,8 +75,10 @@ class TimeLLM(nn.Module):
 
     `description` is what the prompt says about the data set unless `prompt.description` says
     otherwise. `folded`: the prototypes are parameters themselves, and there is no mapping that
-    makes them. `precision` is what forecasts are computed in, in training and out of it. Raises
-    `BackboneError` where `model.d_ff` is wider than the backbone.
+    makes them. `precision` is what forecasts are computed in, in training and out of it.
+    `recompute`: the backbone's layers and the attention to the prototypes are computed again for
+    the gradient.
+    Raises `BackboneError` where `model.d_ff` is wider than the backbone.
     """
 
     def __init__(
@@ -80,6 +92,7 @@ class TimeLLM(nn.Module):
         *,
         folded: bool = False,
         precision: Precision = "fp32",
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         if model.d_ff > backbone.hidden_size:
@@ -103,12 +116,12 @@ class TimeLLM(nn.Module):
         self.prototypes: TextPrototypes | None = None
         if folded:
             self.prototypes = TextPrototypes(model.num_prototypes, backbone.embedding_size)
+        elif model.prototypes == "direct":
+            self.prototypes = TextPrototypes.begun_by_mapping(
+                model.num_prototypes, backbone.word_embeddings.weight
+            )
         else:
-            mapping = PrototypeMapping(backbone.vocab_size, model.num_prototypes)
-            if model.prototypes == "direct":
-                self.prototypes = TextPrototypes.begun_by(mapping, backbone.word_embeddings.weight)
-            else:
-                self.mapping = mapping
+            self.mapping = PrototypeMapping(backbone.vocab_size, model.num_prototypes)
         self.reprogramming = Reprogramming(
             model.d_model, model.n_heads, model.d_ff, backbone.embedding_size,
             model.attention_dropout,
@@ -117,6 +130,13 @@ class TimeLLM(nn.Module):
         self._prefix: PromptPrefix | None = None
         self._prefix_sought = not backbone.causal
         self.backbone.eval()
+        self.reprogramming.recompute = recompute
+        if recompute and not compute_layers_again(self.backbone):
+            raise BackboneError(
+                "train.activation_checkpointing",
+                "true",
+                f"false with {backbone.name}, whose layers cannot be told apart",
+            )
         self._check_shapes(model, folded=folded)
 
     def _check_shapes(self, model: ModelSection, *, folded: bool) -> None:
@@ -145,9 +165,26 @@ class TimeLLM(nn.Module):
         rows = fold_variables(normalised)
         ids = self.tokenize(self.prompts(rows))
         with computing_in(self.precision, x.device):
-            forecasts = self.head(self.answer(ids, self.reprogram(rows, prototypes)))
+            forecasts = self._forecasts(ids, rows, prototypes)
         forecast = unfold_variables(forecasts.float(), series.shape[-1]) * deviation + mean
         return forecast.squeeze(-1) if x.dim() == 2 else forecast
+
+    def _forecasts(self, ids: list[list[int]], rows: Tensor, prototypes: Tensor | None) -> Tensor:
+        """Forecasts of normalised windows `[rows, seq_len]` with these prompts, `[rows, pred_len]`.
+
+        Without a gradient a few rows at a time, with the prototypes made once: what nothing is
+        kept of need not all be in memory together.
+        """
+        some = len(rows)
+        if not torch.is_grad_enabled():
+            some = evaluated_at_once(self.patches, self._described.hidden_size)
+        if len(rows) > some and prototypes is None:
+            prototypes = self.text_prototypes()
+        forecasts: list[Tensor] = [
+            self.head(self.answer(ids[first : first + some], self.reprogram(piece, prototypes)))
+            for first, piece in zip(range(0, len(rows), some), torch.split(rows, some), strict=True)
+        ]
+        return torch.cat(forecasts) if len(forecasts) > 1 else forecasts[0]
 
     def prompts(self, rows: Tensor) -> list[str]:
         """The prompt of each normalised window, `[rows, seq_len]`."""
@@ -226,15 +263,21 @@ class TimeLLM(nn.Module):
         ]
         ids = self.tokenize(prompts)
         shared = common_beginning(ids)
-        prefix = PromptPrefix(self._described, shared)
+        # Longer than any prompt will be, for what only shows at a distance.
+        room = (self._described.max_positions or sys.maxsize) - self.patches - len(ids[0])
+        ids.append(ids[0] + ids[0][: max(0, min(room, _LONGER))])
         words = torch.arange(self.patches, device=self.word_embeddings.weight.device)
         words = words % self._described.vocab_size
-        patches = self.word_embeddings(torch.stack([words, words.flip(0)])).float()
+        patches = self.word_embeddings(torch.stack([words, words.flip(0), words])).float()
         plain = self._hidden_in_one_piece(ids, patches)
-        if not prefix.agrees(plain, ids, patches):
-            return None
-        # What it has read ahead meanwhile is of that precision, and not of this model's.
-        return prefix if self.precision == "fp32" else PromptPrefix(self._described, shared)
+        for adjoining in (False, True):
+            prefix = PromptPrefix(self._described, shared, adjoining=adjoining)
+            if prefix.agrees(plain, ids, patches):
+                # What it has read meanwhile is of that precision, and not of this model's.
+                if self.precision != "fp32":
+                    prefix = PromptPrefix(self._described, shared, adjoining=adjoining)
+                return prefix
+        return None
 
     def answer_in_one_piece(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """`answer` with prompts and patches as one sequence, which every backbone can do."""

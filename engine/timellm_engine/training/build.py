@@ -12,6 +12,7 @@ from timellm_engine.data.prepare import Data, prepare
 from timellm_engine.errors import InputError, PreflightError
 from timellm_engine.model.backbone import Backbone, load_backbone
 from timellm_engine.model.prompts import default_description
+from timellm_engine.model.quantised import parameter_total
 from timellm_engine.model.timellm import TimeLLM
 from timellm_engine.training.determinism import use_deterministic_kernels
 from timellm_engine.training.optimiser import make_optimiser
@@ -49,7 +50,7 @@ class Job:
             vali_samples=len(self.data.vali),
             test_samples=len(self.data.test),
             trainable_parameters=sum(p.numel() for p in self.trainable),
-            frozen_parameters=sum(p.numel() for p in self.backbone.model.parameters()),
+            frozen_parameters=parameter_total(self.backbone.model),
             backbone=self.backbone.name,
             device=device_name(self.device),
             patience=train.patience,
@@ -81,9 +82,14 @@ def build(config: Config) -> Job:
         config.data.seq_len,
         config.data.pred_len,
         precision=config.train.precision,
+        recompute=config.train.activation_checkpointing,
     ).to(device)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     _check_warmup(config.train, steps_per_epoch(config.train, len(data.train)))
+    if config.train.compile:
+        from timellm_engine.training.compiled import compile_feed_forward
+
+        compile_feed_forward(model)
     return Job(
         config=config,
         data=data,

@@ -27,7 +27,8 @@ def use_deterministic_kernels(wanted: bool) -> None:
                 f"run.deterministic: found true, and {_WORKSPACE}={workspace} in the environment; "
                 f"expected {' or '.join(_REPEATABLE_WORKSPACES)} there, or nothing"
             )
-    torch.use_deterministic_algorithms(wanted)
+    # The same as `torch.use_deterministic_algorithms`, which also imports torch's compiler.
+    torch.set_deterministic_debug_mode("error" if wanted else "default")
     # Nothing here reads memory that it has not set, and setting it all would cost time.
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = wanted

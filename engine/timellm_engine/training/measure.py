@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from timellm_engine.data.windows import Windows, epoch_order, in_batches
 from timellm_engine.errors import TrainingError
+from timellm_engine.model.quantised import parameter_total
 from timellm_engine.task import Tell, read_question, run_task
 from timellm_engine.training.build import Job, build, device_name
 from timellm_engine.training.schedule import pace
@@ -48,7 +49,7 @@ def measure(question: MeasureQuestion, tell: Tell) -> Measured:
         evaluation_peak_bytes=peak.take(),
         prompt_tokens=_prompt_tokens(job),
         trainable_parameters=sum(p.numel() for p in job.trainable),
-        backbone_parameters=sum(p.numel() for p in job.backbone.model.parameters()),
+        backbone_parameters=parameter_total(job.backbone.model),
     )
 
 

@@ -1,9 +1,9 @@
 """The optimisers, and how the pace of a step reaches them.
 
-All are torch's own with torch's own meaning of weight decay: it is applied to every trainable
-weight, biases included; to the gradient by `adam` and `sgd`, and to the weight itself by `adamw`.
-Their fused kernels go through memory once: five times as fast on a CPU, the same but for rounding,
-and the same bits on every repetition.
+All but those with a state in 8 bits are torch's own, with torch's own meaning of weight decay: it
+is applied to every trainable weight, biases included; to the gradient by `adam` and `sgd`, and to
+the weight itself by `adamw`. Their fused kernels go through memory once: five times as fast on
+a CPU, the same but for rounding, and the same bits on every repetition.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,12 @@ import torch
 from torch import nn
 
 from timellm_engine.training.schedule import MOMENTUM, Pace
+from timellm_engine.training.small_optimiser import eight_bit_adam
+from timellm_engine.training.uncompiled import (
+    UncompiledAdam,
+    UncompiledAdamW,
+    UncompiledSGD,
+)
 from timellm_ops.contract.config import TrainSection
 
 
@@ -23,14 +29,16 @@ def make_optimiser(
 
     A group's `rate` multiplies the schedule's learning rate.
     """
+    if train.optimiser_state != "fp32":
+        return eight_bit_adam(train, trainable)
     lr, decay = train.learning_rate, train.weight_decay
     match train.optimiser:
         case "adam":
-            return torch.optim.Adam(trainable, lr=lr, weight_decay=decay, fused=True)
+            return UncompiledAdam(trainable, lr=lr, weight_decay=decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(trainable, lr=lr, weight_decay=decay, fused=True)
+            return UncompiledAdamW(trainable, lr=lr, weight_decay=decay, fused=True)
         case "sgd":
-            return torch.optim.SGD(
+            return UncompiledSGD(
                 trainable, lr=lr, momentum=MOMENTUM, weight_decay=decay, fused=True
             )
         case _:

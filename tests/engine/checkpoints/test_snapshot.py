@@ -128,6 +128,7 @@ def test_what_has_no_part_in_the_result_may_change() -> None:
     free = {
         "run__name": "other", "train__log_every": 7, "train__threads": 2, "train__device": "cpu",
         "train__eval_batch_size": 3, "train__test": "never", "run__deterministic": False,
+        "train__activation_checkpointing": True,
         "checkpoint__every_minutes": 1.0, "gpu__probe": "simulated",
     }  # fmt: skip
     assert belongs(**free).digests == belongs().digests
@@ -143,5 +144,6 @@ def test_every_key_of_the_config_is_either_compared_or_known_to_be_free() -> Non
     }
     assert every - compared == {
         "run.name", "data.path", "backbone.source", "train.eval_batch_size", "train.log_every",
-        "train.device", "train.threads", "train.test", "run.deterministic",
+        "train.device", "train.threads", "train.test", "train.activation_checkpointing",
+        "run.deterministic",
     }  # fmt: skip

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from timellm_engine.model.backbone import Backbone, load_backbone
+from timellm_engine.model.layers import PrototypeMapping, TextPrototypes
 from timellm_engine.model.timellm import TimeLLM
 from timellm_engine.training.build import build
 from timellm_engine.training.schedule import Pace
@@ -65,3 +66,14 @@ def test_their_rate_is_a_multiple_of_the_schedules(rate: float) -> None:
 def test_the_mapping_has_one_rate() -> None:
     job = build(Config(data=DATA, model=ModelSection(**SHAPE), train=TrainSection(threads=1)))
     assert len(job.optimiser.param_groups) == 1
+
+
+def test_they_are_drawn_piece_by_piece_as_if_at_once() -> None:
+    words = torch.randn(500, 12)
+    torch.manual_seed(3)
+    mapping = PrototypeMapping(500, 150)
+    whole, drawn = mapping(words), torch.get_rng_state()
+    torch.manual_seed(3)
+    pieces = TextPrototypes.begun_by_mapping(150, words)
+    assert torch.equal(torch.get_rng_state(), drawn)
+    torch.testing.assert_close(pieces.values, whole, rtol=1e-5, atol=1e-6)

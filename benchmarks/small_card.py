@@ -1,0 +1,179 @@
+"""All layers of a large backbone on a small card: trained under a cap, beside what `plan` says.
+
+    python benchmarks/small_card.py                    a tiny shape on the CPU, some seconds
+    python benchmarks/small_card.py --device cuda      Qwen2.5-3B's shape, 36 layers, under 6 GiB
+
+On a GPU every variant is a process of its own: a backbone of random weights is written to a
+temporary folder once (6 GB), and some steps and batches of evaluation are made with
+`torch.cuda.set_per_process_memory_fraction` at the cap. Printed are the peak that the card had and
+what `plan` foretold, and `out of memory` for a variant that does not fit. On the CPU the sizes of
+the backbone are compared, which must be equal to the byte, and the peaks are those of the
+process. Exit code 1 where a variant that should fit does not, or a size is off.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from timellm_ops.backbones import find_facts
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.plan import Device, Measured, MeasureQuestion
+from timellm_ops.contract.validation import parse_config
+from timellm_ops.planning.backbone_bytes import backbone_bytes
+from timellm_ops.planning.make import make_plan
+from timellm_ops.planning.memory import peak_bytes
+from timellm_ops.planning.steps import published_data
+
+GIB, MIB = 1 << 30, 1 << 20
+
+SHAPES: dict[Device, dict[str, Any]] = {
+    "cuda": {
+        "vocab_size": 151_936, "hidden_size": 2_048, "intermediate_size": 11_008,
+        "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2,
+        "max_position_embeddings": 32_768,
+    },
+    "cpu": {
+        "vocab_size": 2_000, "hidden_size": 128, "intermediate_size": 688,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "max_position_embeddings": 2_048,
+    },
+}  # fmt: skip
+VARIANTS = [
+    (prototypes, dtype, again)
+    for prototypes, dtype in (
+        ("mapping", "bfloat16"), ("direct", "bfloat16"), ("direct", "int8"), ("direct", "nf4"),
+    )
+    for again in (False, True)
+]  # fmt: skip
+"""Prototypes, the backbone's type, and whether layers are computed again."""
+
+
+def make_backbone(folder: Path, shape: dict[str, Any]) -> None:
+    """Random weights in bfloat16, as a user's folder would be."""
+    import torch
+    from transformers import Qwen2Config, Qwen2Model
+
+    from timellm_engine.model.embedded import embedded_tokenizer
+
+    torch.set_default_dtype(torch.bfloat16)
+    model = Qwen2Model(Qwen2Config(**shape))
+    torch.set_default_dtype(torch.float32)
+    model.save_pretrained(folder, max_shard_size="1GB")
+    embedded_tokenizer().save_pretrained(folder)
+
+
+def config_of(folder: Path, device: Device, variant: tuple[str, str, bool]) -> Config:
+    """The run of a variant: 512 to 96, batches of 4 windows."""
+    prototypes, dtype, again = variant
+    tables = {
+        "data": {"dataset": "synthetic", "synthetic_rows": 4_000, "synthetic_columns": 1},
+        "model": {"prototypes": prototypes},
+        "backbone": {"source": str(folder), "dtype": dtype},
+        "train": {
+            "batch_size": 4, "eval_batch_size": 32, "activation_checkpointing": again,
+            "precision": "bf16" if device == "cuda" else "fp32", "device": device,
+        },
+    }  # fmt: skip
+    return parse_config(tables, "benchmark")
+
+
+def worker(config: Config, steps: int, cap_bytes: int | None) -> None:
+    """Make the steps in this process and print what they took, as JSON."""
+    import torch
+
+    from timellm_engine.model.backbone import load_backbone
+    from timellm_engine.model.quantised import quantised_layers
+    from timellm_engine.training.measure import measure
+
+    if cap_bytes is not None:
+        # What other programs and the context itself take is not the allocator's to give.
+        free, total = torch.cuda.mem_get_info()
+        rest = cap_bytes - (total - free)
+        torch.cuda.set_per_process_memory_fraction(rest / total)
+    try:
+        measured = measure(MeasureQuestion(config=config, steps=steps, batches=1), lambda *_: None)
+    except torch.OutOfMemoryError:
+        print(json.dumps(None))
+        return
+    answer = msgspec.to_builtins(measured)
+    if cap_bytes is None:
+        model = load_backbone(config.backbone, config.run.seed).model
+        buffers = [b for layer in quantised_layers(model) for b in layer.buffers()]
+        answer["held_bytes"] = sum(t.nbytes for t in (*model.parameters(), *buffers))
+    print(json.dumps(answer))
+
+
+def asked(folder: Path, device: Device, number: int, arguments: argparse.Namespace) -> Any:
+    """What a process of its own found for a variant; `None` where memory was not enough."""
+    command = [
+        sys.executable, __file__, "--device", device, "--worker", str(number),
+        "--folder", str(folder), "--steps", str(arguments.steps), "--gib", str(arguments.gib),
+    ]  # fmt: skip
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"variant {VARIANTS[number]} failed with exit code {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> int:
+    """Every variant, one after the other; 1 where one is not as foretold."""
+    parser = argparse.ArgumentParser(description="Train a large backbone under a memory cap.")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--gib", type=float, default=6.0, help="the cap on a GPU")
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help="a backbone to use instead of a random one")
+    chosen = parser.parse_args()
+    device: Device = chosen.device
+    cap_bytes = round(chosen.gib * GIB) if device == "cuda" else None
+    if chosen.worker is not None:
+        worker(config_of(chosen.folder, device, VARIANTS[chosen.worker]), chosen.steps, cap_bytes)
+        return 0
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = chosen.folder or Path(scratch) / "qwen2-shape"
+        if chosen.folder is None:
+            make_backbone(folder, SHAPES[device])
+        return table(folder, device, cap_bytes, chosen)
+
+
+def table(
+    folder: Path, device: Device, cap_bytes: int | None, arguments: argparse.Namespace
+) -> int:
+    """Print a row for each variant; 1 where one is not as foretold."""
+    found = find_facts(str(folder))
+    facts = found.facts
+    if facts is None:
+        raise SystemExit(f"{folder}: no backbone whose memory a plan knows")
+    wrong = 0
+    titles = "prototypes", "backbone", "checkpointing", "backbone MiB", "foretold MiB", "peak MiB"
+    print("|", " | ".join((*titles, "s/step")), "|")
+    print("|---|---|---|---|---|---|---|")
+    for number, variant in enumerate(VARIANTS):
+        config = config_of(folder, device, variant)
+        plan = make_plan(config, published_data(config.data), found, device)
+        told = peak_bytes(plan.memory)
+        answer = asked(folder, device, number, arguments)
+        held = backbone_bytes(facts, facts.layers, config.backbone.dtype)
+        peak, seconds = "out of memory", "-"
+        if answer is not None:
+            held_there = answer.pop("held_bytes", held)
+            wrong += held_there != held
+            measured = msgspec.convert(answer, Measured)
+            most = max(measured.training_peak_bytes, measured.evaluation_peak_bytes)
+            peak = f"{most / MIB:,.0f} ({told / most - 1:+.0%})"
+            seconds = f"{measured.seconds_per_step:.2f}"
+        elif cap_bytes is not None and told <= cap_bytes:
+            wrong += 1
+        cells = (*variant[:2], "yes" if variant[2] else "no", f"{held / MIB:,.1f}")
+        print("|", " | ".join((*cells, f"{told / MIB:,.0f}", peak, seconds)), "|", flush=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
