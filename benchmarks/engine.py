@@ -2,305 +2,208 @@
 
     python benchmarks/engine.py [--shape gpt2-small] [--batch 4] [--rounds 7] [--device cpu]
 
-Every variant trains the same shape of model on the same windows, 512 steps to 96, over a backbone
-of a real family's code with random weights: `published` is the computation of the published code
-(`published_computation.py`), the others are the engine's modes. Steps of all variants take turns,
-so that a machine's moods meet all of them; medians and ratios are printed. Peak memory and start-up
-are those of a process of its own for each variant, and sizes are those of the real files.
+Every variant trains the same model on the same windows, 512 steps to 96, from the same weights,
+over a backbone of a real family's code with random weights. `published` is the computation of the
+published code (`published_computation.py`), the others are the engine with overrides of its
+config. `--add NAME OVERRIDES` makes one more of them, such as `--add "direct, no dropout"
+"model.prototypes=direct model.attention_dropout=0"`; `--peer PYTHON` adds neuralforecast's TimeLLM
+(`peer.py` says how to get it, and what it does differently).
+
+Each variant is a process of its own, and they take turns, so that a machine's moods meet all of
+them: medians and ratios are printed, and `--json FILE` has every single figure. What is beside a
+figure in `×` is how many times as fast it is as the published computation in the same precision
+and in float32. Peaks are those of a whole process (of the card's allocator on a GPU), with
+training alone and with an evaluation; start-up is from its launch, imports included, until it
+could make a step. `checkpoint` is what one needs to go on: the engine's `last` with its optimiser,
+and of the published code, which keeps no optimiser, the whole state dict, frozen backbone and all;
+`weights` are the trained ones alone. `differs` is the largest difference of one window's forecast
+before training from the published one in float32, relative to its largest value.
 """
 
 import argparse
-import statistics
-import subprocess
+import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from published_computation import PublishedTimeLLM
-from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.nn import functional
-
-from timellm_engine.data.prepare import Data, prepare
-from timellm_engine.model.backbone import Backbone, load_backbone
-from timellm_engine.model.embedded import embedded_tokenizer
-from timellm_engine.model.precision import Precision
-from timellm_engine.model.prompts import default_description
-from timellm_engine.model.timellm import TimeLLM
-from timellm_engine.training.optimiser import make_optimiser
-from timellm_engine.training.schedule import Pace
-from timellm_engine.training.step import Stepper
-from timellm_ops.contract.config import (
-    BackboneSection,
-    DataSection,
-    ModelSection,
-    PromptSection,
-    TrainSection,
+from backbone_shapes import DEFAULT_LAYERS, LAYERS, SHAPES
+from contenders import (
+    FURTHER,
+    STANDARD,
+    Terms,
+    Variant,
+    engine_config,
+    engine_variant,
+    write_material,
 )
+from engine_tables import Figures, goals_table, size_table, speed_table
+from turns import ContenderFailed, Process
 
-SEQ_LEN, PRED_LEN, LAYERS = 512, 96, 6
-RATE = 1e-3
-EVALUATED = 64
-"""Windows of an evaluation that is timed."""
-MIB = 1 << 20
+from timellm_ops.contract.validation import ConfigError
 
-SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
-    "gpt2-small": ("gpt2", {"n_layer": LAYERS, "vocab_size": 50_257}),
-    "qwen2.5-0.5b": (
-        "qwen2",
-        {
-            "vocab_size": 151_936, "hidden_size": 896, "intermediate_size": 4_864,
-            "num_hidden_layers": LAYERS, "num_attention_heads": 14, "num_key_value_heads": 2,
-        },
-    ),
-    "tiny": ("gpt2", {"n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 1_000}),
-}  # fmt: skip
-"""A family of `transformers` and its settings."""
-
-
-class Variant(NamedTuple):
-    """What is measured: whose computation, in which parametrisation and precision."""
-
-    name: str
-    prototypes: str
-    """`published`, or the engine's `model.prototypes`."""
-    precision: Precision
-
-
-VARIANTS = (
-    Variant("published fp32", "published", "fp32"),
-    Variant("published bf16", "published", "bf16"),
-    Variant("mapping fp32", "mapping", "fp32"),
-    Variant("mapping bf16", "mapping", "bf16"),
-    Variant("direct fp32", "direct", "fp32"),
-    Variant("direct bf16", "direct", "bf16"),
-)
-
-
-class Contender(NamedTuple):
-    """A variant, built: one step of training, one evaluation, and its trained tensors."""
-
-    step: Callable[[int], float]
-    evaluate: Callable[[], None]
-    state: Callable[[], dict[str, Tensor]]
-    bundle: Callable[[], dict[str, Tensor]] | None
-
-
-def write_backbone(shape: str, folder: Path) -> None:
-    """A backbone of this shape with random weights, and the embedded one's tokenizer."""
-    from transformers import AutoConfig, AutoModel
-
-    family, settings = SHAPES[shape]
-    ends = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
-    torch.manual_seed(0)
-    AutoModel.from_config(AutoConfig.for_model(family, **settings, **ends)).save_pretrained(folder)
-    embedded_tokenizer().save_pretrained(folder)
-
-
-def build(variant: Variant, folder: Path, data: Data, batch: int, device: str) -> Contender:
-    """The variant on `device`; weights are drawn, so every variant does the same work."""
-    torch.manual_seed(1)
-    if variant.prototypes == "published":
-        return _published(variant, folder, data, batch, device)
-    section = BackboneSection(
-        source=str(folder), dtype="bfloat16" if variant.precision == "bf16" else "float32"
-    )
-    return _ours(variant, load_backbone(section, 0, device), data, batch, device)
-
-
-def _published(variant: Variant, folder: Path, data: Data, batch: int, device: str) -> Contender:
-    """As the published code runs it: backbone in float32, autocast for bf16, torch's plain Adam."""
-    from transformers import AutoModel
-
-    backbone = AutoModel.from_pretrained(folder, attn_implementation="eager")
-    model = PublishedTimeLLM(
-        backbone,
-        embedded_tokenizer(),
-        {
-            "seq_len": SEQ_LEN, "pred_len": PRED_LEN, "patch_len": 16, "stride": 8, "d_model": 32,
-            "n_heads": 8, "d_ff": 32, "num_prototypes": 1000,
-        },
-        default_description("ETTh1"),
-    ).to(device)  # fmt: skip
-    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    optimiser = torch.optim.Adam(trained.values(), lr=RATE)
-
-    def forward(x: Tensor) -> Tensor:
-        with torch.autocast(device, torch.bfloat16, enabled=variant.precision == "bf16"):
-            return model(x.unsqueeze(-1)).squeeze(-1).float()
-
-    def step(number: int) -> float:
-        model.train()
-        x, y = _batch(data, number, batch)
-        optimiser.zero_grad()
-        loss = functional.mse_loss(forward(x), y)
-        loss.backward()
-        optimiser.step()
-        return loss.item()
-
-    def state() -> dict[str, Tensor]:
-        # `words` is the backbone's own embedding, once more.
-        tensors = model.state_dict().items()
-        return {name: tensor for name, tensor in tensors if not name.startswith("words.")}
-
-    return Contender(step, _evaluation(model, forward, data, batch), state, None)
-
-
-def _ours(variant: Variant, backbone: Backbone, data: Data, batch: int, device: str) -> Contender:
-    model = TimeLLM(
-        backbone,
-        ModelSection(prototypes=variant.prototypes),
-        PromptSection(),
-        default_description("ETTh1"),
-        SEQ_LEN,
-        PRED_LEN,
-        precision=variant.precision,
-    ).to(device)
-    train = TrainSection(batch_size=batch, learning_rate=RATE)
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    stepper = Stepper(train, model, make_optimiser(train, trainable), trainable)
-
-    def step(number: int) -> float:
-        model.train()
-        return stepper.take(*_batch(data, number, batch), Pace(RATE)).loss
-
-    # Forecasts do not depend on the windows beside them: evaluations run in large batches.
-    evaluate = _evaluation(model, model, data, EVALUATED)
-    return Contender(step, evaluate, model.trainable_state, model.folded_state)
-
-
-def _batch(data: Data, number: int, size: int) -> tuple[Tensor, Tensor]:
-    return data.train.batch(torch.arange(number * size, (number + 1) * size) % len(data.train))
-
-
-def _evaluation(
-    model: nn.Module, forward: Callable[[Tensor], Tensor], data: Data, at_once: int
-) -> Callable[[], None]:
-    def evaluate() -> None:
-        model.eval()
-        with torch.inference_mode():
-            for number in range(-(-EVALUATED // at_once)):
-                forward(_batch(data, number, at_once)[0])
-
-    return evaluate
-
-
-def timed(work: Callable[[], object], device: str) -> float:
-    """Seconds that it takes."""
-    began = time.perf_counter()
-    work()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
-
-
-def measure_alone(name: str, folder: Path, batch: int, device: str) -> None:
-    """In a process of its own: start-up, then peak memory after a few steps and an evaluation."""
-    began = time.perf_counter()
-    (variant,) = [variant for variant in VARIANTS if variant.name == name]
-    data = windows(device)
-    contender = build(variant, folder, data, batch, device)
-    started_s = time.perf_counter() - began
-    for number in range(3):
-        contender.step(number)
-    contender.evaluate()
-    if device == "cuda":
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        peak = 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-    print(peak, started_s)
-
-
-def windows(device: str) -> Data:
-    """A synthetic series, in windows."""
-    section = DataSection(dataset="synthetic", seq_len=SEQ_LEN, pred_len=PRED_LEN)
-    return prepare(section, 0, device)
-
-
-def file_bytes(tensors: dict[str, Tensor], folder: Path) -> int:
-    """What they take as safetensors."""
-    path = folder / "size.safetensors"
-    save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
-    size = path.stat().st_size
-    path.unlink()
-    return size
+GOALS_ARE_FOR = ("gpt2-small", 4, "cpu")
+HERE = Path(__file__).parent
+SLOW_BF16 = 4.0
+"""So many times slower than in float32, a product in bfloat16 is one that the CPU only imitates."""
 
 
 def compare(
-    shape: str, batch: int, chosen: list[Variant], rounds: int, device: str, folder: Path
-) -> None:
-    """One table."""
-    data = windows(device)
-    contenders = {v: build(v, folder / shape, data, batch, device) for v in chosen}
-    steps: dict[Variant, list[float]] = {v: [] for v in chosen}
-    evaluations: dict[Variant, list[float]] = {v: [] for v in chosen}
-    for number in range(-1, rounds):  # the first round is not counted
-        for variant, contender in contenders.items():
-            step_s = timed(lambda c=contender, n=number: c.step(n + 1), device)
-            evaluation_s = timed(contender.evaluate, device)
-            if number >= 0:
-                steps[variant].append(step_s)
-                evaluations[variant].append(evaluation_s)
-    sizes = {
-        v: (file_bytes(c.state(), folder), file_bytes(c.bundle(), folder) if c.bundle else 0)
-        for v, c in contenders.items()
-    }
-    contenders.clear()
-    print(f"\n{shape}, {LAYERS} layers, batch {batch}, {SEQ_LEN} to {PRED_LEN}, {device}\n")
-    print("| variant | step s | steps/s | × | evaluation windows/s | × | peak MiB | start-up s | "
-          "checkpoint MB | bundle MB |")  # fmt: skip
-    print("|---" * 10 + "|")
-    first = chosen[0]
-    for variant in chosen:
-        peak, started_s = alone(variant, folder / shape, batch, device)
-        step_s = statistics.median(steps[variant])
-        evaluation_s = statistics.median(evaluations[variant])
-        faster = statistics.median(steps[first]) / step_s
-        faster_evaluation = statistics.median(evaluations[first]) / evaluation_s
-        checkpoint, bundle = sizes[variant]
-        print(
-            f"| {variant.name} | {step_s:.3f} | {1 / step_s:.2f} | {faster:.2f} | "
-            f"{EVALUATED / evaluation_s:.1f} | {faster_evaluation:.2f} | {peak / MIB:,.0f} | "
-            f"{started_s:.1f} | {checkpoint / 1e6:,.1f} | "
-            f"{f'{bundle / 1e6:,.1f}' if bundle else '-'} |",
-            flush=True,
-        )
+    processes: dict[str, Process], precisions: dict[str, str], rounds: int, evaluations: int
+) -> list[Figures]:
+    """Let them take turns; the first round is not counted."""
+    figures = {
+        name: Figures(name=name, precision=precisions[name], device=process.device,
+                      started_s=process.started_s)
+        for name, process in processes.items()
+    }  # fmt: skip
+    for name, process in processes.items():
+        figures[name].forecast = process.ask("forecast")["values"]
+    for name, process in processes.items():
+        figures[name].first_step_s = process.ask("step 0")["seconds"]
+        process.ask("step 1")
+        figures[name].training_peak_bytes = process.ask("peak")["bytes"]
+        process.ask("evaluate")
+    for number in range(rounds):
+        for name, process in processes.items():
+            answer = process.ask(f"step {number + 2}")
+            figures[name].steps_s.append(answer["seconds"])
+            figures[name].losses.append(answer["loss"])
+        for name, process in processes.items() if number < evaluations else ():
+            answer = process.ask("evaluate")
+            figures[name].windows_s.append(answer["windows"] / answer["seconds"])
+    for name, process in processes.items():
+        # Linux counts a little late, so that a later peak may come out a few pages lower.
+        later = process.ask("peak")["bytes"]
+        figures[name].peak_bytes = max(later, figures[name].training_peak_bytes)
+        figures[name].file_bytes = process.ask("sizes")["bytes"]
+    return list(figures.values())
 
 
-def alone(variant: Variant, backbone: Path, batch: int, device: str) -> tuple[int, float]:
-    """Peak bytes and seconds of start-up, imports not counted, of a process of its own."""
-    argv = [sys.executable, __file__, "--alone", variant.name, str(backbone)]
-    argv += ["--batch", str(batch), "--device", device]
-    said = subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True).stdout.split()
-    return int(said[0]), float(said[1])
+def start(
+    variants: list[Variant], terms: Terms, threads: int | None, peer: Path | None
+) -> dict[str, Process]:
+    """One process after the other, so that each starts up by itself."""
+    common = ["--batch", str(terms.batch), "--at-once", str(terms.at_once)]
+    common += ["--device", terms.device, *(["--threads", str(threads)] if threads else [])]
+    processes = {}
+    try:
+        for variant in variants:
+            argv = [sys.executable, str(HERE / "contenders.py"), str(terms.material), variant.name]
+            if variant.overrides is None:
+                argv += ["--published", variant.precision]
+            else:
+                argv += ["--set", *variant.overrides]
+            processes[variant.name] = Process(variant.name, [*argv, *common])
+        if peer is not None:
+            argv = [str(peer), str(HERE / "peer.py"), str(terms.material), *common]
+            processes["neuralforecast"] = Process("neuralforecast", argv)
+    except ContenderFailed:
+        for process in processes.values():
+            process.close()
+        raise
+    return processes
 
 
-def main() -> None:
-    """Print a table for each shape and batch."""
+def imitates_bf16() -> bool:
+    """Whether this CPU has no arithmetic in bfloat16, so that it takes many times as long."""
+    taken = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        left, right = torch.ones(64, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
+        left @ right
+        began = time.perf_counter()
+        left @ right
+        taken[dtype] = time.perf_counter() - began
+    return taken[torch.bfloat16] > SLOW_BF16 * taken[torch.float32]
+
+
+def chosen(asked: argparse.Namespace) -> list[Variant]:
+    """The variants that were named, or the standard ones, as far as the machine has the means."""
+    added = [engine_variant(name, overrides) for name, overrides in asked.add]
+    if asked.variant:
+        named = {variant.name: variant for variant in (*STANDARD, *FURTHER)}
+        return [*(named[name] for name in asked.variant), *added]
+    if asked.device == "cuda" or not imitates_bf16():
+        return [*STANDARD, *added]
+    print(
+        "This CPU only imitates bfloat16, many times slower than float32: those variants are "
+        "left out unless --variant names them."
+    )
+    return [*(variant for variant in STANDARD if variant.precision == "fp32"), *added]
+
+
+def run(asked: argparse.Namespace, shape: str, batches: list[int]) -> list[dict[str, Any]]:
+    """The tables of a shape; their figures."""
+    layers = asked.layers or LAYERS.get(shape, DEFAULT_LAYERS)
+    variants = chosen(asked)
+    tables = []
+    with tempfile.TemporaryDirectory(dir=asked.scratch) as made:
+        material = Path(made)
+        for variant in variants:
+            engine_config(variant, Terms(material, 1, 1, asked.device), material)
+        write_material(shape, layers, material)
+        for batch in batches:
+            terms = Terms(material, batch, asked.at_once, asked.device)
+            processes = start(variants, terms, asked.threads, asked.peer)
+            precisions = {variant.name: variant.precision for variant in variants}
+            precisions["neuralforecast"] = "fp32"
+            try:
+                figures = compare(processes, precisions, asked.rounds, asked.evaluations)
+            finally:
+                for process in processes.values():
+                    process.close()
+            print(
+                f"\n{shape}, {layers} layers, batch {batch}, 512 to 96, {figures[0].device}, torch "
+                f"{torch.__version__}, {asked.rounds} rounds\n\n{speed_table(figures, batch)}\n\n"
+                f"{size_table(figures)}",
+                flush=True,
+            )
+            if (shape, batch, asked.device) == GOALS_ARE_FOR:
+                print(f"\n{goals_table(figures)}", flush=True)
+            tables.append(
+                {
+                    "shape": shape, "layers": layers, "batch": batch, "torch": torch.__version__,
+                    "variants": [vars(of_one) for of_one in figures],
+                }
+            )  # fmt: skip
+    return tables
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables of each shape and batch."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    names = [variant.name for variant in (*STANDARD, *FURTHER)]
     parser.add_argument("--shape", nargs="+", choices=SHAPES, default=["gpt2-small"])
+    parser.add_argument("--layers", type=int, help="of the backbone; 6 but for the tiny shapes")
     parser.add_argument("--batch", nargs="+", type=int, default=[4])
-    parser.add_argument("--variant", nargs="+", choices=[v.name for v in VARIANTS])
+    parser.add_argument("--variant", nargs="+", choices=names)
+    parser.add_argument("--add", nargs=2, action="append", default=[], metavar=("NAME", "SET"))
+    parser.add_argument("--peer", type=Path, help="a Python that has neuralforecast")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--evaluations", type=int, default=3, help="rounds that also evaluate")
+    parser.add_argument("--at-once", type=int, default=32, help="windows of an evaluation")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--alone", nargs=2, metavar=("VARIANT", "BACKBONE"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.alone:
-        name, folder = asked.alone
-        measure_alone(name, Path(folder), asked.batch[0], asked.device)
-        return
-    chosen = [v for v in VARIANTS if asked.variant is None or v.name in asked.variant]
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    parser.add_argument("--scratch", type=Path, help="a folder for gigabytes")
+    parser.add_argument("--json", type=Path, help="a file for the raw figures")
+    asked = parser.parse_args(arguments)
+    tables = []
+    try:
         for shape in asked.shape:
-            write_backbone(shape, folder / shape)
-            for batch in asked.batch:
-                compare(shape, batch, chosen, asked.rounds, asked.device, folder)
+            tables += run(asked, shape, asked.batch)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except ContenderFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    if asked.json:
+        asked.json.write_text(json.dumps(tables, indent=1) + "\n", encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

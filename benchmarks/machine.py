@@ -1,0 +1,75 @@
+"""What this machine can do: products of given sizes, memory, exponentials. The best of a few tries.
+
+A floor is made of the best that was ever seen, so other work on the machine can only delay it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+COPIED_BYTES = 256 << 20
+FEWEST_TRIES, TRIED_S = 3, 0.3
+IN_CACHE = 1 << 16
+"""Numbers whose exponentials are taken at once, so that they stay in the cache."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Its best rates, a second."""
+
+    flop_s: dict[str, float]
+    """By the product that they were measured with."""
+    bytes_s: float
+    exps_s: float
+
+
+def measure(products: dict[str, tuple[int, int, int]], dtype: torch.dtype, device: str) -> Machine:
+    """Rates of these products, `[left, between]` times `[between, right]`, and of the rest."""
+    rates = {
+        name: 2 * left * between * right / best_s(_product(size, dtype, device), device)
+        for name, size in products.items()
+        for left, between, right in [size]
+    }
+    source = torch.ones(COPIED_BYTES // 4, device=device)
+    target = torch.empty_like(source)
+    copied_s = best_s(lambda: target.copy_(source), device)
+    numbers = torch.rand(IN_CACHE, device=device)
+    results = torch.empty_like(numbers)
+
+    def exponentials() -> None:
+        for _ in range(100):
+            torch.exp(numbers, out=results)
+
+    exps_s = best_s(exponentials, device)
+    return Machine(rates, 2 * COPIED_BYTES / copied_s, 100 * IN_CACHE / exps_s)
+
+
+def _product(
+    size: tuple[int, int, int], dtype: torch.dtype, device: str
+) -> Callable[[], Tensor | None]:
+    left, between, right = size
+    one = torch.randn(left, between, device=device).to(dtype)
+    other = torch.randn(between, right, device=device).to(dtype)
+    result = torch.empty(left, right, dtype=dtype, device=device)
+    return lambda: torch.mm(one, other, out=result)
+
+
+def best_s(work: Callable[[], object], device: str) -> float:
+    """Seconds of the fastest of many tries, after one that is not counted."""
+    work()
+    taken: list[float] = []
+    while len(taken) < FEWEST_TRIES or sum(taken) < TRIED_S:
+        began = now(device)
+        work()
+        taken.append(now(device) - began)
+    return min(taken)
+
+
+def now(device: str) -> float:
+    """Seconds, once the device has done what it was told to."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()

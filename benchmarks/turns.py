@@ -1,0 +1,128 @@
+"""Processes that take turns: each does one piece of work when it is told to, and says how long.
+
+A contender in a process of its own has a start-up and a peak of memory of its own, and may live
+in another environment. Turns are taken one at a time, so that a machine's moods meet all alike.
+Needs the standard library alone, and torch where a GPU is asked.
+
+What goes to a contender is a line, `step NUMBER`, `evaluate`, `forecast`, `peak` or `sizes`; what
+comes back is a line of JSON. It ends when its input does.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TextIO
+
+
+class Contender(NamedTuple):
+    """What a process has to offer, once it is built."""
+
+    step: Callable[[int], float]
+    """One step of training, by its number; its loss."""
+    evaluate: Callable[[], int]
+    """Forecasts some windows; how many."""
+    forecast: Callable[[], list[float]]
+    """Of one window, by itself, with the weights as they are."""
+    sizes: Callable[[], dict[str, int]]
+    """Bytes of what it would save."""
+
+
+class ContenderFailed(Exception):  # noqa: N818 - it says what has happened
+    """A process ended before it was told to. The text is one line."""
+
+
+def answer_stream() -> TextIO:
+    """Standard output for answers alone: whatever else prints from here on goes to the errors."""
+    own = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(own, "w", encoding="utf-8")
+
+
+def serve(contender: Contender, answers: TextIO, device: str) -> None:
+    """Do what standard input asks for until it ends."""
+    _say(answers, {"device": device_name(device)})
+    for line in sys.stdin:
+        what, _, number = line.strip().partition(" ")
+        began = time.perf_counter()
+        match what:
+            case "step":
+                answer: dict[str, Any] = {"loss": contender.step(int(number))}
+            case "evaluate":
+                answer = {"windows": contender.evaluate()}
+            case "forecast":
+                answer = {"values": contender.forecast()}
+            case "peak":
+                answer = {"bytes": peak_bytes(device)}
+            case "sizes":
+                answer = {"bytes": contender.sizes()}
+            case _:
+                raise ValueError(f"asked for {line!r}")
+        if device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
+        _say(answers, {**answer, "seconds": time.perf_counter() - began})
+
+
+def _say(answers: TextIO, answer: dict[str, Any]) -> None:
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
+
+
+def device_name(device: str) -> str:
+    """The device for people: the card's own name, or the CPU with its threads."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def peak_bytes(device: str) -> int:
+    """The largest that the process has been: on the card, or in main memory (Linux)."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - no path of ours
+        return 1024 * int(status.read().split("VmHWM:")[1].split()[0])
+
+
+class Process:
+    """A contender's process, from the outside."""
+
+    def __init__(self, name: str, argv: Sequence[str]) -> None:
+        self.name = name
+        began = time.perf_counter()
+        self._child = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        self.device = str(self._answer()["device"])
+        self.started_s = time.perf_counter() - began
+        """From its launch, imports included, until it could make a step."""
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """One turn. Raises `ContenderFailed`."""
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(what + "\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise ContenderFailed(f"{self.name} ended before `{what}`") from None
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line:
+            code = self._child.wait()
+            raise ContenderFailed(f"{self.name} ended with exit code {code}; see above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """Let it end, and wait for that."""
+        self._child.communicate()

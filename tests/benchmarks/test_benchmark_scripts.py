@@ -1,0 +1,67 @@
+"""The scripts of the benchmarks run from the command line, on the smallest shape."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from floor import main as floor_main
+
+from engine import main as engine_main
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+GOLDEN = Path(os.environ.get("TIMELLM_GOLDEN_DIR", "no-golden"))
+
+
+def run_script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(BENCHMARKS / name), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.mark.slow
+def test_the_engine_is_compared_and_every_figure_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "raw.json"
+    code = engine_main(
+        [
+            "--shape", "tiny", "--batch", "2", "--variant", "published fp32",
+            "--add", "ours", "model.prototypes=direct", "--rounds", "1", "--evaluations", "1",
+            "--at-once", "2", "--threads", "1", "--json", str(file),
+        ]
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert printed.count("| published fp32 |") == printed.count("| ours |") == 2
+    (table,) = json.loads(file.read_text(encoding="utf-8"))
+    published, ours = table["variants"]
+    assert (table["batch"], len(ours["steps_s"]), len(ours["windows_s"])) == (2, 1, 1)
+    assert ours["file_bytes"]["bundle"] > 0
+    assert published["training_peak_bytes"] > 0
+    assert published["peak_bytes"] >= published["training_peak_bytes"]
+
+
+def test_an_override_that_no_config_has_is_named_before_anything_is_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert engine_main(["--shape", "tiny", "--add", "odd", "train.patience=0"]) == 2
+    assert "--set train.patience" in capsys.readouterr().err
+
+
+def test_a_floor_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+    floor_main(["--shape", "tiny", "--batch", "2"])
+    printed = capsys.readouterr().out
+    for mode in ("published", "mapping", "direct"):
+        assert printed.count(f"| {mode} | **together** |") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (GOLDEN / "gpt2").is_dir(), reason="no reference tensors (set TIMELLM_GOLDEN_DIR)"
+)
+def test_what_is_measured_against_is_the_published_function() -> None:
+    cases = [str(GOLDEN / name) for name in ("gpt2", "qwen2")]
+    done = run_script("published_computation.py", *cases)
+    assert done.returncode == 0, done.stdout + done.stderr
