@@ -102,6 +102,7 @@ class TimeLLM(nn.Module):
                 f"at most {backbone.hidden_size}, the hidden size of {backbone.name}",
             )
         self.seq_len, self.pred_len, self.d_ff = seq_len, pred_len, model.d_ff
+        self.window_noise = model.window_noise
         self.padding = prompt.padding
         self.precision: Precision = precision
         self.description = prompt.description or description
@@ -164,6 +165,8 @@ class TimeLLM(nn.Module):
         normalised, mean, deviation = normalise(series)
         rows = fold_variables(normalised)
         ids = self.tokenize(self.prompts(rows))
+        if self.training and self.window_noise > 0.0:
+            rows = rows + self.window_noise * torch.randn_like(rows)
         with computing_in(self.precision, x.device):
             forecasts = self._forecasts(ids, rows, prototypes)
         forecast = unfold_variables(forecasts.float(), series.shape[-1]) * deviation + mean

@@ -98,10 +98,12 @@ def forecasts(
     model: TimeLLM, windows: Windows, numbers: Tensor, batch_size: int
 ) -> Iterator[Batch]:
     """The forecasts of the windows of these numbers, in their order. The model stays as it is."""
+    with torch.inference_mode():
+        prototypes = model.text_prototypes()
     for batch in in_batches(numbers, batch_size):
         history, truth = windows.batch(batch)
         with torch.inference_mode():
-            forecast = model(history).float()
+            forecast = model(history, prototypes).float()
         check_finite(forecast)
         yield Batch(batch, history.cpu(), truth.cpu(), forecast.cpu())
 

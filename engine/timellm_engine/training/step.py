@@ -37,6 +37,10 @@ class Forecaster(Protocol):
         """Forecasts, by these prototypes where they are at hand."""
         ...
 
+    def train(self, mode: bool = True) -> object:
+        """Behave as in training, or as out of it."""
+        ...
+
 
 class Stepper:
     """Makes steps of an optimiser on a model, as `[train]` says."""

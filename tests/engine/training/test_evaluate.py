@@ -13,7 +13,16 @@ from timellm_engine.training.evaluate import evaluate
 class LastValue(nn.Module):
     """Forecasts that nothing changes any more; in training it would forecast nonsense."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+
+    def text_prototypes(self) -> Tensor:
+        self.made += 1
+        return torch.zeros(1)
+
+    def forward(self, x: Tensor, prototypes: Tensor | None = None) -> Tensor:
+        assert prototypes is not None
         return x[:, -1:].expand(-1, 3) + (1e3 if self.training else 0.0)
 
 
@@ -45,3 +54,9 @@ def test_it_can_be_ended_between_two_batches() -> None:
     with pytest.raises(InterruptedError):
         evaluate(LastValue(), Windows(torch.randn(1, 17), 5, 3), 4, end)
     assert not torch.is_inference_mode_enabled()
+
+
+def test_prototypes_are_made_once_for_all_windows() -> None:
+    model = LastValue()
+    evaluate(model, Windows(torch.randn(2, 40), 5, 3), 4)
+    assert model.made == 1

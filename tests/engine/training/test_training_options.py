@@ -51,6 +51,7 @@ def state_of(layout: RunLayout) -> RunState:
         },
         {"accumulate": 3, "loss": "huber", "schedule": "cosine"},
         {"precision": "bf16", "accumulate": 2, "schedule": "constant"},
+        {"model__window_noise": 0.5, "model__dropout": 0.0, "model__attention_dropout": 0.0},
         {"model__prototypes": "direct", "model__prototype_rate": 3.0, "optimiser": "adamw"},
     ],
 )  # fmt: skip
