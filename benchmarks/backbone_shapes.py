@@ -28,6 +28,14 @@ SHAPES: dict[str, tuple[str, dict[str, Any], str]] = {
         },
         "bfloat16",
     ),
+    "small-grouped": (
+        "qwen2",
+        {
+            "vocab_size": 2_000, "hidden_size": 128, "intermediate_size": 688,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 2_048,
+        },
+        "bfloat16",
+    ),
     "tiny": ("gpt2", {"n_embd": 64, "n_head": 4, "vocab_size": 1_000}, "float32"),
     "tiny-grouped": (
         "qwen2",
@@ -40,7 +48,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any], str]] = {
 }  # fmt: skip
 """A family of `transformers`, its settings without a depth, and the precision of its file."""
 
-LAYERS = {"tiny": 2, "tiny-grouped": 2}
+LAYERS = {"small-grouped": 2, "tiny": 2, "tiny-grouped": 2}
 """Of the shapes that are not taken with `DEFAULT_LAYERS`."""
 DEFAULT_LAYERS = 6
 

@@ -5,7 +5,6 @@ folder that `material` has filled, that does what it is told by `turns`. All of 
 same trained weights and see the same windows.
 """
 
-import argparse
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from published_computation import PublishedTimeLLM
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from turns import Contender, answer_stream, serve
+from turns import Contender, answer_stream, contender_parser, serve
 
 from timellm_engine.data.prepare import prepare
 from timellm_engine.model.prompts import default_description
@@ -280,15 +279,10 @@ def _one_forecast(
 
 def main() -> None:
     """Be one contender."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("material", type=Path)
+    parser = contender_parser(__doc__ or "")
     parser.add_argument("name")
     parser.add_argument("--published", choices=["fp32", "bf16"])
     parser.add_argument("--set", nargs="*", default=[])
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--at-once", type=int, required=True)
-    parser.add_argument("--device", required=True)
-    parser.add_argument("--threads", type=int)
     asked = parser.parse_args()
     answers = answer_stream()
     if asked.threads:

@@ -16,7 +16,6 @@ that the dropout of a GPT-2 is on while it trains. Prompts are padded without a 
 published code. It evaluates as many windows at once as the engine does.
 """
 
-import argparse
 import contextlib
 import json
 import sys
@@ -28,7 +27,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
-from turns import Contender, answer_stream, serve
+from turns import Contender, answer_stream, contender_parser, serve
 
 
 def build(material: Path, batch: int, at_once: int, device: str) -> Contender:
@@ -101,13 +100,7 @@ def _counted(evaluate: Callable[[int], int]) -> Callable[[], int]:
 
 def main() -> None:
     """Be the contender."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("material", type=Path)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--at-once", type=int, required=True)
-    parser.add_argument("--device", required=True)
-    parser.add_argument("--threads", type=int)
-    asked = parser.parse_args()
+    asked = contender_parser(__doc__ or "").parse_args()
     answers = answer_stream()
     if asked.threads:
         torch.set_num_threads(asked.threads)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from backbone_shapes import write_backbone
 
 from timellm_ops.backbones import find_facts
 from timellm_ops.contract.config import Config
@@ -32,18 +33,8 @@ from timellm_ops.planning.steps import published_data
 
 GIB, MIB = 1 << 30, 1 << 20
 
-SHAPES: dict[Device, dict[str, Any]] = {
-    "cuda": {
-        "vocab_size": 151_936, "hidden_size": 2_048, "intermediate_size": 11_008,
-        "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2,
-        "max_position_embeddings": 32_768,
-    },
-    "cpu": {
-        "vocab_size": 2_000, "hidden_size": 128, "intermediate_size": 688,
-        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "max_position_embeddings": 2_048,
-    },
-}  # fmt: skip
+SHAPES: dict[Device, tuple[str, int]] = {"cuda": ("qwen2.5-3b", 36), "cpu": ("small-grouped", 2)}
+"""By its name in `backbone_shapes`, and its layers."""
 VARIANTS = [
     (prototypes, dtype, again)
     for prototypes, dtype in (
@@ -52,20 +43,6 @@ VARIANTS = [
     for again in (False, True)
 ]  # fmt: skip
 """Prototypes, the backbone's type, and whether layers are computed again."""
-
-
-def make_backbone(folder: Path, shape: dict[str, Any]) -> None:
-    """Random weights in bfloat16, as a user's folder would be."""
-    import torch
-    from transformers import Qwen2Config, Qwen2Model
-
-    from timellm_engine.model.embedded import embedded_tokenizer
-
-    torch.set_default_dtype(torch.bfloat16)
-    model = Qwen2Model(Qwen2Config(**shape))
-    torch.set_default_dtype(torch.float32)
-    model.save_pretrained(folder, max_shard_size="1GB")
-    embedded_tokenizer().save_pretrained(folder)
 
 
 def config_of(folder: Path, device: Device, variant: tuple[str, str, bool]) -> Config:
@@ -138,7 +115,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or Path(scratch) / "qwen2-shape"
         if chosen.folder is None:
-            make_backbone(folder, SHAPES[device])
+            write_backbone(*SHAPES[device], folder)
         return table(folder, device, cap_bytes, chosen)
 
 

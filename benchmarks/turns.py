@@ -8,12 +8,14 @@ What goes to a contender is a line, `step NUMBER`, `evaluate`, `forecast`, `peak
 comes back is a line of JSON. It ends when its input does.
 """
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 
@@ -32,6 +34,17 @@ class Contender(NamedTuple):
 
 class ContenderFailed(Exception):  # noqa: N818 - it says what has happened
     """A process ended before it was told to. The text is one line."""
+
+
+def contender_parser(description: str) -> argparse.ArgumentParser:
+    """What every contender is told at its start."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("material", type=Path)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--at-once", type=int, required=True)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--threads", type=int)
+    return parser
 
 
 def answer_stream() -> TextIO:

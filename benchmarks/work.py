@@ -169,27 +169,24 @@ def _prompts(of: Setting) -> Work:
 
 def _backbone(mode: Mode, of: Setting) -> Work:
     """The patches after their prompts, or both in one piece."""
-    if _reads_ahead(mode, of):
-        length, seen = of.patches, of.tokens + of.patches
-    else:
-        length = seen = of.tokens + of.patches
-    positions = of.rows * length
-    attention = _attention(of, length, seen, keeps_weights=mode == "published")
-    layer = _keys_and_queries(of, positions) + attention + _rest_of_layer(of, positions)
-    return layer * of.layers
+    products, attention = _layer(mode, of)
+    return (products + attention) * of.layers
 
 
 def _backbone_backward(mode: Mode, of: Setting) -> Work:
     """Of what went in alone, since weights are frozen; attention has two factors everywhere."""
-    if _reads_ahead(mode, of):
-        length, seen = of.patches, of.tokens + of.patches
-    else:
-        length = seen = of.tokens + of.patches
-    positions = of.rows * length
-    attention = _attention(of, length, seen, keeps_weights=mode == "published")
-    products = _keys_and_queries(of, positions) + _rest_of_layer(of, positions)
+    products, attention = _layer(mode, of)
     without_exps = Work(products.flop, products.bytes) + Work(attention.flop, attention.bytes) * 2
     return without_exps * of.layers
+
+
+def _layer(mode: Mode, of: Setting) -> tuple[Work, Work]:
+    """One layer of the backbone forward: its products with weights, and its attention."""
+    seen = of.tokens + of.patches
+    length = of.patches if _reads_ahead(mode, of) else seen
+    positions = of.rows * length
+    products = _keys_and_queries(of, positions) + _rest_of_layer(of, positions)
+    return products, _attention(of, length, seen, keeps_weights=mode == "published")
 
 
 def _keys_and_queries(of: Setting, positions: int) -> Work:
