@@ -4,8 +4,12 @@ Both sides look: before there is a run folder, and where a bundle's backbone is 
 """
 
 from collections.abc import Iterator
+from typing import Literal, TypeGuard
 
-from timellm_ops.contract.config import BackboneSection, Config
+from timellm_ops.contract.config import Config
+
+Quantisation = Literal["int8", "nf4"]
+"""The values of `backbone.dtype` that are codes."""
 
 EXTRA = "timellm-ops[small]"
 """What brings the packages, for `pip install`."""
@@ -13,14 +17,14 @@ PACKAGES = ("accelerate", "bitsandbytes")
 """By the names that they are imported under."""
 
 
-def is_quantised(section: BackboneSection) -> bool:
+def is_quantised(dtype: str) -> TypeGuard[Quantisation]:
     """Whether the weights of the backbone's matrix products are held as codes."""
-    return section.dtype in ("int8", "nf4")
+    return dtype in ("int8", "nf4")
 
 
 def wishes(config: Config) -> Iterator[tuple[str, str, str]]:
     """Everything that needs the packages: key, value, and the value that does without."""
-    if is_quantised(config.backbone):
+    if is_quantised(config.backbone.dtype):
         yield "backbone.dtype", config.backbone.dtype, "bfloat16"
     if config.train.optimiser_state != "fp32":
         yield "train.optimiser_state", config.train.optimiser_state, "fp32"

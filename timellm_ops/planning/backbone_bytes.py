@@ -4,6 +4,7 @@ import math
 from typing import assert_never
 
 from timellm_ops.contract.backbone_facts import BackboneFacts, parameter_count
+from timellm_ops.contract.small_cards import is_quantised
 
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "int8": 2, "nf4": 2}
 """Of a weight without codes, and of what the backbone computes with."""
@@ -15,7 +16,7 @@ _NF4_TABLES_BYTES = 4 * (16 + 256 + 1)
 def backbone_bytes(facts: BackboneFacts, layers: int, dtype: str) -> int:
     """The base model with its first so many layers, to the byte."""
     count = parameter_count(facts, layers)
-    if dtype not in ("int8", "nf4"):
+    if not is_quantised(dtype):
         return NUMBER_BYTES[dtype] * count
     products = [*layers * products_of_a_layer(facts), *_products_outside(facts)]
     coded = sum(outputs * inputs for outputs, inputs in products)
@@ -25,7 +26,7 @@ def backbone_bytes(facts: BackboneFacts, layers: int, dtype: str) -> int:
 
 def written_out_bytes(facts: BackboneFacts, dtype: str) -> int:
     """The largest weight that has codes, as it is multiplied with, and its scales; else nothing."""
-    if dtype not in ("int8", "nf4"):
+    if not is_quantised(dtype):
         return 0
     largest = max(outputs * inputs for outputs, inputs in products_of_a_layer(facts))
     scales = 4 * math.ceil(largest / _NF4_BLOCK) if dtype == "nf4" else 0

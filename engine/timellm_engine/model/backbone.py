@@ -20,6 +20,7 @@ from timellm_engine.model.activation import fuse_activations
 from timellm_engine.model.embedded import SPECIFICATION, embedded_model, embedded_tokenizer
 from timellm_engine.model.quantised import HELD, load_settings, quantised_gpt2, take_over_products
 from timellm_ops.contract.config import BackboneSection
+from timellm_ops.contract.small_cards import is_quantised
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": HELD, "nf4": HELD}
 _NO_PART_OF_THE_FUNCTION = {
@@ -67,18 +68,18 @@ def load_backbone(
     random numbers is left as it was. Raises `BackboneError`, and `PreflightError` for codes of 8
     or 4 bits where what makes them is not installed.
     """
-    if section.source != "embedded" or section.dtype in ("int8", "nf4"):
+    if section.source != "embedded" or is_quantised(section.dtype):
         _silence()  # what needs `transformers`, whose import takes seconds
     with torch.random.fork_rng(devices=[]):
         if section.source == "embedded":
             config, model, tokenizer = _embedded(section.layers, seed)
-            if section.dtype == "int8" or section.dtype == "nf4":
+            if is_quantised(section.dtype):
                 model = quantised_gpt2(config, model.state_dict(), section.dtype)
         else:
             config, model, tokenizer = _pretrained(section)
     model.requires_grad_(False)
     model.eval()
-    if section.dtype == "int8" or section.dtype == "nf4":
+    if is_quantised(section.dtype):
         take_over_products(model)
         config = {**config, "quantisation": section.dtype}
     else:
@@ -139,7 +140,7 @@ def _pretrained(section: BackboneSection) -> tuple[dict[str, Any], nn.Module, An
     truncate(config, kept)
     config.use_cache = False
     held: dict[str, Any] = {"dtype": _DTYPES[section.dtype]}
-    if section.dtype == "int8" or section.dtype == "nf4":
+    if is_quantised(section.dtype):
         held = load_settings(section.dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)

@@ -14,16 +14,14 @@ recomputation cannot free them, and its 4-bit one loses the gradient on some CPU
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from timellm_engine.errors import PreflightError, one_line
-from timellm_ops.contract.small_cards import EXTRA, PACKAGES, missing_words
-
-Quantisation = Literal["int8", "nf4"]
+from timellm_ops.contract.small_cards import EXTRA, PACKAGES, Quantisation, missing_words
 
 HELD = torch.bfloat16
 """The type of every weight that has no codes, and of the answers."""

@@ -62,10 +62,10 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
         So that nothing is between a row's tokens and those that follow, and a window that is
         counted in places reaches as far back as it should.
         """
+        total = self.layers[0].keys.shape[-2]
+        places = torch.arange(total, device=padding.device) - padding.unsqueeze(1)
+        places = (places % total)[:, None, :, None]
         for layer in self.layers:
-            total = layer.keys.shape[-2]
-            places = torch.arange(total, device=padding.device) - padding.unsqueeze(1)
-            places = (places % total)[:, None, :, None]
             layer.keys = torch.take_along_dim(layer.keys, places, dim=-2)
             layer.values = torch.take_along_dim(layer.values, places, dim=-2)
 

@@ -54,8 +54,8 @@ _UNLIKE = (
 )
 """Two windows whose prompts have in common what all prompts have, and are of unlike length."""
 
-_LONGER = 64
-"""By so many tokens."""
+_MARGIN = 64
+"""Tokens by which the longest of the prompts that are tried out is longer than those two."""
 
 REFERENCE_MAX_TOKENS = 2048
 """Where the published code cuts a prompt off, whatever its backbone can take."""
@@ -77,8 +77,8 @@ class TimeLLM(nn.Module):
     otherwise. `folded`: the prototypes are parameters themselves, and there is no mapping that
     makes them. `precision` is what forecasts are computed in, in training and out of it.
     `recompute`: the backbone's layers and the attention to the prototypes are computed again for
-    the gradient.
-    Raises `BackboneError` where `model.d_ff` is wider than the backbone.
+    the gradient. Raises `BackboneError` where `model.d_ff` is wider than the backbone, or where
+    its layers are to be computed again and cannot be told apart.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class TimeLLM(nn.Module):
         shared = common_beginning(ids)
         # Longer than any prompt will be, for what only shows at a distance.
         room = (self._described.max_positions or sys.maxsize) - self.patches - len(ids[0])
-        ids.append(ids[0] + ids[0][: max(0, min(room, _LONGER))])
+        ids.append(ids[0] + ids[0][: max(0, min(room, _MARGIN))])
         words = torch.arange(self.patches, device=self.word_embeddings.weight.device)
         words = words % self._described.vocab_size
         patches = self.word_embeddings(torch.stack([words, words.flip(0), words])).float()

@@ -34,6 +34,8 @@ def compile_feed_forward(model: TimeLLM) -> int:
 
         # A pool of processes would outlive what it is for: there are few kernels to make.
         config.compile_threads = 1
+        # What `determinism` does not tell it, so that a start need not import it.
+        config.deterministic = torch.are_deterministic_algorithms_enabled()
         for part in parts:
             part.compile(dynamic=True)
         with torch.random.fork_rng([device] if device.type == "cuda" else []):

@@ -79,10 +79,11 @@ def _evaluation(job: Job, count: int, done: _Done) -> float:
     measured, spent_s = 0, 0.0
     batches = list(in_batches(torch.arange(len(windows)), size))
     with torch.inference_mode():
+        prototypes = job.model.text_prototypes()  # once for all, as in `evaluate`
         for number in range(WARM_UP + count):
             x, _ = windows.batch(batches[number % len(batches)])
             began = _now(job.device)
-            job.model(x)
+            job.model(x, prototypes)
             if number >= WARM_UP:
                 spent_s += _now(job.device) - began
                 measured += len(x)

@@ -85,6 +85,21 @@ def test_lengths_that_were_never_seen_need_no_new_compilation() -> None:
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == made
 
 
+@needs_a_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_compiler_hears_whether_kernels_must_be_repeatable(wanted: bool) -> None:
+    from torch._inductor import config
+
+    config.deterministic = not wanted
+    try:
+        job_of(run__deterministic=wanted, train__compile=True)
+        assert config.deterministic is wanted
+    finally:
+        config.deterministic = False
+        torch.set_deterministic_debug_mode("default")
+
+
 def test_a_backbone_without_such_parts_is_told_by_the_key(tmp_path: Path) -> None:
     folder = save_backbone(tmp_path / "bert", "bert")
     job = job_of(backbone__source=str(folder), model__d_ff=8)
