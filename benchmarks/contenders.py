@@ -188,7 +188,7 @@ def _published(variant: Variant, terms: Terms) -> Contender:
 
     # More would take long, and a batch is forecast like any other.
     evaluate = _evaluation(model, forward, windows, terms.batch, 1 + (terms.batch < 8))
-    return Contender(step, evaluate, _one_forecast(model, forward, windows), sizes)
+    return Contender(step, _nothing, evaluate, _one_forecast(model, forward, windows), sizes)
 
 
 def engine_config(variant: Variant, terms: Terms, folder: Path) -> Config:
@@ -240,8 +240,22 @@ def _engine(variant: Variant, terms: Terms) -> Contender:
                 "bundle": write_bundle(Path(folder) / "bundle", job, origin).bytes,
             }
 
-    evaluate = _evaluation(model, model, windows, terms.at_once, 1)
-    return Contender(step, evaluate, _one_forecast(model, model, windows), sizes)
+    prototypes: list[Tensor] = []
+
+    def prepare() -> None:
+        with torch.inference_mode():
+            prototypes[:] = [model.text_prototypes()]
+
+    def forecasts(x: Tensor) -> Tensor:
+        forecast: Tensor = model(x, prototypes[0])
+        return forecast
+
+    evaluate = _evaluation(model, forecasts, windows, terms.at_once, 1)
+    return Contender(step, prepare, evaluate, _one_forecast(model, model, windows), sizes)
+
+
+def _nothing() -> None:
+    """The published code shares nothing between the batches of an evaluation."""
 
 
 def load_weights(model: nn.Module, material: Path) -> None:

@@ -66,6 +66,7 @@ def compare(
         figures[name].first_step_s = process.ask("step 0")["seconds"]
         process.ask("step 1")
         figures[name].training_peak_bytes = process.ask("peak")["bytes"]
+        process.ask("prepare")
         process.ask("evaluate")
     for number in range(rounds):
         for name, process in processes.items():
@@ -73,6 +74,7 @@ def compare(
             figures[name].steps_s.append(answer["seconds"])
             figures[name].losses.append(answer["loss"])
         for name, process in processes.items() if number < evaluations else ():
+            figures[name].prepared_s.append(process.ask("prepare")["seconds"])
             answer = process.ask("evaluate")
             figures[name].windows_s.append(answer["windows"] / answer["seconds"])
     for name, process in processes.items():

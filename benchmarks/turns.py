@@ -4,8 +4,8 @@ A contender in a process of its own has a start-up and a peak of memory of its o
 in another environment. Turns are taken one at a time, so that a machine's moods meet all alike.
 Needs the standard library alone, and torch where a GPU is asked.
 
-What goes to a contender is a line, `step NUMBER`, `evaluate`, `forecast`, `peak` or `sizes`; what
-comes back is a line of JSON. It ends when its input does.
+What goes to a contender is a line, `step NUMBER`, `prepare`, `evaluate`, `forecast`, `peak` or
+`sizes`; what comes back is a line of JSON. It ends when its input does.
 """
 
 import argparse
@@ -24,6 +24,8 @@ class Contender(NamedTuple):
 
     step: Callable[[int], float]
     """One step of training, by its number; its loss."""
+    prepare: Callable[[], None]
+    """What an evaluation does once, however many windows it has; before `evaluate`."""
     evaluate: Callable[[], int]
     """Forecasts some windows; how many."""
     forecast: Callable[[], list[float]]
@@ -63,6 +65,9 @@ def serve(contender: Contender, answers: TextIO, device: str) -> None:
         match what:
             case "step":
                 answer: dict[str, Any] = {"loss": contender.step(int(number))}
+            case "prepare":
+                contender.prepare()
+                answer = {}
             case "evaluate":
                 answer = {"windows": contender.evaluate()}
             case "forecast":

@@ -92,8 +92,13 @@ def training_step(mode: Mode, of: Setting) -> Parts:
 
 
 def evaluation_window(mode: Mode, of: Setting) -> Parts:
-    """The parts of an evaluation of `rows` windows at once, for one of them."""
+    """The parts of an evaluation of `rows` windows at once, for one of them.
+
+    The engine makes its prototypes once for a whole split, and that is no part of a window.
+    """
     parts = _forward(mode, of, keeps_weights=mode == "published")
+    if mode != "published":
+        parts["prototypes"] = Work()
     return {name: work * (1 / of.rows) for name, work in parts.items() if work != Work()}
 
 

@@ -10,6 +10,7 @@ from engine import compare
 
 ANSWERS = {
     "step": '{"loss": 1.0, "seconds": 0.5}',
+    "prepare": '{"seconds": 0.25}',
     "evaluate": '{"windows": 8, "seconds": 2.0}',
     "forecast": '{"values": [1.0, -2.0], "seconds": 0.1}',
     "peak": '{"bytes": 1048576, "seconds": 0.0}',
@@ -28,8 +29,8 @@ for line in sys.stdin:
 def figures(name: str, precision: str, steps_s: list[float], windows_s: float) -> Figures:
     return Figures(
         name=name, precision=precision, device="cpu", started_s=1.0, steps_s=steps_s,
-        windows_s=[windows_s], forecast=[2.0, -4.0], training_peak_bytes=100 << 20,
-        peak_bytes=200 << 20, file_bytes={"checkpoint": 1_000_000, "bundle": 10_000},
+        windows_s=[windows_s], prepared_s=[0.0], forecast=[2.0, -4.0],
+        training_peak_bytes=100 << 20, peak_bytes=200 << 20, file_bytes={"checkpoint": 1_000_000, "bundle": 10_000},
     )  # fmt: skip
 
 
@@ -76,6 +77,7 @@ def test_processes_take_turns_and_the_first_rounds_are_not_counted() -> None:
     (found,) = compare({"one": process}, {"one": "fp32"}, rounds=3, evaluations=2)
     process.close()
     assert (found.steps_s, found.windows_s) == ([0.5] * 3, [4.0] * 2)
+    assert found.prepared_s == [0.25] * 2
     assert (found.device, found.losses, found.peak_bytes) == ("a device", [1.0] * 3, 1 << 20)
     assert found.file_bytes == {"checkpoint": 10}
 
