@@ -30,7 +30,8 @@ def figures(name: str, precision: str, steps_s: list[float], windows_s: float) -
     return Figures(
         name=name, precision=precision, device="cpu", started_s=1.0, steps_s=steps_s,
         windows_s=[windows_s], prepared_s=[0.0], forecast=[2.0, -4.0],
-        training_peak_bytes=100 << 20, peak_bytes=200 << 20, file_bytes={"checkpoint": 1_000_000, "bundle": 10_000},
+        training_peak_bytes=100 << 20, peak_bytes=200 << 20,
+        file_bytes={"checkpoint": 1_000_000, "bundle": 10_000},
     )  # fmt: skip
 
 
