@@ -105,6 +105,7 @@ def _tell(item: FeedItem, look: Look) -> _Told:
             return event.level, said(event.message, lang)
         case (
             ev.Progress()
+            | ev.ForecastsTimed()
             | ev.Telemetry()
             | ev.ControlAcknowledged()
             | ev.CheckpointWriting()

@@ -101,6 +101,8 @@ class History:
                 self._pace = _Pace(event.epoch, after.iteration, self._moving_s)
             case ev.Progress():
                 self._progress(event, after)
+            case ev.ForecastsTimed():
+                self._pace = None  # the trial was no step
             case ev.EvaluationProgress():
                 self._evaluation(before)
             case ev.EpochEnded():
@@ -202,13 +204,15 @@ class History:
 
 
 _WORDS_OF_THE_ENGINE = (
-    ev.TrainingStarted, ev.EpochStarted, ev.Progress, ev.EvaluationProgress, ev.EpochEnded,
+    ev.TrainingStarted, ev.EpochStarted, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress,
+    ev.EpochEnded,
     ev.LearningRateChanged, ev.EarlyStopping, ev.TestEvaluated, ev.TrainingFinished,
     ev.CheckpointWriting, ev.CheckpointSaved, ev.CheckpointFailed, ev.ControlAcknowledged,
     ev.Paused, ev.Resumed,
 )  # fmt: skip
 _NEVER_TOLD = (
-    ev.Progress, ev.Telemetry, ev.ControlAcknowledged, ev.CheckpointWriting, ev.TrainingFinished,
+    ev.Progress, ev.ForecastsTimed, ev.Telemetry, ev.ControlAcknowledged, ev.CheckpointWriting,
+    ev.TrainingFinished,
 )  # fmt: skip
 
 

@@ -98,9 +98,15 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
 
 
 def _evaluation_s(state: RunState, history: History) -> float | None:
-    """Seconds that an epoch's evaluation takes, by the latest one that was measured."""
+    """Seconds that an epoch's evaluation takes, by the latest one that was measured; before the
+    first, by the engine's trial of a few windows, slowed down as its steps are."""
     measured = [row.evaluation_seconds for row in state.rows if row.evaluation_seconds is not None]
-    return measured[-1] if measured else history.evaluation_s
+    if measured:
+        return measured[-1]
+    if history.evaluation_s is not None or not state.windows_per_second:
+        return history.evaluation_s
+    tested = state.test_samples or 0 if state.test == "each_epoch" else 0
+    return ((state.vali_samples or 0) + tested) / state.windows_per_second / state.duty
 
 
 def _evaluations_left(state: RunState) -> float:

@@ -18,7 +18,7 @@ from timellm_ops.contract.events import AlertLevel, Event, encode_event
 MAX_PENDING = 20_000
 """Lines that wait in memory while the disk takes none: a few megabytes."""
 
-_EXPENDABLE = (ev.Progress, ev.EvaluationProgress)
+_EXPENDABLE = (ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress)
 
 
 class PatientWriter:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sample_journals import (
+    EPOCHS,
     STATES,
     ZONE,
     Journal,
@@ -167,6 +168,22 @@ def test_before_an_evaluation_is_measured_the_end_is_only_bounded() -> None:
     left = view(STATES["first_steps"]()).left
     assert left.note == "plus evaluation, not yet measured"
     assert left.done_text.startswith("not before ")
+
+
+@pytest.mark.parametrize(("duty", "evaluation_s"), [(1.0, 120.0), (0.5, 240.0)])
+def test_before_an_evaluation_is_measured_it_is_expected_by_the_engines_trial(
+    duty: float, evaluation_s: float
+) -> None:
+    journal = STATES["first_steps"]()
+    before = view(journal).left
+    journal.add(ev.ForecastsTimed(windows_per_second=2 * 19_495 / 120.0))
+    journal.add(ev.Paced(duty=duty))
+    after = view(journal).left
+    assert before.seconds is not None
+    assert after.seconds is not None
+    assert math.isclose(after.seconds - before.seconds, EPOCHS * evaluation_s, rel_tol=0.02)
+    assert not after.note
+    assert after.done_text.startswith("done ")
 
 
 def test_time_spent_in_an_evaluation_is_not_counted_again() -> None:

@@ -143,6 +143,12 @@ class Progress(BaseEvent, frozen=True, kw_only=True):
     grad_norm: float | None = None
 
 
+class ForecastsTimed(BaseEvent, frozen=True, kw_only=True):
+    """How fast the engine forecasts, tried out before its first evaluation."""
+
+    windows_per_second: float
+
+
 class EvaluationProgress(BaseEvent, frozen=True, kw_only=True):
     """An evaluation moved on; `done` of `total` samples."""
 
@@ -326,6 +332,7 @@ Event: TypeAlias = (
     | RunEnded
     | EpochStarted
     | Progress
+    | ForecastsTimed
     | EvaluationProgress
     | EpochEnded
     | LearningRateChanged

@@ -73,6 +73,8 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             return _epoch_started(state, event)
         case ev.Progress():
             return _progress(state, event)
+        case ev.ForecastsTimed():
+            return _replace(state, windows_per_second=event.windows_per_second)
         case ev.EvaluationProgress():
             return _replace(
                 state,

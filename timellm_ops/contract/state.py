@@ -143,6 +143,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     seconds_per_iteration: float | None = None
     """Smoothed over recent progress."""
     engine_left_seconds: float | None = None
+    windows_per_second: float | None = None
+    """How fast the engine forecasts, as it tried out before its first evaluation."""
     evaluation: Evaluation | None = None
     rows: tuple[EpochRow, ...] = ()
     best_epoch: int | None = None

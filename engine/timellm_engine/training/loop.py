@@ -22,6 +22,7 @@ from timellm_engine.training.control import Controls, Leave, StopNow
 from timellm_engine.training.determinism import refused_kernel
 from timellm_engine.training.evaluate import Errors, evaluate
 from timellm_engine.training.final import Ending
+from timellm_engine.training.forecast_speed import windows_per_second
 from timellm_engine.training.saving import Saver
 from timellm_engine.training.schedule import pace
 from timellm_engine.training.speed import Speed
@@ -31,6 +32,8 @@ from timellm_ops.contract.events import Split
 
 REPORT_EVERY_S = 0.25
 """Progress is reported once in so many seconds at most."""
+TRIED_AFTER_STEPS = 3
+"""Forecasts are timed once so many steps were made, which have warmed everything up."""
 
 _replace = msgspec.structs.replace
 
@@ -55,6 +58,8 @@ class Trainer:
         self.steps = job.steps_per_epoch
         self.stepper = Stepper(self.train, job.model, job.optimiser, job.trainable)
         self._report = Throttle(clock, REPORT_EVERY_S)
+        self._steps_made = 0
+        self._windows_per_second: float | None = None
 
     def run(self) -> None:
         """Train until the best model is tested, or until told to stop; then `last` is on disk.
@@ -123,6 +128,9 @@ class Trainer:
                 )
             if self.saver.due(self.position) and iteration < self.steps:
                 self._save_last()
+            self._steps_made += 1
+            if self._steps_made == TRIED_AFTER_STEPS:
+                self._try_forecasting()
 
     def step(self, x: Tensor, y: Tensor) -> Losses:
         """One step on windows `[batch, seq_len]` and their horizons; the losses before it.
@@ -161,9 +169,19 @@ class Trainer:
         windows = len(data.vali) + (len(data.test) if cadence == "each_epoch" else 0)
         final = len(data.test) if cadence == "end" else 0
         one_s = at.evaluation_seconds
+        if one_s is None and self._windows_per_second is not None:
+            one_s = windows / self._windows_per_second
         if one_s is None:  # a window without its backward pass is about a third of the work
             one_s = windows * speed_s / self.train.batch_size / 3
         return steps * speed_s + one_s * (evaluations + final / windows)
+
+    def _try_forecasting(self) -> None:
+        """Find out what an evaluation will take, unless one was measured already."""
+        if self.position.evaluation_seconds is not None:
+            return
+        self._windows_per_second = windows_per_second(self.job, self.job.data.vali, self.clock)
+        if self._windows_per_second is not None:
+            self.emitter.event(ev.ForecastsTimed(windows_per_second=self._windows_per_second))
 
     # --- an epoch's end --------------------------------------------------------------------------
 

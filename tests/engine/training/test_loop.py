@@ -16,6 +16,7 @@ from timellm_engine.errors import InputError, TrainingError
 from timellm_engine.run_config import read_config
 from timellm_engine.training.build import build
 from timellm_engine.training.evaluate import evaluate
+from timellm_engine.training.forecast_speed import windows_per_second
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.reduction import reduce
@@ -56,13 +57,29 @@ def resume(layout: RunLayout) -> None:
 def test_the_events_tell_the_whole_story(whole: RunLayout) -> None:
     kinds = [type(event).__name__ for event in events_of(whole)]
     assert kinds[:2] == ["TrainingStarted", "EpochStarted"]
-    told = [kind for kind in kinds if kind not in ("Progress", "EvaluationProgress")]
+    often = ("Progress", "ForecastsTimed", "EvaluationProgress")
+    told = [kind for kind in kinds if kind not in often]
     epoch = [
         "EpochStarted", "EpochEnded", "CheckpointWriting", "CheckpointSaved",
         "LearningRateChanged", "CheckpointWriting", "CheckpointSaved",
     ]  # fmt: skip
     last_epoch = [kind for kind in epoch if kind != "LearningRateChanged"]
     assert told == ["TrainingStarted", *epoch, *last_epoch, "TestEvaluated", "TrainingFinished"]
+
+
+def test_forecasts_are_timed_once_and_training_goes_on_as_without_it(
+    whole: RunLayout, tmp_path: Path
+) -> None:
+    (timed,) = only(whole, ev.ForecastsTimed)
+    assert timed.windows_per_second > 0
+    job = build(read_config(whole))
+    clock = FakeClock(tick_s=0.5)
+    assert windows_per_second(job, job.data.vali, clock) == 2 * len(job.data.vali)
+    assert job.model.training
+    stopped = stopped_at(tmp_path, moment(whole, ev.EpochEnded) + 5 * TICK_S)
+    resume(stopped)
+    assert len(only(stopped, ev.ForecastsTimed)) == 1  # it knew from its first evaluation
+    assert same(weights(stopped, "best"), weights(whole, "best"))
 
 
 def test_the_state_that_the_events_reduce_to(whole: RunLayout) -> None:
