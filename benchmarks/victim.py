@@ -59,6 +59,7 @@ class Variant:
             },
             "checkpoint": {"every_minutes": 0.05, "every_steps": 5, "keep": 2},
             "gpu": {"probe": "none"},
+            "supervisor": {"restarts": 0},
         }  # fmt: skip
         for key, value in self.changes.items():
             section, _, name = key.partition(".")

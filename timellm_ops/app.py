@@ -44,6 +44,7 @@ from timellm_ops.supervisor.core import Settings, next_control
 from timellm_ops.supervisor.loop import Supervisor, Surroundings
 from timellm_ops.supervisor.rebuild import Past, recall, start_anew, take_over
 from timellm_ops.supervisor.reception import Reception
+from timellm_ops.supervisor.restart import Patience
 
 _START_WITHIN_S = 30.0
 _LOCK_WITHIN_S = 15.0
@@ -198,6 +199,7 @@ def _surroundings(
             probe=probe,
             reception=reception,
             pid=own.pid,
+            relaunch=lambda pieces: _started_again(layout, config, pieces, engine),
         )
 
 
@@ -218,7 +220,13 @@ def _prepared(
     return Supervisor(
         around=around,
         settings=Settings(
-            policy=config.policy, stop_grace_s=config.supervisor.stop_grace_s, decide=decide
+            policy=config.policy,
+            stop_grace_s=config.supervisor.stop_grace_s,
+            decide=decide,
+            patience=Patience(
+                restarts=config.supervisor.restarts,
+                restart_after_s=config.supervisor.restart_after_s,
+            ),
         ),
         supervision=supervision,
         engine=living,
@@ -247,7 +255,12 @@ def _launch(
         # An engine that is resumed must not find the stop that ended it the last time.
         supervisor.write_control(next_control(supervisor.supervision))
     try:
-        started = launch(around.layout, config, resume=order.mode == "resume")
+        started = launch(
+            around.layout,
+            config,
+            resume=order.mode == "resume",
+            pieces=supervisor.supervision.run.pieces,
+        )
     except OSError as error:
         text = f"the engine could not be started: {error}"
         supervisor.note(ev.EngineFailed(message=text, kind="preflight"))
@@ -257,6 +270,14 @@ def _launch(
     supervisor.engine = started
     supervisor.note(ev.EngineStarted(pid=started.identity.pid))
     return True
+
+
+def _started_again(
+    layout: RunLayout, config: Config, pieces: int, engine: list[EngineHandle]
+) -> EngineHandle:
+    started = launch(layout, config, resume=True, pieces=pieces)
+    engine.append(started)
+    return started
 
 
 def _listen_to_signals(supervisor: Supervisor) -> None:

@@ -63,6 +63,9 @@ def _tell(item: FeedItem, look: Look) -> _Told:
             return _exited(event, words)
         case ev.EngineFailed() as event:
             return "error", words.ev_failed.format(message=said(event.message, lang))
+        case ev.EngineRestart() as event:
+            reason, time = said(event.reason, lang), fmt.duration(event.wait_s, words)
+            return "warning", words.ev_restart.format(reason=reason, time=time)
         case ev.RunEnded() as event:
             return _run_ended(event, look)
         case ev.EpochStarted() as event:

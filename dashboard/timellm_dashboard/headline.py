@@ -13,9 +13,9 @@ from timellm_dashboard.text import Words
 from timellm_ops.contract.state import Hold, RunState
 
 StateName = Literal[
-    "loading", "waiting", "starting", "training", "evaluating", "pausing", "paused", "resuming",
-    "stopping", "finished", "stopped", "stopped_for_hardware", "failed", "refused", "imported",
-    "unsupervised", "silent",
+    "loading", "waiting", "starting", "restarting", "training", "evaluating", "pausing", "paused",
+    "resuming", "stopping", "finished", "stopped", "stopped_for_hardware", "failed", "refused",
+    "imported", "unsupervised", "silent",
 ]  # fmt: skip
 Mood = Literal["good", "busy", "held", "bad", "done", "muted"]
 
@@ -23,6 +23,7 @@ _GLYPHS: dict[StateName, tuple[str, Mood]] = {
     "loading": ("○", "muted"),
     "waiting": ("○", "muted"),
     "starting": ("◌", "busy"),
+    "restarting": ("◌", "held"),
     "training": ("▶", "good"),
     "evaluating": ("◆", "busy"),
     "pausing": ("‖", "held"),
@@ -125,6 +126,8 @@ def _reason(name: StateName, state: RunState, history: History, moment: Moment, 
             return words.waiting_reason
         case "starting":
             return words.starting_reason
+        case "restarting":
+            return _restarting(state, moment, look)
         case "training":
             return _with_pace(_training(state, words), state, words)
         case "evaluating":
@@ -147,6 +150,15 @@ def _reason(name: StateName, state: RunState, history: History, moment: Moment, 
                 age=fmt.rough(silent_for(state, history, moment) or 0.0, words),
                 usual=fmt.duration(history.progress_interval_s or 0.0, words),
             )
+
+
+def _restarting(state: RunState, moment: Moment, look: Look) -> str:
+    """`the engine was ended by SIGKILL · starts again in 8 s from step 1,200`."""
+    words = look.words
+    left_s = 0.0 if state.restart_t is None else max(0.0, state.restart_t - moment.t)
+    step = 0 if state.last is None else state.last.step
+    again = words.starts_again.format(time=fmt.duration(left_s, words), step=fmt.count(step))
+    return f"{said(state.restart_reason, look.shown_lang)} · {again}"
 
 
 def _training(state: RunState, words: Words) -> str:

@@ -37,6 +37,8 @@ class Words(Struct, frozen=True, kw_only=True):
     waiting_reason: str
     starting: str
     starting_reason: str
+    restarting: str
+    starts_again: str
     training: str
     training_reason: str
     training_epoch_only: str
@@ -236,6 +238,7 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_exited_signal: str
     ev_exited_unknown: str
     ev_failed: str
+    ev_restart: str
     ev_telemetry_lost: str
     ev_telemetry_gone: str
     ev_telemetry_asleep: str

@@ -1,8 +1,8 @@
-"""The engine's process: `python -m timellm_engine --run-dir DIR [--resume]`.
+"""The engine's process: `python -m timellm_engine --run-dir DIR [--resume] [--pieces N]`.
 
 Exit codes: 0 trained and tested, or stopped as told; 2 bad input; 3 the input is right but cannot
-run here; 4 training failed. Whatever the end, its reason is an event and one line on standard
-error.
+run here; 4 training failed; 6 it did not fit into memory. Whatever the end, its reason is an event
+and one line on standard error.
 """
 
 import argparse
@@ -17,13 +17,14 @@ from timellm_engine.emit import Emitter
 from timellm_engine.errors import (
     EXIT_CODES,
     EngineError,
-    Kind,
+    kind_of,
     one_line,
 )
 from timellm_engine.run_config import read_config
 from timellm_engine.training.control import Signals
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
+from timellm_ops.contract.events import FailureKind
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.validation import ConfigError
 
@@ -33,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="timellm_engine", description="Train Time-LLM.")
     parser.add_argument("--run-dir", type=Path, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on from checkpoints/last")
+    parser.add_argument(
+        "--pieces", type=int, default=1, help="compute batches in so many times as many pieces"
+    )
     chosen = parser.parse_args(arguments)
     signals = Signals()
     signals.install()
@@ -42,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         _complain(f"{layout.engine_events}: cannot be written ({error.strerror or error})")
         return EXIT_CODES["input"]
-    failure = _run(layout, signals, emitter, resume=chosen.resume)
+    failure = _run(layout, signals, emitter, resume=chosen.resume, pieces=chosen.pieces)
     if failure is None:
         emitter.close()
         return 0
@@ -54,13 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(
-    layout: RunLayout, signals: Signals, emitter: Emitter, *, resume: bool
-) -> tuple[Kind, str] | None:
+    layout: RunLayout, signals: Signals, emitter: Emitter, *, resume: bool, pieces: int
+) -> tuple[FailureKind, str] | None:
     """Train; why it failed, if it did."""
     # As NVML counts them, so that the GPU that is used is the one that is watched.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     try:
-        _train(read_config(layout), layout, signals, emitter, resume=resume)
+        _train(read_config(layout), layout, signals, emitter, resume=resume, pieces=pieces)
     except EngineError as error:
         return error.kind, str(error)
     except ConfigError as error:
@@ -68,17 +72,23 @@ def _run(
     except Exception as error:  # noqa: BLE001 - the last word of a process is an event
         with contextlib.suppress(OSError):
             traceback.print_exc()
-        return "training", one_line(error)
+        return kind_of(error), one_line(error)
     return None
 
 
 def _train(
-    config: Config, layout: RunLayout, signals: Signals, emitter: Emitter, *, resume: bool
+    config: Config,
+    layout: RunLayout,
+    signals: Signals,
+    emitter: Emitter,
+    *,
+    resume: bool,
+    pieces: int,
 ) -> None:
     """Only now is torch loaded: a config that is wrong is told at once."""
     from timellm_engine.training.session import run_session
 
-    run_session(config, layout, emitter, signals, resume=resume)
+    run_session(config, layout, emitter, signals, resume=resume, pieces=pieces)
 
 
 def _complain(message: str) -> None:

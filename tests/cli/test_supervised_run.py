@@ -202,8 +202,8 @@ def test_a_supervisor_killed_while_paused_leaves_a_pause_that_can_be_ended(shell
     assert shell("stop", "--wait").code == 0
 
 
-def test_an_engine_that_is_killed_is_told_and_can_be_resumed(shell: Shell) -> None:
-    begin(shell, LONG)
+def test_an_engine_that_is_killed_and_may_not_be_started_again_is_told(shell: Shell) -> None:
+    begin(shell, f"{LONG}\n[supervisor]\nrestarts = 0\n")
     shell.until(lambda state: state.last is not None)
     send_signal(shell.engine().process, signal.SIGKILL)
     failed = shell.until(lambda state: state.ended)

@@ -17,11 +17,13 @@ from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     Finish,
+    Relaunch,
     Signal,
     Suspend,
     WriteControl,
 )
 from timellm_ops.supervisor.outcome import Evidence
+from timellm_ops.supervisor.restart import Patience
 
 BEGAN = datetime(2026, 1, 31, 21, 45, tzinfo=UTC)
 GRACE_S = 20.0
@@ -38,6 +40,7 @@ class DrivenCore:
     foreign: bool = False
     decide: core.Decide = no_rules
     policy: PolicySection = field(default_factory=PolicySection)
+    patience: Patience = field(default_factory=Patience)
     obedient: bool = True
     """Our engine acknowledges, pauses and goes on as it is told, one turn later."""
     t: float = 1000.0
@@ -136,7 +139,12 @@ class DrivenCore:
 
     @property
     def settings(self) -> core.Settings:
-        return core.Settings(policy=self.policy, stop_grace_s=GRACE_S, decide=self.decide)
+        return core.Settings(
+            policy=self.policy,
+            stop_grace_s=GRACE_S,
+            decide=self.decide,
+            patience=self.patience,
+        )
 
     @property
     def run(self) -> RunState:
@@ -193,7 +201,7 @@ class DrivenCore:
                 self.note(ev.Resumed())
             case Finish():
                 self.exit_code = effect.exit_code
-            case Signal():
+            case Signal() | Relaunch():
                 pass
 
     def _obey(self, control: Control) -> None:

@@ -18,10 +18,12 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.control_socket import send_request
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.process.engine import ExitStatus
+from timellm_ops.process.identity import ProcessIdentity
 from timellm_ops.supervisor import core
 from timellm_ops.supervisor.loop import Supervisor, Surroundings
 from timellm_ops.supervisor.rebuild import recall, take_over
 from timellm_ops.supervisor.reception import Reception
+from timellm_ops.supervisor.restart import Patience
 from timellm_policies import decide
 
 
@@ -39,6 +41,9 @@ class Bench:
         self.stream = FakeStream()
         self.watch = FakeWatch()
         self.engine = FakeEngine()
+        self.relaunched: list[FakeEngine | OSError] = []
+        """What the next starts come to."""
+        self.pieces: list[int] = []
         self.probe = FakeProbe(readings=samples(self.readings))
         self.journal = Journal.open(self.layout.journal)
         self.socket = self.root / "s"
@@ -65,15 +70,24 @@ class Bench:
                 probe=self.probe,
                 reception=self.reception,
                 pid=99,
+                relaunch=self.relaunch,
             ),
             settings=core.Settings(
                 policy=PolicySection(thermal=ThermalSection(samples=1, window=1, min_dwell_s=0.0)),
                 stop_grace_s=5.0,
                 decide=decide,
+                patience=Patience(restarts=1, restart_after_s=5.0),
             ),
             supervision=supervision,
             engine=self.engine,
         )
+
+    def relaunch(self, pieces: int) -> FakeEngine:
+        self.pieces.append(pieces)
+        made = self.relaunched.pop(0)
+        if isinstance(made, OSError):
+            raise made
+        return made
 
     def turn(self, seconds: float = 1.0) -> None:
         self.clock.t += seconds
@@ -179,6 +193,59 @@ def test_a_stop_is_told_to_the_engine_and_its_end_is_the_end_of_the_run(bench: B
     last = bench.events()[-1]
     assert isinstance(last, ev.RunEnded)
     assert last.outcome == "stopped"
+
+
+def test_an_engine_that_is_killed_is_started_again_and_followed_like_the_first(
+    bench: Bench,
+) -> None:
+    second = FakeEngine(identity=ProcessIdentity(4712, 2, "boot"))
+    bench.relaunched = [second]
+    bench.stream.say(training(), ev.Progress(iteration=3, epoch=1, loss=0.5))
+    bench.turn()
+    sequence = bench.control().sequence
+    bench.engine.ended = ExitStatus(signal=signal.SIGKILL)
+    bench.turn()
+    assert bench.kinds()[-2:] == ["EngineExited", "EngineRestart"]
+    assert bench.engine.signals == [signal.SIGKILL]  # for what it may have left behind
+    bench.turn(4.0)
+    assert bench.supervisor.engine is None
+    bench.turn(1.0)
+    assert bench.supervisor.engine is second
+    assert bench.pieces == [1]
+    assert bench.control().sequence > sequence
+    bench.stream.say(training(), ev.Progress(iteration=4, epoch=1, loss=0.5))
+    bench.turn()
+    assert bench.supervisor.supervision.run.iteration == 4
+    second.ended = ExitStatus(code=1)
+    bench.turn()
+    assert bench.kinds()[-3:] == ["Progress", "EngineExited", "RunEnded"]
+    assert bench.supervisor.exit_code == 4
+
+
+def test_an_engine_that_cannot_be_started_again_ends_the_run(bench: Bench) -> None:
+    bench.relaunched = [OSError("no more processes")]
+    bench.engine.ended = ExitStatus(signal=signal.SIGKILL)
+    bench.turn()
+    bench.turn(5.0)
+    last = bench.events()[-1]
+    assert isinstance(last, ev.RunEnded)
+    assert (last.outcome, bench.supervisor.exit_code) == ("failed", 4)
+    assert "no more processes" in last.reason
+
+
+def test_a_supervisor_that_takes_over_during_the_wait_starts_the_engine(bench: Bench) -> None:
+    bench.engine.ended = ExitStatus(signal=signal.SIGKILL)
+    bench.turn()
+    bench.reception.close()
+    past = recall(read_records(bench.layout.journal))
+    second = FakeEngine()
+    bench.relaunched = [second]
+    bench.supervisor = bench.make(take_over(past, None, bench.clock.t))
+    bench.supervisor.engine = None
+    bench.turn(1.0)
+    assert bench.pieces == []
+    bench.turn(4.0)
+    assert bench.supervisor.engine is second
 
 
 def test_the_last_words_of_an_engine_come_before_its_end(bench: Bench) -> None:

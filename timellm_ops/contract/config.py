@@ -276,6 +276,11 @@ class SupervisorSection(Section, frozen=True, kw_only=True):
 
     stop_grace_s: Seconds = 20.0
     """Between SIGTERM and SIGKILL when a run is stopped now."""
+    restarts: Annotated[int, Meta(ge=0, le=100)] = 3
+    """How often in a row, without a further checkpoint in between, an engine that was killed or
+    crashed is started again from its last one; 0: never. Our own engine only."""
+    restart_after_s: Seconds = 10.0
+    """Wait before the first of them; each further one in a row waits twice as long."""
     orphan_after_s: PositiveFloat = 60.0
     """A paused engine whose supervisor has been silent this long follows `orphan_action`."""
     orphan_action: Literal["checkpoint_and_exit", "continue"] = "checkpoint_and_exit"

@@ -22,6 +22,8 @@ Split = Literal["vali", "test"]
 Action = Literal["pause", "resume", "pace", "stop", "alert"]
 Outcome = Literal["finished", "stopped", "failed", "stopped_for_hardware", "refused"]
 AlertLevel = Literal["info", "warning", "error"]
+FailureKind = Literal["input", "preflight", "memory", "training"]
+"""`memory`: there was not enough of it; less at once may fit."""
 LossName = Literal["mse", "mae", "huber"]
 TestCadence = Literal["each_epoch", "end", "never"]
 
@@ -106,7 +108,19 @@ class EngineFailed(BaseEvent, frozen=True, kw_only=True):
     """The engine's own last word on why it cannot go on."""
 
     message: str
-    kind: Literal["input", "preflight", "training"] = "training"
+    kind: FailureKind = "training"
+
+
+class EngineRestart(BaseEvent, frozen=True, kw_only=True):
+    """The engine has ended unasked, and is to be started again from its last checkpoint."""
+
+    reason: str
+    """How it ended."""
+    attempt: int
+    """Counted from 1, and anew once a further checkpoint was saved."""
+    wait_s: float
+    pieces: int = 1
+    """In how many times as many pieces as the config says a batch is computed from here on."""
 
 
 class RunEnded(BaseEvent, frozen=True, kw_only=True):
@@ -329,6 +343,7 @@ Event: TypeAlias = (
     | Adopted
     | EngineExited
     | EngineFailed
+    | EngineRestart
     | RunEnded
     | EpochStarted
     | Progress

@@ -58,6 +58,8 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             return _replace(_moving(state), engine_pid=None, evaluation=None, writing=None)
         case ev.EngineFailed():
             return _replace(state, failure=event.message)
+        case ev.EngineRestart():
+            return _restart(state, event)
         case ev.RunEnded():
             return _replace(
                 _moving(state),
@@ -157,6 +159,19 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         telemetry_asleep=False,
         watched_since_t=event.t,
     )
+
+
+def _restart(state: RunState, event: ev.EngineRestart) -> RunState:
+    planned = _replace(
+        state,
+        activity="restarting",
+        restart_reason=event.reason,
+        restart_t=None if event.t is None else event.t + event.wait_s,
+        restarts=state.restarts + 1,
+        pieces=event.pieces,
+        failure="",
+    )
+    return _notice(planned, "warning", f"{event.reason}; it is started again", event)
 
 
 def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:

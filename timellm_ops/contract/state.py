@@ -22,7 +22,7 @@ from timellm_ops.contract.events import (
 from timellm_ops.contract.telemetry import GpuSample
 
 Phase = Literal[
-    "waiting", "starting", "training", "evaluating", "paused", "stopping",
+    "waiting", "starting", "restarting", "training", "evaluating", "paused", "stopping",
     "finished", "stopped", "failed",
 ]  # fmt: skip
 
@@ -99,7 +99,15 @@ class RunState(Struct, frozen=True, kw_only=True):
     t: float | None = None
     """Monotonic second of the newest event."""
 
-    activity: Literal["waiting", "starting", "training", "evaluating"] = "waiting"
+    activity: Literal["waiting", "starting", "restarting", "training", "evaluating"] = "waiting"
+    """`restarting`: the engine ended unasked, and is about to be started again."""
+    restart_reason: str = ""
+    restart_t: float | None = None
+    """Monotonic second in which it is to be started."""
+    restarts: int = 0
+    """Of the whole run."""
+    pieces: int = 1
+    """In how many times as many pieces as configured a batch is computed, for want of memory."""
     standing: bool = False
     """The engine has confirmed that it stands still."""
     holds: tuple[Hold, ...] = ()

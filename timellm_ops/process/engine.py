@@ -104,8 +104,13 @@ class EngineProcess:
         return self._tree.cpu_seconds()
 
 
-def engine_argv(layout: RunLayout, config: Config, *, resume: bool = False) -> list[str]:
-    """The command line that trains this run."""
+def engine_argv(
+    layout: RunLayout, config: Config, *, resume: bool = False, pieces: int = 1
+) -> list[str]:
+    """The command line that trains this run.
+
+    `pieces`: in how many times as many as configured our own engine computes a batch.
+    """
     if config.foreign.command:
         return [
             "bash",
@@ -116,6 +121,8 @@ def engine_argv(layout: RunLayout, config: Config, *, resume: bool = False) -> l
             str(layout.engine_exit),
         ]
     argv = [sys.executable, "-P", "-m", "timellm_engine", "--run-dir", str(layout.root)]
+    if pieces > 1:
+        argv += ["--pieces", str(pieces)]
     return [*argv, "--resume"] if resume else argv
 
 
@@ -131,7 +138,9 @@ parent. Signals are for the command: a trapped (not ignored) signal is at its de
 the child, and bash goes on after the child has ended of it."""
 
 
-def launch(layout: RunLayout, config: Config, *, resume: bool = False) -> EngineProcess:
+def launch(
+    layout: RunLayout, config: Config, *, resume: bool = False, pieces: int = 1
+) -> EngineProcess:
     """Start the engine of a run, in a session of its own, and record which process it is.
 
     Its output is appended to `engine.log`: a file never fills up or breaks as a pipe does when
@@ -140,7 +149,7 @@ def launch(layout: RunLayout, config: Config, *, resume: bool = False) -> Engine
     foreign = bool(config.foreign.command)
     return launch_argv(
         layout,
-        engine_argv(layout, config, resume=resume),
+        engine_argv(layout, config, resume=resume, pieces=pieces),
         workdir=Path(config.foreign.workdir) if foreign else None,
         foreign=foreign,
     )

@@ -23,13 +23,15 @@ from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     Finish,
+    Relaunch,
     Signal,
     Suspend,
     WriteControl,
 )
 from timellm_ops.supervisor.ladder import Climb, is_stronger, lowest_signal, next_signal
 from timellm_ops.supervisor.memory import Memory, pace_of, remember
-from timellm_ops.supervisor.outcome import Evidence, conclude
+from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude
+from timellm_ops.supervisor.restart import Patience, due, restart
 
 ACKNOWLEDGE_WITHIN_S = 60.0
 ACKNOWLEDGE_WITHIN_STEPS = 5
@@ -60,6 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     policy: PolicySection
     stop_grace_s: float
     decide: Decide
+    patience: Patience = Patience()
 
 
 class Inputs(Struct, frozen=True, kw_only=True):
@@ -117,7 +120,9 @@ def advance(settings: Settings, supervision: Supervision, inputs: Inputs, now: M
     draft.take_interrupts(inputs.interrupts)
     if inputs.exited is not None:
         draft.record(inputs.exited)
-        draft.end(conclude(draft.run, draft.memory, inputs.exited, inputs.evidence))
+        draft.take_exit(settings, inputs.exited, inputs.evidence)
+    elif draft.run.activity == "restarting" and not draft.run.ended:
+        draft.start_again()
     elif draft.run.engine_pid is not None and not draft.run.ended:
         draft.apply_policies(settings)
         draft.steer(settings)
@@ -278,6 +283,19 @@ class _Draft:
             self.effects.append(Continue())
         elif not self.run.standing and not moves:
             self.effects.append(Suspend())
+
+    def take_exit(self, settings: Settings, exited: ev.EngineExited, evidence: Evidence) -> None:
+        again = restart(settings.patience, self.run, self.memory, exited)
+        if again is None:
+            self.end(conclude(self.run, self.memory, exited, evidence))
+        else:
+            self.record(again)
+
+    def start_again(self) -> None:
+        if self.run.stop is not None:
+            self.end(before_restart(self.run))
+        elif due(self.memory, self.now.t):
+            self.effects.append(Relaunch(pieces=self.run.pieces))
 
     def end(self, verdict: ev.RunEnded) -> None:
         self.record(verdict)

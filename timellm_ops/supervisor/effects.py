@@ -31,10 +31,17 @@ class Signal(Effect, frozen=True, kw_only=True):
     number: int
 
 
+class Relaunch(Effect, frozen=True, kw_only=True):
+    """Start our own engine again, from its last checkpoint."""
+
+    pieces: int
+    """How many times as many pieces as configured a batch is computed in."""
+
+
 class Finish(Effect, frozen=True, kw_only=True):
     """The run is over: leave, with this exit code."""
 
     exit_code: int
 
 
-AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Signal | Finish
+AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Signal | Relaunch | Finish

@@ -6,6 +6,7 @@ The journal is written before anything is acted on, so that whoever takes over k
 
 import contextlib
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -26,6 +27,7 @@ from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     Finish,
+    Relaunch,
     Signal,
     Suspend,
     WriteControl,
@@ -52,6 +54,9 @@ class Surroundings:
     probe: GpuProbe
     reception: Reception
     pid: int
+    relaunch: Callable[[int], EngineHandle]
+    """Starts our own engine from its last checkpoint, its batches in so many more pieces.
+    Raises `OSError`."""
 
 
 @dataclass
@@ -119,6 +124,8 @@ class Supervisor:
         self._write(turn)
         for pending, reply in zip(requests, turn.replies, strict=True):
             pending.reply(reply)
+        if exited is not None and self._restarting:
+            self.engine, self._ended, self._finished = None, None, False
         for effect in turn.effects:
             self._act(effect)
 
@@ -153,6 +160,8 @@ class Supervisor:
         """How the engine ended, if it has. Looked at before its stream, which is then complete."""
         if self._ended is not None:
             return self._ended
+        if self._restarting:
+            return None
         ended = self.gone if self.engine is None else self.engine.exit_status()
         if ended is not None:
             self._ended, self._ended_t = ended, now_t
@@ -212,10 +221,30 @@ class Supervisor:
             case Signal():
                 if self.engine is not None:
                     self.engine.send_signal(effect.number)
+            case Relaunch():
+                self._relaunch(effect.pieces)
             case Finish():
                 self.exit_code = effect.exit_code
             case _:
                 assert_never(effect)
+
+    @property
+    def _restarting(self) -> bool:
+        """There is no engine, and there is to be one again."""
+        return self.supervision.run.activity == "restarting"
+
+    def _relaunch(self, pieces: int) -> None:
+        # An engine that is started again must not find what the one before was told.
+        if not self.write_control(core.next_control(self.supervision)):
+            return
+        try:
+            self.engine = self.around.relaunch(pieces)
+        except OSError as error:
+            text = f"the engine could not be started again: {error}"
+            self.note(ev.RunEnded(outcome="failed", exit_code=4, reason=text))
+            self.exit_code = 4
+            return
+        self.note(ev.EngineStarted(pid=self.engine.identity.pid))
 
     def _suspend(self) -> None:
         if self.engine is not None:

@@ -4,8 +4,6 @@ A pure fold over the journaled events, like the state itself, so that a supervis
 a run knows exactly what the one before it knew.
 """
 
-from typing import Literal
-
 import msgspec
 from msgspec import Struct
 
@@ -28,7 +26,13 @@ class Memory(Struct, frozen=True, kw_only=True):
     """The pace that the policies want; the engine's confirmed one is `RunState.duty`."""
     finished: bool = False
     """Training came to its natural end."""
-    failed: Literal["input", "preflight", "training"] | None = None
+    failed: ev.FailureKind | None = None
+    restarts_in_row: int = 0
+    """How often the engine was started again without a further checkpoint since."""
+    restart_t: float = 0.0
+    """Monotonic second in which it is to be started again."""
+    made_finer: bool = False
+    """Batches are computed in more pieces already, for want of memory."""
     stop_t: float | None = None
     """Since when the run is told to stop; where for the hardware's sake, since that was said."""
     stop_acknowledged: bool = False
@@ -56,6 +60,16 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
             return _replace(memory, finished=True)
         case ev.EngineFailed():
             return _replace(memory, failed=event.kind)
+        case ev.EngineRestart():
+            return _replace(
+                memory,
+                failed=None,
+                measured_since_t=None,
+                saved_standing=False,
+                restarts_in_row=event.attempt,
+                restart_t=(event.t or 0.0) + event.wait_s,
+                made_finer=memory.made_finer or event.pieces > before.pieces,
+            )
         case ev.ControlAcknowledged(desired="stop_now" | "stop_after_checkpoint"):
             return _replace(memory, stop_acknowledged=True)
         case ev.Resumed():
@@ -89,7 +103,17 @@ def _saved(memory: Memory, before: RunState, event: ev.CheckpointSaved) -> Memor
         saved_since_stop=memory.saved_since_stop or before.stop is not None,
         saved_standing=before.standing,
         safe=safe,
+        restarts_in_row=0 if _is_further(before, event) else memory.restarts_in_row,
     )
+
+
+def _is_further(before: RunState, event: ev.CheckpointSaved) -> bool:
+    """Whether it is of a later step than the one before: one is also told of again."""
+    last = before.last
+    if event.kind != "last" or last is None:
+        return event.kind == "last"
+    at, then = (event.epoch or 0, event.iteration or 0), (last.epoch or 0, last.iteration or 0)
+    return at > then
 
 
 def _epoch_without_improvement(memory: Memory, before: RunState) -> Memory:

@@ -13,7 +13,7 @@ from timellm_ops.contract.state import RunState
 from timellm_ops.supervisor.memory import Memory
 
 _REFUSED = {2: "bad input", 3: "a check before training failed"}
-_REFUSED_KINDS = {"input": 2, "preflight": 3}
+_REFUSED_KINDS: dict[ev.FailureKind, int] = {"input": 2, "preflight": 3}
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ def _conclude_own(
 ) -> ev.RunEnded:
     if memory.all_done:
         return _ended("finished", 0, _finished(state))  # the very last thing that an engine does
-    left_well = exited.code == 0 or (exited.code is None and _left_as_told(memory))
+    left_well = exited.code == 0 or (exited.code is None and left_as_told(memory))
     if memory.failed is None and exited.signal is None and left_well:
         return _stopped_by_itself(state, memory, evidence)
     if state.stop in ("now", "kill"):
@@ -54,7 +54,7 @@ def _conclude_own(
     code = _refusal(memory, exited)
     if code is not None:
         return _ended("refused", code, state.failure or evidence.last_line or _REFUSED[code])
-    return _failed(state, exited, evidence)
+    return _failed(state, memory, exited, evidence)
 
 
 def _refusal(memory: Memory, exited: ev.EngineExited) -> int | None:
@@ -69,7 +69,7 @@ def _ended_at_once(state: RunState) -> ev.RunEnded:
     return _stopped(state, f"ended at once as asked{failure}; {_lost(state)}")
 
 
-def _left_as_told(memory: Memory) -> bool:
+def left_as_told(memory: Memory) -> bool:
     """For an engine whose exit status nobody saw: it was told to stop, and saved; or it saved
     during a pause and was gone, which is what it does when its supervisor has been lost."""
     return (memory.stop_acknowledged and memory.saved_since_stop) or memory.saved_standing
@@ -100,14 +100,14 @@ def _conclude_foreign(
     if state.stop is None:
         if exited.code == 0:
             return _ended("finished", 0, _finished(state))
-        return _failed(state, exited, evidence)
+        return _failed(state, memory, exited, evidence)
     if memory.safe:
         return _stopped(state, f"{_as_asked(state)}: {memory.safe}; {_lost(state)}")
     if state.stop == "after_checkpoint":
         # It was sent no signal yet: however it went, it went by itself.
         if exited.code == 0:
             return _ended("finished", 0, "the script came to its end before its next checkpoint")
-        return _failed(state, exited, evidence)
+        return _failed(state, memory, exited, evidence)
     return _stopped(state, f"{_as_asked(state)}; {_lost(state)}")
 
 
@@ -121,14 +121,31 @@ def _as_asked(state: RunState) -> str:
     return "stopped" if state.stopping_for_hardware else "stopped as asked"
 
 
-def _failed(state: RunState, exited: ev.EngineExited, evidence: Evidence) -> ev.RunEnded:
+def _failed(
+    state: RunState, memory: Memory, exited: ev.EngineExited, evidence: Evidence
+) -> ev.RunEnded:
     word = state.failure or evidence.last_line
     parts = [f"{how(exited)}{': ' if word else ''}{word}"]
     if state.engine == "timellm" and evidence.last_on_disk:
         parts.append(f"go on from the last checkpoint with: {resume_command(state)}")
+    if memory.restarts_in_row:
+        parts.insert(1, _in_vain(memory.restarts_in_row))
     if state.stopping_for_hardware:
         return _ended("stopped_for_hardware", 5, "; ".join((state.stop_reason, *parts)))
     return _ended("failed", 4, "; ".join(parts))
+
+
+def _in_vain(times: int) -> str:
+    often = "once" if times == 1 else f"{times} times"
+    return f"it was started again {often} without getting to a further checkpoint"
+
+
+def before_restart(state: RunState) -> ev.RunEnded:
+    """The end of a run that was told to stop while its engine was to be started again."""
+    if state.last is None:
+        return _stopped(state, f"{_as_asked(state)} before its first checkpoint")
+    saved = f"step {state.last.step} is on disk; go on with: {resume_command(state)}"
+    return _stopped(state, f"{_as_asked(state)} before the engine was started again; {saved}")
 
 
 def _ended(outcome: ev.Outcome, exit_code: int, reason: str) -> ev.RunEnded:

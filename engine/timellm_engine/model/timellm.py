@@ -103,6 +103,8 @@ class TimeLLM(nn.Module):
             )
         self.seq_len, self.pred_len, self.d_ff = seq_len, pred_len, model.d_ff
         self.window_noise = model.window_noise
+        self.evaluated_finer = 1
+        """Of the windows that are answered together in an evaluation, such a part is."""
         self.padding = prompt.padding
         self.precision: Precision = precision
         self.description = prompt.description or description
@@ -181,6 +183,7 @@ class TimeLLM(nn.Module):
         some = len(rows)
         if not torch.is_grad_enabled():
             some = evaluated_at_once(self.patches, self._described.hidden_size)
+            some = max(1, some // self.evaluated_finer)
         if len(rows) > some and prototypes is None:
             prototypes = self.text_prototypes()
         forecasts: list[Tensor] = [

@@ -33,6 +33,8 @@ class Job:
     optimiser: torch.optim.Optimizer
     device: torch.device
     identity: Identity
+    finer: int = 1
+    """In how many times as many pieces as configured a batch is computed."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -62,7 +64,7 @@ class Job:
         )
 
 
-def build(config: Config) -> Job:
+def build(config: Config, *, finer: int = 1) -> Job:
     """Read, draw and lay out everything, on the device that the config names.
 
     Leaves torch's random generators as `run.seed` and the model's initialisation leave them.
@@ -84,6 +86,7 @@ def build(config: Config) -> Job:
         precision=config.train.precision,
         recompute=config.train.activation_checkpointing,
     ).to(device)
+    model.evaluated_finer = finer
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     _check_warmup(config.train, steps_per_epoch(config.train, len(data.train)))
     if config.train.compile:
@@ -99,6 +102,7 @@ def build(config: Config) -> Job:
         optimiser=make_optimiser(config.train, _parameter_groups(model, config)),
         device=device,
         identity=identity(config, data.digest, backbone.digest),
+        finer=finer,
     )
 
 

@@ -56,7 +56,7 @@ class Trainer:
         self.emitter, self.controls, self.clock = emitter, controls, clock
         self.train, self.model = job.config.train, job.model
         self.steps = job.steps_per_epoch
-        self.stepper = Stepper(self.train, job.model, job.optimiser, job.trainable)
+        self.stepper = Stepper(self.train, job.model, job.optimiser, job.trainable, finer=job.finer)
         self._report = Throttle(clock, REPORT_EVERY_S)
         self._steps_made = 0
         self._windows_per_second: float | None = None

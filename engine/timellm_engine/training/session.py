@@ -31,18 +31,20 @@ def run_session(
     signals: Signals,
     *,
     resume: bool,
+    pieces: int = 1,
     clock: Clock | None = None,
 ) -> None:
     """Train the run in `layout` from its beginning, or from `checkpoints/last`.
 
-    Raises `EngineError`.
+    `pieces`: in how many times as many as configured a batch is computed, for want of memory; the
+    gradient is the same but for rounding. Raises `EngineError`.
     """
     clock = clock or SystemClock()
     check_start(layout, resume=resume)
     storage = FolderStorage(layout.checkpoints)
     storage.clean()
     sweep(layout.bundle)
-    job = build(config)
+    job = build(config, finer=pieces)
     saver = Saver(
         storage,
         emitter,

@@ -43,7 +43,10 @@ class Forecaster(Protocol):
 
 
 class Stepper:
-    """Makes steps of an optimiser on a model, as `[train]` says."""
+    """Makes steps of an optimiser on a model, as `[train]` says.
+
+    `finer`: batches are computed in so many times as many pieces.
+    """
 
     def __init__(
         self,
@@ -51,8 +54,11 @@ class Stepper:
         model: Forecaster,
         optimiser: torch.optim.Optimizer,
         trainable: Sequence[nn.Parameter],
+        *,
+        finer: int = 1,
     ) -> None:
         self._train, self._model = train, model
+        self._pieces = train.accumulate * finer
         self._optimiser, self._trainable = optimiser, trainable
         self._loss = loss_of(train)
         self._norm_before_clipping: float | None = None
@@ -66,7 +72,7 @@ class Stepper:
         """
         set_pace(self._optimiser, pace)
         self._optimiser.zero_grad(set_to_none=True)
-        pieces = min(self._train.accumulate, len(x))
+        pieces = min(self._pieces, len(x))
         losses = self._backward(x, y) if pieces == 1 else self._backward_in_pieces(x, y, pieces)
         if self._train.clip_norm is not None:
             self._clip(self._train.clip_norm)
