@@ -303,7 +303,8 @@ from timellm_dashboard.view import Recorder
 from timellm_ops.journal import JournalFollower
 def load(path):
     recorder, follower = Recorder(), JournalFollower(path)
-    recorder.take(follower.poll())
+    while records := follower.poll():
+        recorder.take(records)
     moment = Moment(t=1000.0 + 14 * 3600, wall=datetime.now(UTC), supervised=True)
     return recorder, recorder.view(moment, Look())
 """,

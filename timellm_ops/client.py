@@ -1,5 +1,6 @@
 """A client's view of one run: its journal, whether it is supervised, and where to ask."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from timellm_ops.contract.commands import AnyRequest, Reply
@@ -19,8 +20,14 @@ class RunClient:
         self._follower = JournalFollower(layout.journal)
 
     def poll(self) -> list[JournalRecord]:
-        """The records that are new since the last call: the whole backlog the first time."""
+        """The records that are new since the last call, a long backlog in pieces: only an empty
+        answer means that nothing is left."""
         return self._follower.poll()
+
+    def all(self) -> Iterator[JournalRecord]:
+        """What there is by now, from where the last call ended."""
+        while records := self.poll():
+            yield from records
 
     def supervised(self) -> bool:
         """Whether the supervisor that took charge of this run lives."""

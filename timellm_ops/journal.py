@@ -25,6 +25,9 @@ _SYNCED = (
 _EXPENDABLE = (ev.Telemetry, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress)
 
 
+_PIECE_BYTES = 1 << 20
+
+
 class _Line(Struct):
     """Bytes on their way to the disk."""
 
@@ -177,18 +180,22 @@ class JournalFollower:
         self._partial = b""
 
     def poll(self) -> list[JournalRecord]:
-        """The records whose lines have ended since the last call, in order. Never waits."""
+        """The records whose lines have ended since the last call, in order. Never waits.
+
+        A long journal comes in pieces: only an empty answer means that nothing is left.
+        """
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                new = file.read()
+                while new := file.read(_PIECE_BYTES):
+                    self._offset += len(new)
+                    *lines, self._partial = (self._partial + new).split(b"\n")
+                    found = [record for line in lines if (record := _record(line)) is not None]
+                    if found:
+                        return found
         except FileNotFoundError:
-            return []
-        if not new:
-            return []
-        self._offset += len(new)
-        *lines, self._partial = (self._partial + new).split(b"\n")
-        return [record for line in lines if (record := _record(line)) is not None]
+            pass
+        return []
 
 
 def _record(line: bytes) -> JournalRecord | None:

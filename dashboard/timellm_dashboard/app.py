@@ -106,7 +106,8 @@ class Dashboard(App[None]):
             try:
                 # Asked first: what a supervisor wrote before it went is then among the records.
                 supervised = await asyncio.to_thread(self._source.supervised)
-                await self._take(await asyncio.to_thread(self._source.poll))
+                while records := await asyncio.to_thread(self._source.poll):
+                    await self._take(records)
                 self._supervised, self._backlog, self._problem = supervised, False, ""
             except OSError as error:
                 self._complain(str(error))

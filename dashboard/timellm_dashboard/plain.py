@@ -19,7 +19,6 @@ from timellm_dashboard.panels.progress import draw_progress
 from timellm_dashboard.source import RunSource, Turn, follow
 from timellm_dashboard.text import Lang
 from timellm_dashboard.view import Recorder, View
-from timellm_ops.contract.events import Progress
 from timellm_ops.contract.state import RunState
 
 PAGE_WIDTH = 100
@@ -106,7 +105,7 @@ class _Narrator:
         yield from self._events(view)
         if view.run.run_id:
             yield from self._headline(view, last=turn.last)
-        if any(isinstance(record.event, Progress) for record in turn.records):
+        if turn.progressed:
             yield from self._progress(view, t)
         if turn.last and not turn.supervised and view.headline.state == "unsupervised":
             yield self._stamped(view, view.words.plain_gone.format(command=view.headline.command))

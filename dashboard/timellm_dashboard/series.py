@@ -17,15 +17,20 @@ class Point(Struct, frozen=True):
     high: float
     last: float
 
-    def joined(self, later: "Point") -> "Point":
-        """This stretch and the one after it, as one."""
-        return Point(
-            self.start,
-            later.end,
-            min(self.low, later.low),
-            max(self.high, later.high),
-            later.last,
-        )
+
+class _Stretch(Struct):
+    """A `Point` in the making: most values of a long series only lengthen the last one."""
+
+    start: float
+    end: float
+    low: float
+    high: float
+    last: float
+
+    def lengthen(self, later: "_Stretch") -> None:
+        """Go on to the end of the stretch after it."""
+        self.end, self.last = later.end, later.last
+        self.low, self.high = min(self.low, later.low), max(self.high, later.high)
 
 
 class Series:
@@ -33,7 +38,7 @@ class Series:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = max(2, capacity)
-        self._points: list[Point] = []
+        self._stretches: list[_Stretch] = []
         self._kept: tuple[Point, ...] | None = ()
         self._values_per_point = 1
         self._values_in_last = 0
@@ -43,33 +48,38 @@ class Series:
         if value is None or not math.isfinite(value):
             return
         self._kept = None
-        new = Point(x, x, value, value, value)
-        if self._points and self._values_in_last < self._values_per_point:
-            self._points[-1] = self._points[-1].joined(new)
+        if self._stretches and self._values_in_last < self._values_per_point:
+            last = self._stretches[-1]
+            last.end, last.last = x, value
+            if value < last.low:
+                last.low = value
+            elif value > last.high:
+                last.high = value
             self._values_in_last += 1
             return
-        if len(self._points) >= self._capacity:
+        if len(self._stretches) >= self._capacity:
             self._halve()
-        self._points.append(new)
+        self._stretches.append(_Stretch(x, x, value, value, value))
         self._values_in_last = 1
 
     def rewind(self, x: float) -> None:
         """Forget what begins beyond `x`: those steps are going to be done again."""
-        while self._points and self._points[-1].start > x:
-            self._points.pop()
+        while self._stretches and self._stretches[-1].start > x:
+            self._stretches.pop()
             self._kept = None
             self._values_in_last = self._values_per_point
 
     def points(self) -> tuple[Point, ...]:
         """What is kept, in order."""
         if self._kept is None:
-            self._kept = tuple(self._points)
+            self._kept = tuple(
+                Point(s.start, s.end, s.low, s.high, s.last) for s in self._stretches
+            )
         return self._kept
 
     def _halve(self) -> None:
-        pairs = zip(self._points[::2], self._points[1::2], strict=False)
-        merged = [first.joined(second) for first, second in pairs]
-        if len(self._points) % 2:
-            merged.append(self._points[-1])
-        self._points = merged
+        pairs = zip(self._stretches[::2], self._stretches[1::2], strict=False)
+        for first, second in pairs:
+            first.lengthen(second)
+        self._stretches = self._stretches[::2]
         self._values_per_point *= 2

@@ -1,6 +1,6 @@
 """Where a run's records come from and requests go to, and the loop that follows them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.view import Recorder, View
 from timellm_ops.contract.commands import AnyRequest, Reply
-from timellm_ops.contract.events import JournalRecord, RunEnded
+from timellm_ops.contract.events import JournalRecord, Progress, RunEnded
 
 POLL_S = 0.5
 GONE_AFTER_S = 5.0
@@ -21,8 +21,8 @@ class RunSource(Protocol):
     """A run, as a client sees it."""
 
     def poll(self) -> list[JournalRecord]:
-        """The records since the last call: the whole backlog first, then what is new. Never
-        waits."""
+        """The records since the last call: the backlog first, a long one in pieces, then what is
+        new. Only an empty answer means that nothing is left. Never waits."""
         ...
 
     def send(self, request: AnyRequest) -> Reply:
@@ -38,7 +38,8 @@ class Turn(Struct, frozen=True, kw_only=True):
     """What a look at the run brought."""
 
     view: View
-    records: Sequence[JournalRecord]
+    progressed: bool
+    """Training has moved on since the look before."""
     supervised: bool
     last: bool
     """Nothing more will be looked at."""
@@ -61,11 +62,14 @@ def follow(
     while True:
         # Asked first: what a supervisor wrote before it went is then among the records.
         supervised = source.supervised()
-        records = source.poll()
-        recorder.take(records)
+        progressed = run_ended = False
+        while records := source.poll():
+            recorder.take(records)
+            progressed = progressed or any(isinstance(r.event, Progress) for r in records)
+            run_ended = run_ended or any(isinstance(r.event, RunEnded) for r in records)
         t, state = monotonic(), recorder.state
         view = recorder.view(Moment(t=t, wall=now(), supervised=supervised), look)
-        seen = not backlog and any(isinstance(record.event, RunEnded) for record in records)
+        seen = run_ended and not backlog
         over = state.ended and (seen or not supervised)
         # A supervisor that is gone may be replaced; one of a run that had ended may be new, and
         # about to start it again.
@@ -75,7 +79,7 @@ def follow(
             waiting_since_t = t
         waited = waiting_since_t is not None and t - waiting_since_t >= GONE_AFTER_S
         last = over or waited or state.engine == "imported" or stop()
-        yield Turn(view=view, records=records, supervised=supervised, last=last)
+        yield Turn(view=view, progressed=progressed, supervised=supervised, last=last)
         if last:
             return
         backlog = False

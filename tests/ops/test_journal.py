@@ -426,3 +426,16 @@ def test_a_journal_that_was_torn_anywhere_can_be_opened_and_added_to(
     write(path, "six")
     assert messages(path)[-1] == "six"
     assert messages(path)[: len(before)] == before
+
+
+def test_a_long_journal_comes_in_pieces_and_garbage_is_no_end_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    write(path, *(f"{number} {'x' * 1000}" for number in range(3000)))
+    long = path.read_bytes()
+    garbage = b"no record\n" * 300_000
+    path.write_bytes(long[: len(long) // 2].rpartition(b"\n")[0] + b"\n" + garbage + long)
+    follower = JournalFollower(path)
+    pieces = list(iter(follower.poll, []))
+    assert len(pieces) > 2
+    assert max(map(len, pieces)) < 3000
+    assert [record for piece in pieces for record in piece] == whole(path)

@@ -72,7 +72,7 @@ def _ask(layout: RunLayout, request: AnyRequest) -> int:
 def _wait(layout: RunLayout) -> int:
     client, state = RunClient(layout), RunState()
     while True:
-        for record in client.poll():
+        for record in client.all():
             state = reduce(state, record.event)
         if state.ended:
             sys.stdout.write(f"{layout.run_id}: {state.end_reason}\n")

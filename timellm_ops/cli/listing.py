@@ -74,7 +74,7 @@ def show(
     style = style_of(plain=False, json=json, detach=False, lang=lang, ascii_only=ascii_only)
     client = RunClient(layout)
     view = view_of(
-        client.poll(),
+        client.all(),
         now_t=time.monotonic(),
         wall_now=datetime.now(UTC),
         supervised=client.supervised(),
