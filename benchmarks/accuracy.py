@@ -31,6 +31,11 @@ from run_record import events_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
 
+_HEAD = (
+    "config", "changed", "seeds", "validation MSE", "validation MAE", "test MSE", "test MAE",
+    "minutes",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -50,7 +55,8 @@ class Outcome:
     changes: tuple[str, ...]
     seed: int
     vali_mse: float
-    """Of the best epoch."""
+    """Of the best epoch, as the MAE is."""
+    vali_mae: float
     best_epoch: int
     test_mse: float
     test_mae: float
@@ -99,18 +105,19 @@ def train(trial: Trial, threads: int | None) -> Outcome:
 
 def outcome_of(trial: Trial, layout: RunLayout, minutes: float) -> Outcome:
     """The errors that a finished run has on record."""
-    validated: dict[int, float] = {}
+    validated: dict[int, tuple[float, float]] = {}
     tested = None
     for event in events_of(layout.engine_events):
         if isinstance(event, ev.EpochEnded):
-            validated[event.epoch] = event.vali_mse
+            assert event.vali_mae is not None, "an engine of ours tells it"
+            validated[event.epoch] = (event.vali_mse, event.vali_mae)
         elif isinstance(event, ev.TestEvaluated):
             tested = event
     assert tested is not None, f"{layout.root} has finished without a test"
     best = min(validated, key=lambda epoch: validated[epoch])
     return Outcome(
         trial.config, trial.changes, trial.seed,
-        validated[best], best, tested.mse, tested.mae, minutes,
+        *validated[best], best, tested.mse, tested.mae, minutes,
     )  # fmt: skip
 
 
@@ -131,8 +138,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         ways.setdefault((outcome.config, outcome.changes), []).append(outcome)
     lines = [
-        "| config | changed | seeds | validation MSE | test MSE | test MAE | minutes |",
-        "|---" * 7 + "|",
+        f"| {' | '.join(_HEAD)} |",
+        "|---" * len(_HEAD) + "|",
     ]
     for (config, changes), group in sorted(
         ways.items(),
@@ -140,7 +147,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     ):
         lines.append(
             f"| {Path(config).stem} | {' '.join(changes) or '-'} | {len(group)} | "
-            f"{_spread([o.vali_mse for o in group])} | {_spread([o.test_mse for o in group])} | "
+            f"{_spread([o.vali_mse for o in group])} | {_spread([o.vali_mae for o in group])} | "
+            f"{_spread([o.test_mse for o in group])} | "
             f"{_spread([o.test_mae for o in group])} | "
             f"{statistics.mean(o.minutes for o in group):.1f} |"
         )
@@ -180,8 +188,8 @@ def main() -> None:
                 file.write(json.dumps(asdict(outcome)) + "\n")
             print(
                 f"{trial.config} {' '.join(trial.changes)} seed {trial.seed}: "
-                f"validation {outcome.vali_mse:.4f}, test {outcome.test_mse:.4f}/"
-                f"{outcome.test_mae:.4f}, {outcome.minutes:.1f} min",
+                f"validation {outcome.vali_mse:.4f}/{outcome.vali_mae:.4f}, "
+                f"test {outcome.test_mse:.4f}/{outcome.test_mae:.4f}, {outcome.minutes:.1f} min",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
     print(table([found[trial] for trial in trials]))

@@ -134,6 +134,9 @@ class PromptSection(Section, frozen=True, kw_only=True):
     """`masked`: a forecast does not depend on its batch-mates; `reference`: padded as published."""
     description: str = ""
     """What the data set is; empty means the project's own text for a known data set."""
+    statistics: bool = True
+    """Whether a prompt also says its window's least, largest and median value, its trend and its
+    lags, as published. Without them all windows have one prompt, which is read once for all."""
 
 
 class TrainSection(Section, frozen=True, kw_only=True):

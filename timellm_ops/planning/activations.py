@@ -11,7 +11,7 @@ import math
 from msgspec import Struct
 
 from timellm_ops.contract.backbone_facts import BackboneFacts
-from timellm_ops.contract.config import ModelSection
+from timellm_ops.contract.config import ModelSection, PromptSection
 from timellm_ops.contract.plan import Device
 from timellm_ops.contract.shapes import patch_count
 
@@ -65,13 +65,13 @@ def _once_more(of: Pass, need: Need, kept: float) -> Need:
     return Need(what=need.what, kept=_OVERHEAD * kept, passing=2 * need.kept + need.passing)
 
 
-def prompt_tokens(description: str) -> tuple[int, int]:
+def prompt_tokens(prompt: PromptSection) -> tuple[int, int]:
     """About how many tokens a prompt has, and how many of them all prompts begin with."""
-    characters = len(description) or _DESCRIPTION_CHARACTERS
-    return (
-        round((_WORDING_CHARACTERS + characters) / _CHARACTERS_PER_TOKEN),
-        round((_WORDING_SHARED_CHARACTERS + characters) / _CHARACTERS_PER_TOKEN),
-    )
+    characters = len(prompt.description) or _DESCRIPTION_CHARACTERS
+    shared = round((_WORDING_SHARED_CHARACTERS + characters) / _CHARACTERS_PER_TOKEN)
+    if not prompt.statistics:
+        return shared, shared
+    return round((_WORDING_CHARACTERS + characters) / _CHARACTERS_PER_TOKEN), shared
 
 
 def needs(

@@ -52,7 +52,7 @@ def make_plan(
         steps=steps_plan(config.train, data),
         backbone=_backbone_plan(config, found),
         trainable=_trainable_plan(config, shapes) if shapes else None,
-        prompt_tokens=prompt_tokens(config.prompt.description)[0],
+        prompt_tokens=prompt_tokens(config.prompt)[0],
         memory=memory,
         files=files_plan(
             config.train, config.checkpoint, device, shapes,

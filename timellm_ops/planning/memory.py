@@ -86,7 +86,7 @@ def memory_plan(
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
     )
-    length, shared = tokens or prompt_tokens(config.prompt.description)
+    length, shared = tokens or prompt_tokens(config.prompt)
     train, data = config.train, config.data
 
     def needed(rows: int, *, training: bool) -> tuple[Need, ...]:

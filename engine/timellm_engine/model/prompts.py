@@ -105,14 +105,20 @@ def top_lags(windows: Tensor) -> Tensor:
     return torch.topk(correlation, count, dim=-1).indices
 
 
-def prompt_text(statistics: WindowStatistics, description: str, seq_len: int, pred_len: int) -> str:
-    """The prompt of one window, in the published wording."""
-    trend = "upward" if statistics.upward else "downward"
-    return (
+def prompt_text(
+    statistics: WindowStatistics | None, description: str, seq_len: int, pred_len: int
+) -> str:
+    """The prompt of one window, in the published wording; without `statistics`, of any window."""
+    beginning = (
         f"<|start_prompt|>Dataset description: {description}"
         f"Task description: forecast the next {pred_len} steps given the previous {seq_len} steps "
         "information; "
-        "Input statistics: "
+    )
+    if statistics is None:
+        return f"{beginning}<|<end_prompt>|>"
+    trend = "upward" if statistics.upward else "downward"
+    return (
+        f"{beginning}Input statistics: "
         f"min value {statistics.minimum}, "
         f"max value {statistics.maximum}, "
         f"median value {statistics.median}, "

@@ -108,6 +108,7 @@ class TimeLLM(nn.Module):
         self.padding = prompt.padding
         self.precision: Precision = precision
         self.description = prompt.description or description
+        self.says_statistics = prompt.statistics
         self.patches = patch_count(seq_len, model.patch_len, model.stride)
         self._described = backbone
         self.backbone = backbone.model
@@ -194,9 +195,14 @@ class TimeLLM(nn.Module):
 
     def prompts(self, rows: Tensor) -> list[str]:
         """The prompt of each normalised window, `[rows, seq_len]`."""
+        if self.says_statistics:
+            return self._prompts_of(window_statistics(rows))
+        return self._prompts_of([None] * len(rows))
+
+    def _prompts_of(self, windows: Sequence[WindowStatistics | None]) -> list[str]:
         return [
             prompt_text(statistics, self.description, self.seq_len, self.pred_len)
-            for statistics in window_statistics(rows)
+            for statistics in windows
         ]
 
     def tokenize(self, prompts: Sequence[str]) -> list[list[int]]:
@@ -263,11 +269,7 @@ class TimeLLM(nn.Module):
         words in the place of patches: a run that is resumed must come to the same conclusion,
         whatever rows it begins with.
         """
-        prompts = [
-            prompt_text(statistics, self.description, self.seq_len, self.pred_len)
-            for statistics in _UNLIKE
-        ]
-        ids = self.tokenize(prompts)
+        ids = self.tokenize(self._prompts_of(_UNLIKE if self.says_statistics else (None, None)))
         shared = common_beginning(ids)
         # Longer than any prompt will be, for what only shows at a distance.
         room = (self._described.max_positions or sys.maxsize) - self.patches - len(ids[0])

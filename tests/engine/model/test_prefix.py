@@ -20,10 +20,10 @@ READ_AHEAD = {"gpt2", "llama", "qwen2"}
 """Families that take keys and values, a mask, and positions of their own."""
 
 
-def tiny_model(backbone: Backbone, padding: str = "masked") -> TimeLLM:
+def tiny_model(backbone: Backbone, padding: str = "masked", *, statistics: bool = True) -> TimeLLM:
     torch.manual_seed(5)
     section = ModelSection(d_model=8, n_heads=2, d_ff=16, num_prototypes=20)
-    prompt = PromptSection(padding=padding)  # type: ignore[arg-type]
+    prompt = PromptSection(padding=padding, statistics=statistics)  # type: ignore[arg-type]
     return TimeLLM(backbone, section, prompt, "Some series.", SEQ_LEN, PRED_LEN).eval()
 
 
@@ -37,7 +37,8 @@ def inputs(model: TimeLLM) -> tuple[list[list[int]], Tensor]:
     """Prompts of several lengths, and patches with a gradient."""
     windows = torch.randn(ROWS, SEQ_LEN, generator=torch.Generator().manual_seed(3))
     ids = model.tokenize(model.prompts(windows * torch.linspace(0.01, 9.0, ROWS).unsqueeze(1)))
-    assert len(set(map(len, ids))) > 1 or model.padding == "reference"
+    one = model.padding == "reference" or not model.says_statistics
+    assert one == (len(set(map(len, ids))) == 1)
     patches = torch.randn(ROWS, model.patches, model.word_embeddings.embedding_dim)
     return ids, patches.requires_grad_()
 
@@ -55,6 +56,20 @@ def test_answers_and_gradients_are_those_in_one_piece(backbone: Backbone, paddin
         torch.autograd.grad((each * weights).sum(), patches)[0] for each in (answer, plain)
     ]
     assert torch.allclose(*gradients, rtol=1e-3, atol=1e-5)
+
+
+def test_one_prompt_for_all_windows_is_read_once_and_answers_as_in_one_piece(
+    backbone: Backbone,
+) -> None:
+    model = tiny_model(backbone, statistics=False)
+    ids, patches = inputs(model)
+    assert len(set(map(tuple, ids))) == 1
+    answer, plain = model.answer(ids, patches), model.answer_in_one_piece(ids, patches)
+    assert torch.allclose(answer, plain, rtol=1e-4, atol=1e-5)
+    if model._prefix is not None:
+        assert model._prefix._shared == tuple(ids[0])
+    one, other = torch.randn(2, 1, SEQ_LEN)
+    assert model.prompts(one) == model.prompts(other)
 
 
 def test_the_families_that_can_do_it_do_it(backbone: Backbone) -> None:

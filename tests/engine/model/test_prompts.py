@@ -36,6 +36,13 @@ def test_the_wording_is_the_published_one() -> None:
     )
 
 
+def test_without_statistics_a_prompt_is_of_any_window() -> None:
+    assert prompt_text(None, "A.", 512, 96) == (
+        "<|start_prompt|>Dataset description: A.Task description: forecast the next 96 steps "
+        "given the previous 512 steps information; <|<end_prompt>|>"
+    )
+
+
 def test_a_falling_window_is_said_to_fall() -> None:
     falling = STATISTICS._replace(upward=False)
     assert "the trend of input is downward, " in prompt_text(falling, "", 512, 96)
