@@ -11,6 +11,7 @@ import msgspec
 
 from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.probe import queries
 from timellm_ops.probe.answer import Answer, decode_answer
 from timellm_ops.probe.protocol import Reading, Unreadable
 
@@ -26,6 +27,8 @@ class NvmlProbe:
 
     A child that hangs, crashes or loses the GPU is killed and replaced, later each time it
     happens in a row (1 s, doubled up to 60 s); every failed attempt is told as `Unreadable`.
+    A query in which it hangs or crashes for the second time is left out from then on, so that
+    one broken metric does not cost the others; the last way to the temperature never is.
     `required = False` makes a machine without GPU or driver a permanent answer, given once.
     """
 
@@ -42,7 +45,7 @@ class NvmlProbe:
         """`startup_s` is what a new child may take on top of its first deadline."""
         self._gpu = gpu
         self._required = required
-        self._command = (*command, "--index", str(gpu.index))
+        self._command = (*command, "--index", str(gpu.index), f"--uuid={gpu.uuid}")
         self._startup_s = startup_s
         self._child: _Child | None = None
         self._condemned: list[_Child] = []
@@ -51,6 +54,8 @@ class NvmlProbe:
         self._due_t = 0.0
         self._allowed_s = 0.0
         self._failures = 0
+        self._suspects: frozenset[int] = frozenset()
+        self._left_out: tuple[int, ...] = ()
         self._ever_read = False
         self._over = False
 
@@ -69,12 +74,12 @@ class NvmlProbe:
         if line is not None:
             return self._answered(line, now_t)
         if ended is not None:
-            return self._failed(f"the NVML reader {ended}", now_t)
+            return self._lost(f"the NVML reader {ended}", now_t)
         if self._asked_t is None:
             if now_t >= self._due_t:
                 return self._ask(now_t, self._gpu.deadline_s)
         elif now_t - self._asked_t > self._allowed_s:
-            return self._failed(f"NVML has not answered for {self._allowed_s:g} s", now_t)
+            return self._lost(f"NVML has not answered for {self._allowed_s:g} s", now_t)
         return None
 
     def close(self) -> None:
@@ -87,7 +92,7 @@ class NvmlProbe:
 
     def _start(self, now_t: float) -> Reading | None:
         try:
-            self._child = _Child(self._command)
+            self._child = _Child(self._command, self._left_out)
         except OSError as error:
             return self._failed(f"the NVML reader could not be started: {error.strerror}", now_t)
         return self._ask(now_t, self._startup_s + self._gpu.deadline_s)
@@ -128,6 +133,19 @@ class NvmlProbe:
             permanent=True,
         )
 
+    def _lost(self, reason: str, now_t: float) -> Unreadable:
+        """The child hung or died, perhaps in a query that it left a note of."""
+        number = None if self._child is None else self._child.query_under_way()
+        if number is None:
+            return self._failed(reason, now_t)
+        query = queries.USED[number]
+        reason = f"{reason}, in {query.call}"
+        again, self._suspects = number in self._suspects, self._suspects | {number}
+        if again and query != queries.TEMPERATURE[-1]:
+            self._left_out = (*self._left_out, number)
+            reason = f"{reason}; it is left out from here on"
+        return self._failed(reason, now_t)
+
     def _failed(self, reason: str, now_t: float) -> Unreadable:
         """Give the child up and plan the next attempt."""
         self._drop_child()
@@ -145,16 +163,24 @@ class NvmlProbe:
 
 
 class _Child:
-    """The reader's process and its two pipes, none of which is ever waited for."""
+    """The reader's process, its two pipes, none of which is ever waited for, and its notes."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    def __init__(self, command: Sequence[str], left_out: Sequence[int]) -> None:
+        self._notes = os.memfd_create("nvml-notes")
+        os.write(self._notes, bytes([queries.NONE_UNDER_WAY]))
+        noting = ("--note", str(self._notes), "--left-out", *map(str, left_out))
+        try:
+            self._process = subprocess.Popen(
+                (*command, *noting),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(self._notes,),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self._notes)
+            raise
         assert self._process.stdin is not None  # noqa: S101  (PIPE was asked for)
         assert self._process.stdout is not None  # noqa: S101
         self._requests = self._process.stdin.fileno()
@@ -191,9 +217,15 @@ class _Child:
         except ValueError:
             return f"was ended by signal {-code}"
 
+    def query_under_way(self) -> int | None:
+        """The number of the query that it was asking when it last left a note."""
+        (number,) = os.pread(self._notes, 1, 0)
+        return number if number < len(queries.USED) else None
+
     def kill(self) -> None:
         """End it now; `reap` tells when it is gone."""
         self._process.kill()
+        os.close(self._notes)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
