@@ -298,6 +298,15 @@ def test_simulated_is_always_said() -> None:
     assert any("simulated" in line.text for line in view(started("simulated")).feed)
 
 
+def test_of_several_gpus_it_is_said_which_one_is_watched() -> None:
+    for gpus, title in ((1, "NVIDIA RTX"), (2, "NVIDIA RTX · #1")):
+        card = sample(70.0, name="NVIDIA RTX", index=1, gpus=gpus)
+        journal = training().add(ev.Telemetry(sample=card), 1.0)
+        assert view(journal).gpu.title == title
+        journal.add(ev.TelemetryLost(reason="NVML hangs"), 1.0)
+        assert view(journal).gpu.title == title
+
+
 def test_without_a_gpu_it_is_said_that_none_is_looked_at() -> None:
     gpu = view(without_gpu()).gpu
     assert gpu.telemetry == "none"

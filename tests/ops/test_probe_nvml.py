@@ -28,7 +28,8 @@ from waiting import until
 from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.probe import Unreadable, open_probe
-from timellm_ops.probe.nvml import CHILD, NvmlProbe
+from timellm_ops.probe.nvml import NvmlProbe
+from timellm_ops.probe.reader_process import COMMAND
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def opened() -> Iterator[Callable[..., NvmlProbe]]:
     def opening(*, required: bool = False, pci: Path | None = None, **gpu: float) -> NvmlProbe:
         section = GpuSection(**{"poll_s": 0.05, "deadline_s": 0.5, **gpu})  # type: ignore[arg-type]
         where = ("--pci-devices", str(pci)) if pci else ("--pci-devices", "/nonexistent")
-        probe = NvmlProbe(section, required=required, command=(*CHILD, *where), startup_s=20.0)
+        probe = NvmlProbe(section, required=required, command=(*COMMAND, *where), startup_s=20.0)
         probes.append(probe)
         return probe
 
@@ -290,7 +291,7 @@ def test_the_child_dies_with_its_parent_even_in_a_hung_call(driver: Library) -> 
         "child.stdin.write(b'\\n'); child.stdin.flush()\n"
         "print(child.pid, flush=True); time.sleep(600)"
     )
-    command = [sys.executable, "-c", program, *CHILD]
+    command = [sys.executable, "-c", program, *COMMAND]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))

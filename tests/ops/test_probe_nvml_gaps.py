@@ -19,7 +19,8 @@ from nvml_driver import (
 from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.probe import Unreadable
-from timellm_ops.probe.nvml import CHILD, NvmlProbe
+from timellm_ops.probe.nvml import NvmlProbe
+from timellm_ops.probe.reader_process import COMMAND
 
 Opened = Callable[..., NvmlProbe]
 
@@ -33,7 +34,7 @@ def opened() -> Iterator[Opened]:
     def opening(*options: str, deadline_s: float = 5.0, **which: Any) -> NvmlProbe:
         gpu = GpuSection(poll_s=0.05, deadline_s=deadline_s, **which)
         nowhere = ("--pci-devices", "/nonexistent", "--os-release", "/nonexistent")
-        probe = NvmlProbe(gpu, command=(*CHILD, *nowhere, *options), startup_s=20.0)
+        probe = NvmlProbe(gpu, command=(*COMMAND, *nowhere, *options), startup_s=20.0)
         probes.append(probe)
         return probe
 

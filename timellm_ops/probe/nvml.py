@@ -1,10 +1,5 @@
 """The supervisor's side of NVML: asks a child process and never waits for it."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -14,12 +9,11 @@ from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.probe import queries
 from timellm_ops.probe.answer import Answer, decode_answer
 from timellm_ops.probe.protocol import Reading, Unreadable
+from timellm_ops.probe.reader_process import COMMAND, ReaderProcess
 
 _FIRST_BACKOFF_S = 1.0
 _LONGEST_BACKOFF_S = 60.0
 _CLOSE_S = 2.0
-
-CHILD = (sys.executable, "-P", "-m", "timellm_ops.probe.nvml_child")
 
 
 class NvmlProbe:
@@ -39,7 +33,7 @@ class NvmlProbe:
         gpu: GpuSection,
         *,
         required: bool = False,
-        command: Sequence[str] = CHILD,
+        command: Sequence[str] = COMMAND,
         startup_s: float = 10.0,
     ) -> None:
         """`startup_s` is what a new child may take on top of its first deadline."""
@@ -47,8 +41,8 @@ class NvmlProbe:
         self._required = required
         self._command = (*command, "--index", str(gpu.index), f"--uuid={gpu.uuid}")
         self._startup_s = startup_s
-        self._child: _Child | None = None
-        self._condemned: list[_Child] = []
+        self._child: ReaderProcess | None = None
+        self._condemned: list[ReaderProcess] = []
         self._start_at_t: float | None = None
         self._asked_t: float | None = None
         self._due_t = 0.0
@@ -92,7 +86,7 @@ class NvmlProbe:
 
     def _start(self, now_t: float) -> Reading | None:
         try:
-            self._child = _Child(self._command, self._left_out)
+            self._child = ReaderProcess(self._command, self._left_out)
         except OSError as error:
             return self._failed(f"the NVML reader could not be started: {error.strerror}", now_t)
         return self._ask(now_t, self._startup_s + self._gpu.deadline_s)
@@ -160,81 +154,3 @@ class NvmlProbe:
             self._condemned.append(self._child)
         self._child = None
         self._asked_t = None
-
-
-class _Child:
-    """The reader's process, its two pipes, none of which is ever waited for, and its notes."""
-
-    def __init__(self, command: Sequence[str], left_out: Sequence[int]) -> None:
-        self._notes = os.memfd_create("nvml-notes")
-        os.write(self._notes, bytes([queries.NONE_UNDER_WAY]))
-        noting = ("--note", str(self._notes), "--left-out", *map(str, left_out))
-        try:
-            self._process = subprocess.Popen(
-                (*command, *noting),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(self._notes,),
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(self._notes)
-            raise
-        assert self._process.stdin is not None  # noqa: S101  (PIPE was asked for)
-        assert self._process.stdout is not None  # noqa: S101
-        self._requests = self._process.stdin.fileno()
-        self._answers = self._process.stdout.fileno()
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self._answers, False)
-        self._received = b""
-
-    def request(self) -> None:
-        """Ask for one answer. A child that is gone is found out through `how_it_ended`."""
-        with contextlib.suppress(BrokenPipeError, BlockingIOError):
-            os.write(self._requests, b"\n")
-
-    def read_line(self) -> bytes | None:
-        """The next whole line, if it has arrived."""
-        with contextlib.suppress(BlockingIOError):
-            while received := os.read(self._answers, 65536):
-                self._received += received
-        line, end, rest = self._received.partition(b"\n")
-        if not end:
-            return None
-        self._received = rest
-        return line
-
-    def how_it_ended(self) -> str | None:
-        """`None` while it lives, else how it went, as the rest of a sentence."""
-        code = self._process.poll()
-        if code is None:
-            return None
-        if code >= 0:
-            return f"ended with code {code}"
-        try:
-            return f"crashed ({signal.Signals(-code).name})"
-        except ValueError:
-            return f"was ended by signal {-code}"
-
-    def query_under_way(self) -> int | None:
-        """The number of the query that it was asking when it last left a note."""
-        (number,) = os.pread(self._notes, 1, 0)
-        return number if number < len(queries.USED) else None
-
-    def kill(self) -> None:
-        """End it now; `reap` tells when it is gone."""
-        self._process.kill()
-        os.close(self._notes)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def reap(self) -> bool:
-        """Whether nothing of it is left."""
-        return self._process.poll() is not None
-
-    def wait(self, seconds: float) -> None:
-        """Wait until nothing of it is left, or `seconds` have passed."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
