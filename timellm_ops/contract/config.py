@@ -251,6 +251,15 @@ class GpuSection(Section, frozen=True, kw_only=True):
     simulated: SimulatedGpuSection = SimulatedGpuSection()
 
 
+class HostSection(Section, frozen=True, kw_only=True):
+    """`[host]`: telemetry of the machine around the GPU: processors, memory, disk, battery."""
+
+    enabled: bool = True
+    """Whether it is read at all."""
+    poll_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 10.0
+    """Time between two readings."""
+
+
 class ThermalSection(Section, frozen=True, kw_only=True):
     """`[policy.thermal]`: when heat pauses a run and when it may go on."""
 
@@ -313,6 +322,7 @@ class Config(Section, frozen=True, kw_only=True):
     train: TrainSection = TrainSection()
     checkpoint: CheckpointSection = CheckpointSection()
     gpu: GpuSection = GpuSection()
+    host: HostSection = HostSection()
     policy: PolicySection = PolicySection()
     supervisor: SupervisorSection = SupervisorSection()
     foreign: ForeignSection = ForeignSection()
