@@ -22,9 +22,9 @@ MAX_PENDING = 10_000
 _SYNCED = (
     ev.RunStarted, ev.CheckpointSaved, ev.Command, ev.PolicyDecision, ev.EngineExited, ev.RunEnded,
 )  # fmt: skip
-_EXPENDABLE = (ev.Telemetry, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress)
-
-
+_EXPENDABLE = (
+    ev.Telemetry, ev.HostTelemetry, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress,
+)  # fmt: skip
 _PIECE_BYTES = 1 << 20
 
 

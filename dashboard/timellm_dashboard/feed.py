@@ -110,6 +110,7 @@ def _tell(item: FeedItem, look: Look) -> _Told:
             ev.Progress()
             | ev.ForecastsTimed()
             | ev.Telemetry()
+            | ev.HostTelemetry()
             | ev.ControlAcknowledged()
             | ev.CheckpointWriting()
             | ev.TrainingFinished()

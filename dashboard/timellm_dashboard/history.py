@@ -211,7 +211,8 @@ _WORDS_OF_THE_ENGINE = (
     ev.Paused, ev.Resumed,
 )  # fmt: skip
 _NEVER_TOLD = (
-    ev.Progress, ev.ForecastsTimed, ev.Telemetry, ev.ControlAcknowledged, ev.CheckpointWriting,
+    ev.Progress, ev.ForecastsTimed, ev.Telemetry, ev.HostTelemetry, ev.ControlAcknowledged,
+    ev.CheckpointWriting,
     ev.TrainingFinished,
 )  # fmt: skip
 

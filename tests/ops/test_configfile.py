@@ -429,7 +429,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 def bounded(base: type, meta: msgspec.Meta) -> st.SearchStrategy[Any]:
     if base is str:
         if meta.pattern:
-            return st.from_regex(r"\A([A-Za-z0-9][A-Za-z0-9._-]{0,63})?\Z")
+            return st.from_regex(meta.pattern.replace("^", r"\A"))
         return texts.filter(bool)
     low = meta.ge if meta.ge is not None else meta.gt
     high = meta.le if meta.le is not None else meta.lt
