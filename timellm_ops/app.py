@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.adapters import open_stream, open_watch
+from timellm_ops.adapters.checkpoint_search import looks_like_checkpoint
 from timellm_ops.clock import SystemClock
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
@@ -164,7 +165,10 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
                 assert_never(order.mode)
         if around.reception.problem:
             supervisor.note(ev.Alert(level="error", message=around.reception.problem))
-        return supervisor.run()
+        try:
+            return supervisor.run()
+        finally:
+            supervisor.leave()
 
 
 @contextlib.contextmanager
@@ -194,7 +198,14 @@ def _surroundings(
             clock=clock,
             journal=journal,
             stream=open_stream(layout, config, past.engine_offset),
-            watch=open_watch(config, past.run),
+            watch=open_watch(
+                layout,
+                config,
+                past.run,
+                being_written=lambda: (
+                    engine[-1].open_for_writing(looks_like_checkpoint) if engine else frozenset()
+                ),
+            ),
             probe=probe,
             reception=reception,
             pid=own.pid,
@@ -218,7 +229,10 @@ def _prepared(
     return Supervisor(
         around=around,
         settings=Settings(
-            policy=config.policy, stop_grace_s=config.supervisor.stop_grace_s, decide=decide
+            policy=config.policy,
+            stop_grace_s=config.supervisor.stop_grace_s,
+            decide=decide,
+            pace_by_stops=bool(config.foreign.command) and config.foreign.pace_by_stops,
         ),
         supervision=supervision,
         engine=living,

@@ -17,8 +17,10 @@ from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     Finish,
+    Rest,
     Signal,
     Suspend,
+    Wake,
     WriteControl,
 )
 from timellm_ops.supervisor.outcome import Evidence
@@ -193,7 +195,7 @@ class DrivenCore:
                 self.note(ev.Resumed())
             case Finish():
                 self.exit_code = effect.exit_code
-            case Signal():
+            case Signal() | Rest() | Wake():
                 pass
 
     def _obey(self, control: Control) -> None:

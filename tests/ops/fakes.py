@@ -1,8 +1,9 @@
 """Stand-ins at the seams: clock, engine handle, GPU probe, and what is read beside them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.telemetry import GpuSample
@@ -37,6 +38,7 @@ class FakeEngine:
     ended: ExitStatus | None = None
     signals: list[int] = field(default_factory=list)
     suspended: bool = False
+    written: list[Path] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def exit_status(self) -> ExitStatus | None:
@@ -49,9 +51,16 @@ class FakeEngine:
         self.suspended = True
         self.log.append("suspend")
 
+    def rest(self) -> None:
+        self.suspended = True
+        self.log.append("rest")
+
     def resume(self) -> None:
         self.suspended = False
         self.log.append("resume")
+
+    def open_for_writing(self, wanted: Callable[[Path], bool]) -> frozenset[Path]:
+        return frozenset(filter(wanted, self.written))
 
     def cpu_seconds(self) -> float:
         return 0.0

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -16,7 +16,9 @@ from msgspec import Struct
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.process.identity import ProcessIdentity, identify, is_alive
+from timellm_ops.process.open_files import files_open_for_writing
 from timellm_ops.process.records import EngineRecord, read_record, write_record
+from timellm_ops.process.rest_guard import RestGuard
 from timellm_ops.process.tree import ProcessTree
 
 
@@ -44,8 +46,16 @@ class EngineHandle(Protocol):
         """Stop the whole tree where it stands."""
         ...
 
+    def rest(self) -> None:
+        """Stop the whole tree for a moment; it goes on too if this process is killed meanwhile."""
+        ...
+
     def resume(self) -> None:
         """Let the whole tree go on."""
+        ...
+
+    def open_for_writing(self, wanted: Callable[[Path], bool]) -> frozenset[Path]:
+        """The files, of those `wanted`, that the tree has open to write."""
         ...
 
     def cpu_seconds(self) -> float:
@@ -69,6 +79,7 @@ class EngineProcess:
         self._layout = layout
         self._child = child
         self._tree = ProcessTree(identity)
+        self._guard = RestGuard()
 
     def exit_status(self) -> ExitStatus | None:
         """How it ended; `None` while it lives. Reaps the child."""
@@ -89,11 +100,23 @@ class EngineProcess:
 
     def suspend(self) -> None:
         """SIGSTOP for the whole tree, repeated until no new member turns up."""
+        self._guard.tell(())
         self._tree.signal(signal.SIGSTOP)
+
+    def rest(self) -> None:
+        """The same, with a guard that sends SIGCONT should this process end meanwhile."""
+        self._guard.tell(entry.pid for entry in self._tree.walk())
+        self._tree.signal(signal.SIGSTOP)
+        self._guard.tell(entry.pid for entry in self._tree.walk())
 
     def resume(self) -> None:
         """SIGCONT for the whole tree."""
         self._tree.signal(signal.SIGCONT)
+        self._guard.tell(())
+
+    def open_for_writing(self, wanted: Callable[[Path], bool]) -> frozenset[Path]:
+        """The files, of those `wanted`, that the tree has open to write."""
+        return files_open_for_writing((entry.pid for entry in self._tree.walk()), wanted)
 
     def kill(self) -> None:
         """SIGKILL for the whole tree, also for what is left of it once the engine has ended."""
