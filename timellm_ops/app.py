@@ -20,7 +20,6 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.adapters import open_stream, open_watch
-from timellm_ops.adapters.checkpoint_search import looks_like_checkpoint
 from timellm_ops.clock import SystemClock
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
@@ -29,7 +28,14 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.control_socket import socket_path
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.probe import open_probe
-from timellm_ops.process.engine import EngineHandle, ExitStatus, adopt, launch, recorded_exit
+from timellm_ops.process.engine import (
+    EngineHandle,
+    ExitStatus,
+    adopt,
+    launch,
+    mark_of,
+    recorded_exit,
+)
 from timellm_ops.process.files import read_json
 from timellm_ops.process.identity import identify, is_alive
 from timellm_ops.process.lock import FileLock
@@ -140,7 +146,7 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
     if living is not None:
         engine.append(living)
     elif (before := read_record(layout.engine_process, EngineRecord)) is not None:
-        kill_tree(before.process)  # what an engine that is gone has left behind
+        kill_tree(before.process, mark_of(layout))  # what an engine that is gone has left behind
     with _surroundings(layout, config, past, engine) as around:
         supervisor = _prepared(around, config, past, living)
         _listen_to_signals(supervisor)
@@ -202,8 +208,8 @@ def _surroundings(
                 layout,
                 config,
                 past.run,
-                being_written=lambda: (
-                    engine[-1].open_for_writing(looks_like_checkpoint) if engine else frozenset()
+                being_written=lambda wanted: (
+                    engine[-1].open_for_writing(wanted) if engine else frozenset()
                 ),
             ),
             probe=probe,

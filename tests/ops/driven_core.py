@@ -40,6 +40,7 @@ class DrivenCore:
     foreign: bool = False
     decide: core.Decide = no_rules
     policy: PolicySection = field(default_factory=PolicySection)
+    pace_by_stops: bool = False
     obedient: bool = True
     """Our engine acknowledges, pauses and goes on as it is told, one turn later."""
     t: float = 1000.0
@@ -138,7 +139,12 @@ class DrivenCore:
 
     @property
     def settings(self) -> core.Settings:
-        return core.Settings(policy=self.policy, stop_grace_s=GRACE_S, decide=self.decide)
+        return core.Settings(
+            policy=self.policy,
+            stop_grace_s=GRACE_S,
+            decide=self.decide,
+            pace_by_stops=self.pace_by_stops,
+        )
 
     @property
     def run(self) -> RunState:

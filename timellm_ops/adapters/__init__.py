@@ -1,7 +1,5 @@
 """What an engine leaves in its files, as events: our own, the published script, any other."""
 
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from timellm_ops.contract.state import RunState
 
 if TYPE_CHECKING:
     from timellm_ops.adapters.pattern_file import Patterns
-    from timellm_ops.adapters.saved_file import Place
+    from timellm_ops.adapters.saved_file import OpenFiles, Place
 
 __all__ = ["PUBLISHED", "CheckpointWatch", "EngineStream", "open_stream", "open_watch"]
 
@@ -45,20 +43,21 @@ def open_watch(
     layout: RunLayout,
     config: Config,
     past: RunState,
-    being_written: Callable[[], AbstractSet[Path]] = frozenset,
+    being_written: "OpenFiles | None" = None,
 ) -> CheckpointWatch:
     """Watches for the checkpoints of a foreign script; our own engine tells of its own.
 
     `past` is the run by its journal. Where that knows of a script under way, what it has saved
     since its last checkpoint counts as new, and one that was announced is looked for again.
-    `being_written` gives the files that look like checkpoints and that the script has open.
+    `being_written` gives the files that the script has open.
     """
     if not config.foreign.command:
         from timellm_ops.adapters.protocol import NoWatch
 
         return NoWatch()
-    from timellm_ops.adapters.saved_file import SavedFileWatch
+    from timellm_ops.adapters.saved_file import SavedFileWatch, nothing_open
 
+    being_written = being_written or nothing_open
     place = _place(layout, config)
     if past.engine_pid is None:
         return SavedFileWatch(place, being_written=being_written)

@@ -167,7 +167,7 @@ class PatternLog:
         known = self._training.bar(step, total, of_run=of_run)
         if not known and self._training.over and self._held is not None:
             # The bar that is redrawn below a progress record is the one of that training.
-            self._another(PatternTraining(), end)
+            self._another(self._training.next_training(), end)
             known = self._training.bar(step, total, of_run=of_run)
         if known:
             self._complete(match, end)
@@ -195,7 +195,7 @@ class PatternLog:
         if self._training.is_known(place):
             return
         if self._training.is_of_another(place):
-            self._another(PatternTraining(said=self._training.said), end)
+            self._another(self._training.next_training(), end)
             self._progress(match, more, end)
             return
         epoch, iteration = place
@@ -203,6 +203,7 @@ class PatternLog:
         assert loss is not None  # noqa: S101 - it must be there
         if epoch > self._training.epoch:
             self._began(epoch, end)
+        self._announce(end)
         self._training.moved(iteration, loss)
         self._repeated.clear()
         merged = Match(match.pattern, {**more, **match.fields})
@@ -231,11 +232,19 @@ class PatternLog:
             return
         self._add(end, *training.last_results())
         if epoch < training.epoch:
-            self._another(PatternTraining(said=training.said), end)
+            self._another(training.next_training(), end)
             training = self._training
         training.began(epoch)
-        steps, epochs = training.steps_per_epoch, training.epochs
-        self._add(end, ev.EpochStarted(epoch=epoch, steps=steps, epochs=epochs))
+        self._announce(end)
+
+    def _announce(self, end: int) -> None:
+        """Tell of the present epoch, and again where more has become known of its shape."""
+        training = self._training
+        now = (training.epoch, training.steps_per_epoch, training.epochs)
+        if training.announced != now:
+            training.announced = now
+            epoch, steps, epochs = now
+            self._add(end, ev.EpochStarted(epoch=epoch, steps=steps, epochs=epochs))
 
     def _evaluated(self, match: Match, end: int) -> None:
         training = self._training
@@ -246,6 +255,7 @@ class PatternLog:
             return
         if epoch > training.epoch:
             self._began(epoch, end)
+        self._announce(end)
         vali, train = match.number("vali"), match.number("train")
         assert vali is not None  # noqa: S101 - it must be there
         results = ev.EpochEnded(

@@ -45,6 +45,8 @@ class PatternTraining:
     iteration: int = 0
     ended: int = 0
     """The newest epoch whose results were told."""
+    announced: tuple[int, int | None, int | None] = (0, None, None)
+    """Epoch, its steps and the epochs, as they were last told."""
     over: bool = False
     counted: EarlyStopping | None = None
     results: EpochEnded | None = None
@@ -76,6 +78,10 @@ class PatternTraining:
     def mean_loss(self) -> float:
         """Of the losses that were printed in this epoch; NaN where there were none."""
         return self._loss_sum / self._losses if self._losses else math.nan
+
+    def next_training(self) -> "PatternTraining":
+        """The one that begins after this one. Of one that was broken off it has the shape."""
+        return PatternTraining() if self.over else PatternTraining(said=self.said)
 
     def whereabouts(self) -> Whereabouts:
         """How far it has come."""

@@ -6,15 +6,16 @@ another version than before, complete, closed, and the same for a while or known
 it is synced, hashed, and looked at once more.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from timellm_ops.adapters.checkpoint_search import checkpoints_below
+from timellm_ops.adapters.checkpoint_search import checkpoints_below, looks_like_checkpoint
 from timellm_ops.adapters.saved_version import State, Version, state_of, version_of
 from timellm_ops.adapters.securing import Securing
 from timellm_ops.contract.events import Alert, CheckpointSaved, CheckpointWriting, Event
@@ -81,7 +82,11 @@ class Place(Struct, frozen=True, kw_only=True):
     """The script tells of each checkpoint before it is written."""
 
 
-def nothing_open() -> frozenset[Path]:
+OpenFiles: TypeAlias = Callable[[Callable[[Path], bool]], AbstractSet[Path]]
+"""The files, of those wanted, that a script has open to write."""
+
+
+def nothing_open(wanted: Callable[[Path], bool]) -> frozenset[Path]:  # noqa: ARG001
     """The open files of a script whose processes nobody can look at."""
     return frozenset()
 
@@ -91,7 +96,6 @@ class SavedFileWatch:
 
     `since`: when the engine was last known to have saved nothing new. What was written after it
     counts as new although it is there already: a watch that takes over may have missed the words.
-    `being_written` gives the files that look like checkpoints and that the script has open.
     """
 
     def __init__(
@@ -99,7 +103,7 @@ class SavedFileWatch:
         place: Place,
         *,
         since: datetime | None = None,
-        being_written: Callable[[], AbstractSet[Path]] = nothing_open,
+        being_written: OpenFiles = nothing_open,
         at_once_bytes: int = AT_ONCE_BYTES,
     ) -> None:
         """Raises `ValueError` for a pattern that leads out of the working folder."""
@@ -187,9 +191,9 @@ class SavedFileWatch:
         return self._expected
 
     def _look(self, now_t: float) -> None:
-        open_now = self._being_written()
+        open_now = self._being_written(self._wanted())
         if self._place.search:
-            for path in sorted(open_now):
+            for path in sorted(filter(looks_like_checkpoint, open_now)):
                 self._keep(path.parent if self._place.last_file else path)
             self._search(now_t)
         versions = dict(self._versions())
@@ -201,6 +205,20 @@ class SavedFileWatch:
         firsts = {look.path: look for look in reversed(same)}
         newest = [Look(p, v, self._state(p, open_now), now_t) for p, v in changed.items()]
         self._looks = [*firsts.values(), *newest]
+
+    def _wanted(self) -> Callable[[Path], bool]:
+        """Which open files matter: what may be a checkpoint, or a part of one that is known."""
+        known = {Path(os.path.realpath(path)) for path in self._paths()}
+        search = self._place.search
+
+        def wanted(path: Path) -> bool:
+            return (
+                path in known
+                or not known.isdisjoint(path.parents)
+                or (search and looks_like_checkpoint(path))
+            )
+
+        return wanted
 
     def _state(self, path: Path, open_now: AbstractSet[Path]) -> State:
         return state_of(path, last_file=self._place.last_file, being_written=open_now)

@@ -54,12 +54,13 @@ def state_of(
     """Whether anything is missing.
 
     `last_file`: of a folder, the file in it that is written last; `being_written`: files that a
-    process has open for it.
+    process has open for it, by the paths that the system knows them by.
     """
-    if not path.is_dir():
-        return "partial" if path in being_written else _file_state(path)
-    if any(path in file.parents for file in being_written):
+    real = Path(os.path.realpath(path))
+    if any(real == file or real in file.parents for file in being_written):
         return "partial"
+    if not path.is_dir():
+        return _file_state(path)
     files = list(files_in(path))
     if last_file and path / last_file not in files:
         return "partial"

@@ -78,7 +78,7 @@ class EngineProcess:
         self.foreign = foreign
         self._layout = layout
         self._child = child
-        self._tree = ProcessTree(identity)
+        self._tree = ProcessTree(identity, mark_of(layout))
         self._guard = RestGuard()
 
     def exit_status(self) -> ExitStatus | None:
@@ -125,6 +125,15 @@ class EngineProcess:
     def cpu_seconds(self) -> float:
         """User and system seconds of the tree so far. Never decreases."""
         return self._tree.cpu_seconds()
+
+
+MARK = "TIMELLM_SUPERVISED"
+"""In the environment of every process of an engine: its run's folder."""
+
+
+def mark_of(layout: RunLayout) -> str:
+    """How the processes of this run's engine are known, whoever their parents are."""
+    return f"{MARK}={layout.root}"
 
 
 def engine_argv(layout: RunLayout, config: Config, *, resume: bool = False) -> list[str]:
@@ -189,7 +198,11 @@ def launch_argv(
                 stdout=log,
                 stderr=log,
                 cwd=workdir,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"} if foreign else None,
+                env={
+                    **os.environ,
+                    **({"PYTHONUNBUFFERED": "1"} if foreign else {}),
+                    MARK: str(layout.root),
+                },
                 start_new_session=True,
             )
     finally:
