@@ -25,7 +25,7 @@ STABLE_S = 1.0
 """How long a file must have been the same."""
 PATIENCE_S = 60.0
 """How long a checkpoint may show no sign of being written before a person is told."""
-IDLE_S = 1.0
+IDLE_S = 2.0
 """How often a script that announces nothing is looked at."""
 SEARCH_EVERY_S = 2.0
 """How often a working folder is searched, at most, while something is sure to be saved."""
