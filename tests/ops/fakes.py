@@ -100,12 +100,16 @@ class FakeWatch:
     seen: list[ev.Event] = field(default_factory=list)
     expected: list[ev.CheckpointWriting] = field(default_factory=list)
     told_on: int = 0
+    left: bool = False
 
     def expect(self, event: ev.CheckpointWriting) -> None:
         self.expected.append(event)
 
-    def went_on(self) -> None:
+    def went_on(self, event: ev.Event) -> None:
         self.told_on += 1
+
+    def engine_left(self) -> None:
+        self.left = True
 
     def poll(self, now_t: float) -> list[ev.Event]:
         found, self.seen = self.seen, []

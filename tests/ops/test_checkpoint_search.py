@@ -25,7 +25,9 @@ from timellm_ops.process.open_files import files_open_for_writing
 from timellm_ops.process.tree import ProcessTree
 
 BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
+GOES_ON = ev.LearningRateChanged(lr=1e-4)
 BEST = ev.CheckpointWriting(kind="best", epoch=2, vali_mse=0.5)
+UNANNOUNCED = ev.CheckpointWriting(kind="last", iteration=0)
 NEXT = ev.CheckpointWriting(kind="best", epoch=3)
 
 
@@ -87,7 +89,7 @@ def test_a_file_is_found_while_it_is_open_and_saved_once_it_is_closed(
         watch.expect(BEST)
         assert script.goes_on() == "begun"
         assert script.open_files() == {folder / name}
-        watch.went_on()
+        watch.went_on(GOES_ON)
         assert polled(watch, 10.0, 5 * STABLE_S) == []
         assert script.goes_on() == "done"
         saved = the_saved(polled(watch, 20.0, 2 * STABLE_S))
@@ -105,13 +107,44 @@ def test_a_script_that_announces_nothing_is_seen_to_save(tmp_path: Path) -> None
         assert polled(watch, 10.0, 5.0) == []
         assert not watch.pending
         assert script.goes_on() == "begun"
-        assert polled(watch, 20.0, 5 * STABLE_S) == [ev.CheckpointWriting(kind="last")]
+        assert polled(watch, 20.0, 5 * STABLE_S) == [UNANNOUNCED]
         assert watch.pending
         assert script.goes_on() == "done"
         saved = the_saved(polled(watch, 30.0, 2 * STABLE_S))
         assert (saved.kind, saved.epoch) == ("last", None)
         assert polled(watch, 40.0, 20.0) == []
         assert not watch.pending
+
+
+def progress(iteration: int) -> ev.Progress:
+    return ev.Progress(epoch=2, iteration=iteration, loss=0.5)
+
+
+def test_what_nobody_announced_holds_at_least_what_was_done_at_the_look_before(
+    tmp_path: Path,
+) -> None:
+    watch = SavedFileWatch(Place(workdir=tmp_path, search=True, announced=False))
+    watch.went_on(progress(10))
+    assert polled(watch, 10.0, 5.0) == []
+    watch.went_on(progress(20))
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    watch.went_on(progress(30))
+    saved = the_saved(polled(watch, 30.0, 5.0))
+    assert (saved.epoch, saved.iteration) == (2, 10)
+    (tmp_path / "model.pt").write_bytes(b"more weights")
+    saved = the_saved(polled(watch, 50.0, 5.0))
+    assert (saved.epoch, saved.iteration) == (2, 30)
+
+
+def test_what_was_saved_just_before_the_end_is_found_at_once(tmp_path: Path) -> None:
+    watch = SavedFileWatch(Place(workdir=tmp_path, search=True, announced=False))
+    assert watch.poll(10.0) == []
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    assert watch.poll(10.2) == []
+    watch.engine_left()
+    assert watch.poll(10.4) == [UNANNOUNCED]
+    assert watch.pending
+    the_saved(polled(watch, 10.6, 2 * STABLE_S))
 
 
 @pytest.mark.parametrize("pattern", ["", "out/checkpoint-*"])
@@ -128,7 +161,7 @@ def test_a_folder_is_saved_when_its_last_file_is_there(tmp_path: Path, pattern: 
         assert polled(watch, 10.0, 2.0) == []
         assert script.goes_on() == "begun"
         said = polled(watch, 20.0, 20.0)
-        assert said == [ev.CheckpointWriting(kind="last")]
+        assert said == [UNANNOUNCED]
         assert script.goes_on() == "done"
         saved = the_saved(polled(watch, 50.0, 2 * STABLE_S))
     folder = tmp_path / "out" / "checkpoint-7"

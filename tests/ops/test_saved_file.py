@@ -32,6 +32,7 @@ from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import ConfigError
 
 PATTERN = "checkpoints/*/checkpoint"
+GOES_ON = ev.LearningRateChanged(lr=1e-4)
 WRITING = ev.CheckpointWriting(kind="best", epoch=3, vali_mse=0.388802, previous_vali_mse=0.3912)
 NEXT = ev.CheckpointWriting(kind="best", epoch=5, vali_mse=0.37, previous_vali_mse=0.388802)
 
@@ -169,7 +170,7 @@ def test_a_script_that_goes_on_at_once_is_not_asked_to_stand_still(
     for number in range(5):
         watch.expect(WRITING)
         file.write_bytes(saved_by_torch()[:2000])
-        watch.went_on()  # said by another process
+        watch.went_on(GOES_ON)  # said by another process
         assert watch.poll(10.0 + number / 2) == []
         content = saved_by_torch(fill=bytes([number]))
         file.write_bytes(content)

@@ -61,9 +61,14 @@ def open_watch(
     place = _place(layout, config)
     if past.engine_pid is None:
         return SavedFileWatch(place, being_written=being_written)
-    saved = [kept.at for kept in (past.best, past.last) if kept is not None and kept.at is not None]
-    since = max(saved, default=past.started_at)
-    watch = SavedFileWatch(place, since=since, being_written=being_written)
+    saved = [kept for kept in (past.best, past.last) if kept is not None and kept.at is not None]
+    newest = max(saved, key=lambda kept: kept.step, default=None)
+    watch = SavedFileWatch(
+        place,
+        since=max((kept.at for kept in saved if kept.at is not None), default=past.started_at),
+        position=(None, 0) if newest is None else (newest.epoch, newest.iteration),
+        being_written=being_written,
+    )
     if past.writing is not None and place.announced:
         row = next((row for row in past.rows if row.epoch == past.epoch), None)
         vali_mse = None if row is None else row.vali_mse

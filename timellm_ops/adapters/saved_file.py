@@ -18,7 +18,13 @@ from msgspec import Struct
 from timellm_ops.adapters.checkpoint_search import checkpoints_below, looks_like_checkpoint
 from timellm_ops.adapters.saved_version import State, Version, state_of, version_of
 from timellm_ops.adapters.securing import Securing
-from timellm_ops.contract.events import Alert, CheckpointSaved, CheckpointWriting, Event
+from timellm_ops.contract.events import (
+    Alert,
+    CheckpointSaved,
+    CheckpointWriting,
+    Event,
+    Progress,
+)
 from timellm_ops.contract.validation import stays_below
 
 STABLE_S = 1.0
@@ -82,6 +88,9 @@ class Place(Struct, frozen=True, kw_only=True):
     """The script tells of each checkpoint before it is written."""
 
 
+Position: TypeAlias = tuple[int | None, int | None]
+"""Epoch and iteration, as in `CheckpointSaved`."""
+
 OpenFiles: TypeAlias = Callable[[Callable[[Path], bool]], AbstractSet[Path]]
 """The files, of those wanted, that a script has open to write."""
 
@@ -96,6 +105,7 @@ class SavedFileWatch:
 
     `since`: when the engine was last known to have saved nothing new. What was written after it
     counts as new although it is there already: a watch that takes over may have missed the words.
+    `position`: where the training was then.
     """
 
     def __init__(
@@ -103,6 +113,7 @@ class SavedFileWatch:
         place: Place,
         *,
         since: datetime | None = None,
+        position: Position = (None, 0),
         being_written: OpenFiles = nothing_open,
         at_once_bytes: int = AT_ONCE_BYTES,
     ) -> None:
@@ -127,7 +138,9 @@ class SavedFileWatch:
         self._changed_t: float | None = None
         self._looks: list[Look] = []
         self._looked_t: float | None = None
-        self._went_on = False
+        self._went_on = self._left = False
+        self._position: Position = (None, 0)
+        self._position_before = position  # at the look before
         self._securing: tuple[Look, Securing] | None = None
         self._told = False
 
@@ -138,16 +151,23 @@ class SavedFileWatch:
 
     def expect(self, event: CheckpointWriting) -> None:
         """The script has said that it saves. Of two announcements the newer one counts."""
-        self._expected, self._went_on = event, False
+        self._expected, self._went_on = event, self._left
         self._looks, self._changed_t, self._securing = [], None, None
         self._searched_t = None
         if event.path and self._place.search:
             self._keep(self._place.workdir / event.path)
 
-    def went_on(self) -> None:
+    def went_on(self, event: Event) -> None:
         """The script has said something else, so its writing is over. Of several processes another
         one may have said it: the file has to bear it out."""
         self._went_on = True
+        if isinstance(event, Progress):
+            self._position = (event.epoch, event.iteration)
+
+    def engine_left(self) -> None:
+        """Nobody writes any more: look once more, and do not wait for what is whole."""
+        self._went_on = self._left = True
+        self._looked_t = self._searched_t = None
 
     def poll(self, now_t: float) -> list[Event]:
         """Look once. `CheckpointSaved` when it is durable; an alert, once, if that never comes.
@@ -183,12 +203,20 @@ class SavedFileWatch:
             return False
         self._looked_t = now_t
         self._look(now_t)
+        if not self._changed:
+            self._position_before = self._position
         return bool(self._changed)
 
     def _begin(self) -> CheckpointWriting:
-        """What a script that announces nothing might have said."""
-        self._expected, self._went_on, self._changed_t = CheckpointWriting(kind="last"), False, None
-        return self._expected
+        """What a script that announces nothing might have said.
+
+        It began to save after the look before this one, so it saves at least what it had done then.
+        """
+        epoch, iteration = self._position_before
+        expected = CheckpointWriting(kind="last", epoch=epoch, iteration=iteration)
+        self._expected, self._went_on, self._changed_t = expected, self._left, None
+        self._position_before = self._position
+        return expected
 
     def _look(self, now_t: float) -> None:
         open_now = self._being_written(self._wanted())

@@ -1,11 +1,13 @@
 """The engine as a process: start it, find it again, signal it, learn how it ended."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -20,6 +22,9 @@ from timellm_ops.process.open_files import files_open_for_writing
 from timellm_ops.process.records import EngineRecord, read_record, write_record
 from timellm_ops.process.rest_guard import RestGuard
 from timellm_ops.process.tree import ProcessTree
+
+_LIST_EVERY_S = 5.0
+"""How often the members are listed anew, at most, for their open files."""
 
 
 class ExitStatus(Struct, frozen=True):
@@ -80,6 +85,8 @@ class EngineProcess:
         self._child = child
         self._tree = ProcessTree(identity, mark_of(layout))
         self._guard = RestGuard()
+        self._listed: list[int] = []
+        self._listed_t = -math.inf
 
     def exit_status(self) -> ExitStatus | None:
         """How it ended; `None` while it lives. Reaps the child."""
@@ -116,7 +123,10 @@ class EngineProcess:
 
     def open_for_writing(self, wanted: Callable[[Path], bool]) -> frozenset[Path]:
         """The files, of those `wanted`, that the tree has open to write."""
-        return files_open_for_writing((entry.pid for entry in self._tree.walk()), wanted)
+        now_t = time.monotonic()
+        if now_t - self._listed_t > _LIST_EVERY_S:
+            self._listed, self._listed_t = [entry.pid for entry in self._tree.walk()], now_t
+        return files_open_for_writing(self._listed, wanted)
 
     def kill(self) -> None:
         """SIGKILL for the whole tree, also for what is left of it once the engine has ended."""

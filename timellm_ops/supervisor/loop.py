@@ -180,11 +180,12 @@ class Supervisor:
         if self._ended is not None and not self._finished:
             self._finished = True
             found += self.around.stream.finish()
+            self.around.watch.engine_left()
         for event, _ in found:
             if isinstance(event, ev.CheckpointWriting):
                 self.around.watch.expect(event)
             else:
-                self.around.watch.went_on()
+                self.around.watch.went_on(event)
         return tuple(found)
 
     def _newest_last(self, inputs: core.Inputs) -> ev.CheckpointSaved | SavedCheckpoint | None:
@@ -202,14 +203,7 @@ class Supervisor:
         self._watched_t = now_t
         if self._ended is None and (run.standing or self.supervision.pacing.resting):
             self._stood_s += passed_s
-        return tuple(self._placed(event) for event in self.around.watch.poll(now_t - self._stood_s))
-
-    def _placed(self, event: ev.Event) -> ev.Event:
-        """A checkpoint that nobody announced holds at least what was last heard of training."""
-        run = self.supervision.run
-        if not isinstance(event, ev.CheckpointSaved) or event.epoch is not None or run.epoch == 0:
-            return event
-        return msgspec.structs.replace(event, epoch=run.epoch, iteration=run.iteration)
+        return tuple(self.around.watch.poll(now_t - self._stood_s))
 
     def _write(self, turn: core.Turn) -> None:
         journal = self.around.journal
