@@ -101,6 +101,7 @@ class FakeWatch:
     expected: list[ev.CheckpointWriting] = field(default_factory=list)
     told_on: int = 0
     left: bool = False
+    polled_t: list[float] = field(default_factory=list)
 
     def expect(self, event: ev.CheckpointWriting) -> None:
         self.expected.append(event)
@@ -112,6 +113,7 @@ class FakeWatch:
         self.left = True
 
     def poll(self, now_t: float) -> list[ev.Event]:
+        self.polled_t.append(now_t)
         found, self.seen = self.seen, []
         return found
 
