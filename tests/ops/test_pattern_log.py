@@ -24,6 +24,7 @@ from timellm_ops.adapters.log_stream import LogStream
 from timellm_ops.adapters.pattern_file import Patterns
 from timellm_ops.adapters.pattern_log import ANOTHER_TRAINING, MOST_ALERTS, PatternLog
 from timellm_ops.adapters.published import PublishedLog
+from timellm_ops.adapters.thinning import FULL
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
@@ -336,6 +337,43 @@ def test_alerts_without_an_end_are_told_up_to_a_number() -> None:
     patterns = file_of("event = 'alert'\nregex = 'W (?P<message>.+)'")
     text = "".join(f"W {n}\n" for n in range(3 * MOST_ALERTS))
     assert len(events_of(patterns, text)) == MOST_ALERTS
+
+
+def test_of_a_loss_at_every_step_ever_fewer_are_told_and_the_last_before_anything_else() -> None:
+    patterns = file_of(
+        EPOCH_STEP,
+        "event = 'epoch_ended'\nregex = 'vali (?P<vali>\\S+)'",
+        "event = 'learning_rate'\nregex = ' lr (?P<lr>\\S+)'",
+    )
+    count = 6 * FULL
+    text = "".join(f"1/{n} loss {n}.0 lr {1 / n}\n" for n in range(1, count))
+    events = events_of(patterns, text + f"1/{count} loss nan\nvali 0.5\n2/1 loss 1.0\n")
+    steps = [event for event in events if isinstance(event, ev.Progress)]
+    assert [step.iteration for step in steps[:FULL]] == list(range(1, FULL + 1))
+    assert len(steps) < 3 * FULL
+    assert len(only(events, ev.LearningRateChanged)) < 3 * FULL
+    gaps = [b.iteration - a.iteration for a, b in pairwise(steps[:-1])]
+    assert max(gaps) == 4
+    assert [type(event).__name__ for event in events[-4:]] == [
+        "Progress", "EpochEnded", "EpochStarted", "Progress",
+    ]  # fmt: skip
+    ended = events[-3]
+    assert isinstance(ended, ev.EpochEnded)
+    assert math.isnan(ended.train_mse)
+    assert math.isnan(steps[-2].loss)
+    assert steps[-2].iteration == count
+
+
+def test_where_training_stands_is_told_before_what_follows() -> None:
+    patterns = file_of(EPOCH_STEP, "event = 'checkpoint'\nkind = 'last'\nregex = 'saving'")
+    text = "".join(f"1/{n} loss 0.5\n" for n in range(1, 2 * FULL))
+    events = events_of(patterns, text + "saving\n")
+    at = 2 * FULL - 1
+    assert events[-2:] == [
+        ev.Progress(epoch=1, iteration=at, loss=0.5),
+        ev.CheckpointWriting(kind="last", epoch=1, iteration=at),
+    ]
+    assert events_of(patterns, text)[-1] == events[-2]
 
 
 def test_of_a_line_without_an_end_its_beginning_is_looked_at() -> None:

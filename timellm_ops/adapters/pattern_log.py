@@ -5,6 +5,7 @@ were split, except where a search was ended because it took too long.
 """
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -14,6 +15,7 @@ from timellm_ops.adapters.pattern_file import CompiledPattern, Patterns
 from timellm_ops.adapters.pattern_matcher import Match, Matcher, too_slow
 from timellm_ops.adapters.pattern_training import PatternTraining
 from timellm_ops.adapters.single_training import Whereabouts
+from timellm_ops.adapters.thinning import Thinning
 from timellm_ops.contract import events as ev
 
 MOST_ALERTS = 200
@@ -25,6 +27,9 @@ ANOTHER_TRAINING = "another training begins here: its steps count from the begin
 _OF_A_PROGRESS: tuple[EventName, ...] = ("speed", "bar")
 """What may add to a progress record that was just said."""
 _ONCE: tuple[EventName, ...] = ("learning_rate", "early_stopping", "checkpoint")
+"""What several processes may say of the same thing."""
+_MANY: tuple[EventName, ...] = (*_OF_A_PROGRESS, "progress", "evaluation", "learning_rate")
+"""What may come with every step."""
 _OF_A_HELD = 4
 """Events that a progress record may come to: results, another training, an epoch, itself."""
 
@@ -42,6 +47,9 @@ class PatternLog:
         self._holds = patterns.has(*_OF_A_PROGRESS)
         self._held: tuple[Match, int] | None = None  # a progress record; more may be said of it
         self._windows: int | None = None
+        self._left_out: tuple[ev.Progress, int] | None = None  # the newest, not told
+        self._was_finite = True
+        self._steps, self._rates, self._evaluations = Thinning(), Thinning(), Thinning()
         self._told: set[str] = set()
         self._repeated: set[tuple[int, tuple[tuple[str, Value], ...]]] = set()
         self._found: list[tuple[ev.Event, int]] = []  # each with the end of its piece
@@ -57,6 +65,7 @@ class PatternLog:
     def finish(self) -> list[tuple[ev.Event, int]]:
         """What was held back. Nothing may be fed after this."""
         self._release()
+        self._catch_up()
         return self._handed_out()
 
     def whereabouts(self) -> Whereabouts:
@@ -80,6 +89,8 @@ class PatternLog:
         training, said = self._training, match.said
         if said.event in _ONCE and self._is_repeated(match):
             return
+        if said.event not in _MANY:
+            self._catch_up()
         match said.event:
             case "training":
                 training.shaped(
@@ -104,7 +115,7 @@ class PatternLog:
                 self._evaluated(match, end)
             case "learning_rate":
                 lr = match.finite("lr")
-                if lr is not None:
+                if lr is not None and self._rates.keeps():
                     self._add(end, ev.LearningRateChanged(lr=lr))
             case "early_stopping":
                 self._counted(match, end)
@@ -141,7 +152,7 @@ class PatternLog:
 
     def _evaluating(self, match: Match, end: int) -> None:
         done, total = match.count("done"), match.count("total")
-        if done is not None and total is not None:
+        if done is not None and total is not None and self._evaluations.keeps():
             split, epoch = match.said.split, self._training.epoch or None
             self._add(end, ev.EvaluationProgress(split=split, done=done, total=total, epoch=epoch))
 
@@ -207,20 +218,29 @@ class PatternLog:
         self._training.moved(iteration, loss)
         self._repeated.clear()
         merged = Match(match.pattern, {**more, **match.fields})
-        self._add(
-            end,
-            ev.Progress(
-                iteration=iteration,
-                epoch=epoch,
-                loss=loss,
-                seconds_per_iteration=_pace_s(merged),
-                left_seconds=merged.finite("left_seconds"),
-                lr=merged.finite("lr"),
-                grad_norm=merged.finite("grad_norm"),
-            ),
+        progress = ev.Progress(
+            iteration=iteration,
+            epoch=epoch,
+            loss=loss,
+            seconds_per_iteration=_pace_s(merged),
+            left_seconds=merged.finite("left_seconds"),
+            lr=merged.finite("lr"),
+            grad_norm=merged.finite("grad_norm"),
         )
+        self._left_out = (progress, end)
+        diverged = self._was_finite and not math.isfinite(loss)
+        self._was_finite = math.isfinite(loss)
+        if self._steps.keeps() or diverged:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Tell where training stands, where that was left out because there is so much of it."""
+        if self._left_out is not None:
+            (progress, end), self._left_out = self._left_out, None
+            self._add(end, progress)
 
     def _another(self, training: PatternTraining, end: int) -> None:
+        self._catch_up()
         self._add(end, *self._training.last_results())
         self._training = training
         self._add(end, ev.Alert(level="info", message=ANOTHER_TRAINING))
@@ -230,6 +250,7 @@ class PatternLog:
         training = self._training
         if epoch == training.epoch:
             return
+        self._catch_up()
         self._add(end, *training.last_results())
         if epoch < training.epoch:
             self._another(training.next_training(), end)
@@ -305,8 +326,11 @@ class PatternLog:
         found: list[tuple[ev.Event, int]] = []
         for end, group in itertools.groupby(self._found, key=lambda item: item[1]):
             events = [event for event, _ in group]
-            kept_free = _OF_A_HELD if self._held is not None and self._held[1] == end else 0
-            last = end - kept_free
+            last = end
+            if self._held is not None and self._held[1] == end:
+                last -= _OF_A_HELD
+            if self._left_out is not None and self._left_out[1] == end:
+                last -= 1
             for place, event in enumerate(events):
                 offset = max(self._offset + 1, last - len(events) + 1 + place)
                 if offset > last:
