@@ -29,7 +29,14 @@ from timellm_ops.control_socket import socket_path
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.probe import open_probe
 from timellm_ops.probe.host import BackgroundHostProbe, HostReader
-from timellm_ops.process.engine import EngineHandle, ExitStatus, adopt, launch, recorded_exit
+from timellm_ops.process.engine import (
+    EngineHandle,
+    ExitStatus,
+    adopt,
+    launch,
+    mark_of,
+    recorded_exit,
+)
 from timellm_ops.process.files import read_json
 from timellm_ops.process.identity import identify, is_alive
 from timellm_ops.process.lock import FileLock
@@ -141,7 +148,7 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
     if living is not None:
         engine.append(living)
     elif (before := read_record(layout.engine_process, EngineRecord)) is not None:
-        kill_tree(before.process)  # what an engine that is gone has left behind
+        kill_tree(before.process, mark_of(layout))  # what an engine that is gone has left behind
     with _surroundings(layout, config, past, engine) as around:
         supervisor = _prepared(around, config, past, living)
         _listen_to_signals(supervisor)
@@ -166,7 +173,10 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
                 assert_never(order.mode)
         if around.reception.problem:
             supervisor.note(ev.Alert(level="error", message=around.reception.problem))
-        return supervisor.run()
+        try:
+            return supervisor.run()
+        finally:
+            supervisor.leave()
 
 
 @contextlib.contextmanager
@@ -198,7 +208,14 @@ def _surroundings(
             clock=clock,
             journal=journal,
             stream=open_stream(layout, config, past.engine_offset),
-            watch=open_watch(config, past.run),
+            watch=open_watch(
+                layout,
+                config,
+                past.run,
+                being_written=lambda wanted: (
+                    engine[-1].open_for_writing(wanted) if engine else frozenset()
+                ),
+            ),
             probe=probe,
             host=host,
             reception=reception,
@@ -231,6 +248,7 @@ def _prepared(
                 restarts=config.supervisor.restarts,
                 restart_after_s=config.supervisor.restart_after_s,
             ),
+            pace_by_stops=bool(config.foreign.command) and config.foreign.pace_by_stops,
         ),
         supervision=supervision,
         engine=living,

@@ -10,10 +10,12 @@ from typing import Any, get_type_hints
 import msgspec
 import tomli_w
 
+from timellm_ops.adapters.pattern_file import is_path
 from timellm_ops.contract.config import (
     BackboneSection,
     Config,
     DataSection,
+    ForeignSection,
     RunSection,
     Section,
 )
@@ -52,6 +54,7 @@ def foreign_config(
     workdir: Path,
     name: str = "",
     checkpoint: str = "",
+    patterns: str = "",
     overrides: Sequence[str] = (),
 ) -> Config:
     """A config that supervises `command` and has no file. Raises `ConfigError`."""
@@ -62,7 +65,10 @@ def foreign_config(
     }
     if checkpoint:
         tables["foreign"]["checkpoint"] = checkpoint
-    return _parse_overridden(tables, overrides, "--engine-command")
+    if patterns:
+        tables["foreign"]["patterns"] = patterns
+    found = _parse_overridden(tables, overrides, "--engine-command")
+    return _replace(found, foreign=_with_patterns(found.foreign, Path.cwd()))
 
 
 def foreign_name(command: str) -> str:
@@ -180,10 +186,19 @@ def _resolve(config: Config, path: Path) -> Config:
         run=_named(config.run, path.stem),
         data=_with_path(config.data, folder),
         backbone=_with_folder(config.backbone, folder),
-        foreign=_replace(foreign, workdir=_absolute(foreign.workdir, folder))
+        foreign=_with_patterns(
+            _replace(foreign, workdir=_absolute(foreign.workdir, folder)), folder
+        )
         if foreign.command
         else foreign,
     )
+
+
+def _with_patterns(foreign: ForeignSection, folder: Path) -> ForeignSection:
+    """A pattern file's full path; the name of a shipped one stays as it is."""
+    if not is_path(foreign.patterns):
+        return foreign
+    return _replace(foreign, patterns=_absolute(foreign.patterns, folder))
 
 
 def _recordable(config: Config, source: str) -> Config:

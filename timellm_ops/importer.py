@@ -1,4 +1,4 @@
-"""A run record of a log that a published script has left. Its times stay unknown."""
+"""A run record of a log that a training script has left. Its times stay unknown."""
 
 import errno
 import hashlib
@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
+from timellm_ops.adapters.log_stream import TrainingLog
+from timellm_ops.adapters.pattern_file import Patterns
+from timellm_ops.adapters.pattern_log import PatternLog
 from timellm_ops.adapters.published import PublishedLog
 from timellm_ops.adapters.single_training import Whereabouts
 from timellm_ops.configfile import NO_DATA, safe_name
@@ -43,22 +46,28 @@ class _Understood(Struct, frozen=True):
     sha256: str
 
 
-def events_of_log(path: Path) -> list[ev.Event]:
+def events_of_log(path: Path, patterns: Patterns | None = None) -> list[ev.Event]:
     """What a log says happened, in order. Raises `ImportRefused`."""
     with _open(path) as file:
-        return [event for event, _ in _understand(path, file).events]
+        return [event for event, _ in _understand(path, file, patterns).events]
 
 
 def import_log(
-    path: Path, store: RunStore, now: datetime, command_line: Sequence[str] = ()
+    path: Path,
+    store: RunStore,
+    now: datetime,
+    command_line: Sequence[str] = (),
+    patterns: Patterns | None = None,
 ) -> RunLayout:
     """Make a run of a log: config, manifest, journal, and the log itself as `engine.log`.
+
+    `patterns` say what its lines mean; without them it is one of the published script.
 
     Raises `ImportRefused`, before anything is made, and `OSError` where the run cannot be
     written; of that, too, nothing is left.
     """
     with _open(path) as file:
-        log = _understand(path, file)
+        log = _understand(path, file, patterns)
         full = Path(os.path.realpath(path))
         config = Config(
             run=RunSection(name=safe_name(full.stem)),
@@ -72,7 +81,8 @@ def import_log(
             gpu="none",
             source_log=DataFile(path=_recordable(full), bytes=log.size, sha256=log.sha256),
         )
-        layout = store.create(config.run.name, now, config, manifest)
+        raw = b"" if patterns is None else patterns.raw
+        layout = store.create(config.run.name, now, config, manifest, patterns=raw)
         try:
             _copy(path, file, log, layout)
             _write_journal(layout, config.run.name, log)
@@ -100,9 +110,10 @@ def _open(path: Path) -> BinaryIO:
     raise ImportRefused(path, found, expected)
 
 
-def _understand(path: Path, file: BinaryIO) -> _Understood:
+def _understand(path: Path, file: BinaryIO, patterns: Patterns | None) -> _Understood:
     """Read as much of the log as there is now; it may go on growing."""
-    log, digest = PublishedLog(), hashlib.sha256()
+    log: TrainingLog = PublishedLog() if patterns is None else PatternLog(patterns)
+    digest = hashlib.sha256()
     events: list[tuple[ev.Event, int]] = []
     size = os.fstat(file.fileno()).st_size
     try:
@@ -113,6 +124,9 @@ def _understand(path: Path, file: BinaryIO) -> _Understood:
         found = f"a file that cannot be read ({error.strerror or error})"
         raise ImportRefused(path, found, "the log of a Time-LLM training") from None
     events += log.finish()
+    if not events and patterns is not None and size > 0:
+        expected = "lines that they match (timellm-ops patterns check PATTERNS LOG shows them)"
+        raise ImportRefused(path, f"no line for the patterns in {patterns.source}", expected)
     if not events:
         found = "an empty file" if size == 0 else "no line of a Time-LLM training"
         raise ImportRefused(path, found, 'lines such as "iters: 100, epoch: 1 | loss: 0.1349008"')

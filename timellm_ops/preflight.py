@@ -162,7 +162,10 @@ def _foreign_findings(config: Config) -> list[str]:
         raise PreflightError(f"foreign.workdir: {workdir} is no folder")
     if shutil.which("bash") is None:
         raise PreflightError("foreign.command: bash was not found, which runs the command")
-    return [f"A foreign command in {workdir}; its data and backbone are its own affair."]
+    return [
+        f"A foreign command in {workdir}; its data and backbone are its own affair.",
+        f"Its output is read as {config.foreign.patterns} says.",
+    ]
 
 
 def _with_data(config: Config, env: Mapping[str, str], download: Downloader | None) -> Preflight:

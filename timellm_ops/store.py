@@ -53,8 +53,19 @@ class RunStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def create(self, name: str, now: datetime, config: Config, manifest: Manifest) -> RunLayout:
+    def create(
+        self,
+        name: str,
+        now: datetime,
+        config: Config,
+        manifest: Manifest,
+        *,
+        patterns: bytes = b"",
+    ) -> RunLayout:
         """Make a run's folder, complete with config and manifest, under a new id.
+
+        `patterns` is the pattern file of a foreign engine that needs one: the run keeps its own,
+        so that a later change of the file changes nothing for it.
 
         It is written aside and renamed into place: there is the whole folder or none. Raises
         `ValueError` for a name that is not safe as part of a file name, and `OSError`.
@@ -68,6 +79,8 @@ class RunStore:
             _write(aside / "config.toml", write_config(config))
             encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
             _write(aside / "manifest.json", encoded + b"\n")
+            if patterns:
+                _write(aside / "patterns.toml", patterns)
             sync_folder(aside)
             layout = self._take_id(aside, f"{now:%Y%m%d-%H%M%S}-{name}")
         except BaseException:

@@ -235,11 +235,11 @@ def test_heat_stops_the_engine_and_cold_lets_it_go_on(shell: Shell) -> None:
 FOREIGN = r"""
 import sys, time
 mode = sys.argv[1]
-for epoch in (1, 2, 3):
+for epoch in range(1, 101 if mode == "long" else 4):
     for i in range(1, 21):
         time.sleep(0.05)
         if i % 10 == 0:
-            left = 0.05 * ((4 - epoch) * 20 - (i - 1))
+            left = 0.05 * ((101 if mode == "long" else 4) - epoch) * 20 - 0.05 * (i - 1)
             print(f"\titers: {i}, epoch: {epoch} | loss: {1 / (epoch * i):.7f}")
             print(f"\tspeed: 0.0500s/iter; left time: {left:.4f}s", flush=True)
     print(f"Epoch: {epoch} cost time: 1.0")
@@ -281,7 +281,7 @@ def test_a_foreign_script_that_fails_is_code_4_with_its_last_words(shell: Shell)
 
 
 def test_a_foreign_script_is_stopped_in_its_tracks_and_goes_on(shell: Shell) -> None:
-    client = begin_foreign(shell, "finish")
+    client = begin_foreign(shell, "long")
     shell.until(is_training)
     assert shell("pause").code == 0
     stood = shell.until(lambda state: state.standing)
@@ -290,11 +290,12 @@ def test_a_foreign_script_is_stopped_in_its_tracks_and_goes_on(shell: Shell) -> 
     assert shell.run.engine_log.stat().st_size == log
     assert shell("resume").code == 0
     shell.until(lambda state: state.step > stood.step)
+    assert shell("stop", "--now").code == 0
     assert client.wait(PATIENCE_S) == 0
 
 
 def test_a_foreign_script_is_stopped_after_its_checkpoint_is_complete(shell: Shell) -> None:
-    client = begin_foreign(shell, "finish")
+    client = begin_foreign(shell, "long")
     shell.until(is_training)
     assert shell("stop", "--after-checkpoint").code == 0
     assert client.wait(PATIENCE_S) == 0

@@ -19,8 +19,10 @@ from timellm_ops.supervisor.effects import (
     Continue,
     Finish,
     Relaunch,
+    Rest,
     Signal,
     Suspend,
+    Wake,
     WriteControl,
 )
 from timellm_ops.supervisor.outcome import Evidence
@@ -42,6 +44,7 @@ class DrivenCore:
     decide: core.Decide = no_rules
     policy: PolicySection = field(default_factory=PolicySection)
     patience: Patience = field(default_factory=Patience)
+    pace_by_stops: bool = False
     obedient: bool = True
     """Our engine acknowledges, pauses and goes on as it is told, one turn later."""
     t: float = 1000.0
@@ -147,6 +150,7 @@ class DrivenCore:
             stop_grace_s=GRACE_S,
             decide=self.decide,
             patience=self.patience,
+            pace_by_stops=self.pace_by_stops,
         )
 
     @property
@@ -204,7 +208,7 @@ class DrivenCore:
                 self.note(ev.Resumed())
             case Finish():
                 self.exit_code = effect.exit_code
-            case Signal() | Relaunch():
+            case Signal() | Relaunch() | Rest() | Wake():
                 pass
 
     def _obey(self, control: Control) -> None:

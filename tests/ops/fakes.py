@@ -1,8 +1,9 @@
 """Stand-ins at the seams: clock, engine handle, GPU probe, and what is read beside them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.telemetry import GpuSample, HostSample
@@ -37,6 +38,7 @@ class FakeEngine:
     ended: ExitStatus | None = None
     signals: list[int] = field(default_factory=list)
     suspended: bool = False
+    written: list[Path] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def exit_status(self) -> ExitStatus | None:
@@ -49,9 +51,16 @@ class FakeEngine:
         self.suspended = True
         self.log.append("suspend")
 
+    def rest(self) -> None:
+        self.suspended = True
+        self.log.append("rest")
+
     def resume(self) -> None:
         self.suspended = False
         self.log.append("resume")
+
+    def open_for_writing(self, wanted: Callable[[Path], bool]) -> frozenset[Path]:
+        return frozenset(filter(wanted, self.written))
 
     def cpu_seconds(self) -> float:
         return 0.0
@@ -91,14 +100,20 @@ class FakeWatch:
     seen: list[ev.Event] = field(default_factory=list)
     expected: list[ev.CheckpointWriting] = field(default_factory=list)
     told_on: int = 0
+    left: bool = False
+    polled_t: list[float] = field(default_factory=list)
 
     def expect(self, event: ev.CheckpointWriting) -> None:
         self.expected.append(event)
 
-    def went_on(self) -> None:
+    def went_on(self, event: ev.Event) -> None:
         self.told_on += 1
 
+    def engine_left(self) -> None:
+        self.left = True
+
     def poll(self, now_t: float) -> list[ev.Event]:
+        self.polled_t.append(now_t)
         found, self.seen = self.seen, []
         return found
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from waiting import until
 
 from timellm_ops.adapters import open_stream
+from timellm_ops.adapters.log_stream import LogStream
 from timellm_ops.adapters.published import PublishedLog
-from timellm_ops.adapters.published_stream import PublishedStream
 from timellm_ops.configfile import foreign_config
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_there_may_be_no_log_yet(path: Path) -> None:
-    stream = PublishedStream(path)
+    stream = LogStream(path)
     assert stream.poll() == []
     path.write_bytes(LOG)
     assert stream.poll() == EVENTS
@@ -38,7 +38,7 @@ def test_a_growing_log_gives_each_event_once(
     tmp_path_factory: pytest.TempPathFactory, places: list[int]
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "engine.log"
-    stream, found = PublishedStream(path), []
+    stream, found = LogStream(path), []
     for start, stop in pairwise([0, *sorted(places), len(LOG)]):
         with path.open("ab") as file:
             file.write(LOG[start:stop])
@@ -49,7 +49,7 @@ def test_a_growing_log_gives_each_event_once(
 def test_who_takes_over_gets_exactly_what_is_not_in_the_journal(path: Path) -> None:
     path.write_bytes(LOG)
     for count, (_, offset) in enumerate(EVENTS, start=1):
-        assert PublishedStream(path, offset).poll() == EVENTS[count:]
+        assert LogStream(path, offset).poll() == EVENTS[count:]
 
 
 @given(st.integers(0, len(EVENTS)), st.integers(0, len(LOG)))
@@ -61,7 +61,7 @@ def test_who_takes_over_a_growing_log_goes_on_where_the_journal_ends(
     start = EVENTS[journaled - 1][1] if journaled else 0
     there = max(there, start)
     path.write_bytes(LOG[:there])
-    stream = PublishedStream(path, start)
+    stream = LogStream(path, start)
     found = stream.poll()
     with path.open("ab") as file:
         file.write(LOG[there:])
@@ -70,7 +70,7 @@ def test_who_takes_over_a_growing_log_goes_on_where_the_journal_ends(
 
 def test_the_last_words_of_an_engine_that_is_gone_count_without_a_line_end(path: Path) -> None:
     path.write_bytes(LOG + b"\titers: 100, epoch: 4 | loss: 0.3333333")
-    stream = PublishedStream(path)
+    stream = LogStream(path)
     assert stream.poll() == EVENTS
     left = stream.finish()
     assert [event for event, _ in left] == [
@@ -82,16 +82,16 @@ def test_the_last_words_of_an_engine_that_is_gone_count_without_a_line_end(path:
 
 def test_a_log_that_has_become_shorter_is_read_anew(path: Path) -> None:
     path.write_bytes(LOG + LOG)
-    stream = PublishedStream(path)
+    stream = LogStream(path)
     stream.poll()
     path.write_bytes(LOG)
     assert stream.poll() == EVENTS
-    assert PublishedStream(path, start=10 * len(LOG)).poll() == EVENTS
+    assert LogStream(path, start=10 * len(LOG)).poll() == EVENTS
 
 
 def test_a_folder_in_its_place_is_no_log(path: Path) -> None:
     path.mkdir()
-    assert PublishedStream(path).poll() == []
+    assert LogStream(path).poll() == []
 
 
 def test_what_a_script_prints_is_understood_while_it_still_runs(

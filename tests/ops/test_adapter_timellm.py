@@ -135,7 +135,7 @@ def test_a_run_of_our_own_engine_has_this_stream_and_nothing_to_watch(path: Path
     config = Config(data=DataSection(dataset="ETTh1"))
     path.write_bytes(LINES[0] + LINES[2])
     assert kinds(open_stream(layout, config, len(LINES[0])).poll()) == ["Alert"]
-    watch = open_watch(config, RunState())
+    watch = open_watch(layout, config, RunState())
     assert isinstance(watch, NoWatch)
     watch.expect(ev.CheckpointWriting(kind="last"))
     assert not watch.pending

@@ -304,7 +304,7 @@ def test_a_foreign_command_needs_no_data_of_ours(tmp_path: Path) -> None:
     found = checked(foreign(tmp_path), tmp_path)
     assert found.config == foreign(tmp_path)
     assert found.findings[0].startswith(f"A foreign command in {tmp_path};")
-    assert [words.split()[0] for words in found.findings] == ["A", "Disk:", "Memory:"]
+    assert [words.split()[0] for words in found.findings] == ["A", "Its", "Disk:", "Memory:"]
 
 
 def test_a_foreign_command_without_its_folder(tmp_path: Path) -> None:

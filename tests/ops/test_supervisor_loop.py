@@ -296,6 +296,60 @@ def test_a_foreign_script_is_suspended_and_continued(foreign: Bench) -> None:
     assert not foreign.layout.control.exists()
 
 
+def test_the_seconds_of_a_pause_do_not_make_a_file_look_done(foreign: Bench) -> None:
+    foreign.probe.readings = samples([50.0, 86.0, 86.0, 86.0, 74.0, 74.0, 74.0])
+    for seconds in (1.0, 1.0, 500.0, 500.0, 1.0, 1.0, 1.0):
+        foreign.turn(seconds)
+    assert foreign.kinds().count("Resumed") == 1
+    polled_t = foreign.watch.polled_t
+    assert polled_t[-1] - polled_t[0] == pytest.approx(3.0)
+    assert polled_t == sorted(polled_t)
+
+
+def pace(foreign: Bench, duty: float) -> None:
+    foreign.supervisor.settings = msgspec.structs.replace(
+        foreign.supervisor.settings, pace_by_stops=True
+    )
+    foreign.supervisor.note(
+        ev.PolicyDecision(action="pace", rule="governor", reason="warm", value=duty)
+    )
+
+
+def test_a_foreign_script_rests_and_wakes_and_the_watch_waits_meanwhile(foreign: Bench) -> None:
+    pace(foreign, 0.5)
+    for _ in range(24):
+        foreign.turn(0.25)
+    log = foreign.engine.log
+    assert log[:4] == ["rest", "resume", "rest", "resume"]
+    assert "Paused" not in foreign.kinds()
+    polled_t = foreign.watch.polled_t
+    assert polled_t[-1] - polled_t[0] == pytest.approx(0.5 * 23 * 0.25, abs=0.8)
+
+
+def test_a_supervisor_that_leaves_lets_go_who_rests(foreign: Bench) -> None:
+    pace(foreign, 0.1)
+    while not foreign.engine.suspended:
+        foreign.turn(0.25)
+    foreign.supervisor.leave()
+    assert not foreign.engine.suspended
+
+
+def test_one_that_is_paused_is_left_so(foreign: Bench) -> None:
+    foreign.probe.readings = samples([86.0])
+    foreign.turn()
+    assert foreign.engine.suspended
+    foreign.supervisor.leave()
+    assert foreign.engine.suspended
+
+
+def test_the_watch_is_told_that_the_engine_is_gone(foreign: Bench) -> None:
+    foreign.turn()
+    assert not foreign.watch.left
+    foreign.engine.ended = ExitStatus(code=0)
+    foreign.turn()
+    assert foreign.watch.left
+
+
 def test_a_foreign_checkpoint_is_waited_for_after_the_script_has_ended(foreign: Bench) -> None:
     foreign.turn()
     foreign.stream.say(ev.CheckpointWriting(kind="best", vali_mse=0.4))

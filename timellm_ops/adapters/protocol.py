@@ -34,8 +34,12 @@ class CheckpointWatch(Protocol):
         """The engine has said that it is about to write this checkpoint."""
         ...
 
-    def went_on(self) -> None:
+    def went_on(self, event: Event) -> None:
         """The engine has said something else since."""
+        ...
+
+    def engine_left(self) -> None:
+        """The engine is gone: what is on disk now is all there will be."""
         ...
 
     def poll(self, now_t: float) -> list[Event]:
@@ -51,7 +55,10 @@ class NoWatch:
     def expect(self, event: CheckpointWriting) -> None:
         """Nothing to do: `CheckpointSaved` will come in the stream."""
 
-    def went_on(self) -> None:
+    def went_on(self, event: Event) -> None:
+        """Nothing to do."""
+
+    def engine_left(self) -> None:
         """Nothing to do."""
 
     def poll(self, now_t: float) -> list[Event]:  # noqa: ARG002

@@ -1,41 +1,44 @@
 """When is the checkpoint of a foreign script durable?
 
 The published code prints "Saving model" and only then begins to write, in place, and says nothing
-when it is done. So the file is looked at until it is another one than before, complete, and the
-same for a while or known to be written; then it is synced, hashed, and looked at once more.
+when it is done; other scripts say nothing at all. So what they save is looked at until it is
+another version than before, complete, closed, and the same for a while or known to be written; then
+it is synced, hashed, and looked at once more.
 """
 
-import stat
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from msgspec import Struct
+
+from timellm_ops.adapters.checkpoint_search import checkpoints_below, looks_like_checkpoint
+from timellm_ops.adapters.saved_version import State, Version, state_of, version_of
 from timellm_ops.adapters.securing import Securing
-from timellm_ops.contract.events import Alert, CheckpointSaved, CheckpointWriting, Event
+from timellm_ops.contract.events import (
+    Alert,
+    CheckpointSaved,
+    CheckpointWriting,
+    Event,
+    Progress,
+)
 from timellm_ops.contract.validation import stays_below
 
 STABLE_S = 1.0
 """How long a file must have been the same."""
 PATIENCE_S = 60.0
 """How long a checkpoint may show no sign of being written before a person is told."""
+IDLE_S = 2.0
+"""How often a script that announces nothing is looked at."""
+SEARCH_EVERY_S = 2.0
+"""How often a working folder is searched, at most, while something is sure to be saved."""
+IDLE_SEARCH_EVERY_S = 10.0
+_MOST_FOUND = 32
 AT_ONCE_BYTES = 16 << 20
 """A file up to this size is synced and hashed within a turn, a larger one beside it."""
-
-_ZIP_BEGINS = b"PK\x03\x04"
-
-
-class Version(NamedTuple):
-    """What tells two states of a file apart without reading it."""
-
-    inode: int
-    size: int
-    mtime_ns: int
-
-
-State = Literal["partial", "readable", "whole"]
-"""`whole`: its own form says that nothing is missing; `readable`: it has no form that would."""
 
 
 class Look(NamedTuple):
@@ -71,26 +74,60 @@ def settled(
     return newest if enough or newest.t - same_since_t >= STABLE_S else None
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a script saves, as far as it is known."""
+
+    workdir: Path
+    pattern: str = ""
+    """Of files or folders below `workdir`; empty: not known."""
+    search: bool = False
+    """Files that the script has open, or has changed in its working folder, count as well."""
+    last_file: str = ""
+    """Of a checkpoint that is a folder, the file in it that is written last."""
+    announced: bool = True
+    """The script tells of each checkpoint before it is written."""
+
+
+Position: TypeAlias = tuple[int | None, int | None]
+"""Epoch and iteration, as in `CheckpointSaved`."""
+
+OpenFiles: TypeAlias = Callable[[Callable[[Path], bool]], AbstractSet[Path]]
+"""The files, of those wanted, that a script has open to write."""
+
+
+def nothing_open(wanted: Callable[[Path], bool]) -> frozenset[Path]:  # noqa: ARG001
+    """The open files of a script whose processes nobody can look at."""
+    return frozenset()
+
+
 class SavedFileWatch:
-    """Watches the files that match `pattern` below `workdir`.
+    """Watches what a script saves.
 
     `since`: when the engine was last known to have saved nothing new. What was written after it
     counts as new although it is there already: a watch that takes over may have missed the words.
+    `position`: where the training was then.
     """
 
     def __init__(
         self,
-        workdir: Path,
-        pattern: str,
+        place: Place,
         *,
         since: datetime | None = None,
+        position: Position = (None, 0),
+        being_written: OpenFiles = nothing_open,
         at_once_bytes: int = AT_ONCE_BYTES,
     ) -> None:
-        """Raises `ValueError` for a pattern that leads out of `workdir`."""
-        if not stays_below(pattern):
-            raise ValueError(f'the pattern "{pattern}" is not below the working folder')
-        self._workdir, self._pattern = workdir, pattern
+        """Raises `ValueError` for a pattern that leads out of the working folder."""
+        if place.pattern and not stays_below(place.pattern):
+            raise ValueError(f'the pattern "{place.pattern}" is not below the working folder')
+        self._place = place
+        self._being_written = being_written
         self._at_once_bytes = at_once_bytes
+        self._expected: CheckpointWriting | None = None
+        self._searched: tuple[Path, ...] = ()
+        self._searched_t: float | None = None
+        self._found: dict[Path, None] = {}  # announced, or seen open: in order, the newest last
+        self._search(None)
         since_ns = None if since is None else int(since.timestamp() * 1e9)
         self._before = {
             path: version
@@ -100,30 +137,50 @@ class SavedFileWatch:
         self._changed: dict[Path, Version] = {}
         self._changed_t: float | None = None
         self._looks: list[Look] = []
-        self._expected: CheckpointWriting | None = None
-        self._went_on = False
+        self._looked_t: float | None = None
+        self._went_on = self._left = False
+        self._position: Position = (None, 0)
+        self._position_before = position  # at the look before
         self._securing: tuple[Look, Securing] | None = None
         self._told = False
 
     @property
     def pending(self) -> bool:
-        """Whether a checkpoint is announced and not yet found."""
+        """Whether a checkpoint is announced, or seen to be written, and not yet found."""
         return self._expected is not None
 
     def expect(self, event: CheckpointWriting) -> None:
         """The script has said that it saves. Of two announcements the newer one counts."""
-        self._expected, self._went_on = event, False
+        self._expected, self._went_on = event, self._left
         self._looks, self._changed_t, self._securing = [], None, None
+        self._searched_t = None
+        if event.path and self._place.search:
+            self._keep(self._place.workdir / event.path)
 
-    def went_on(self) -> None:
+    def went_on(self, event: Event) -> None:
         """The script has said something else, so its writing is over. Of several processes another
         one may have said it: the file has to bear it out."""
         self._went_on = True
+        if isinstance(event, Progress):
+            self._position = (event.epoch, event.iteration)
+
+    def engine_left(self) -> None:
+        """Nobody writes any more: look once more, and do not wait for what is whole."""
+        self._went_on = self._left = True
+        self._looked_t = self._searched_t = None
 
     def poll(self, now_t: float) -> list[Event]:
-        """Look once. `CheckpointSaved` when it is durable; an alert, once, if that never comes."""
+        """Look once. `CheckpointSaved` when it is durable; an alert, once, if that never comes.
+
+        `now_t` are seconds in which the script could move: one that stands writes nothing, and
+        its file is not done because it stays the same.
+        """
+        told: list[Event] = []
         if self._expected is None:
-            return []
+            if self._place.announced or not self._saves_unannounced(now_t):
+                return []
+            told.append(self._begin())
+        assert self._expected is not None  # noqa: S101 - set in either case
         if self._securing is None:
             self._look(now_t)
             found = settled(self._looks, self._before, went_on=self._went_on)
@@ -133,12 +190,40 @@ class SavedFileWatch:
         if self._securing is not None and self._securing[1].done:
             (found, secured), self._securing, self._looks = self._securing, None, []
             if secured.problem:
-                return self._alert(f"the saved checkpoint is not safe: {secured.problem}")
-            if _version(found.path) == found.version:
-                return [self._saved(found, secured.sha256, self._expected)]
-        return self._lost_patience(now_t)
+                return [
+                    *told,
+                    *self._alert(f"the saved checkpoint is not safe: {secured.problem}"),
+                ]
+            if version_of(found.path) == found.version:
+                return [*told, self._saved(found, secured.sha256, self._expected)]
+        return [*told, *self._lost_patience(now_t)]
+
+    def _saves_unannounced(self, now_t: float) -> bool:
+        if self._looked_t is not None and 0.0 <= now_t - self._looked_t < IDLE_S:
+            return False
+        self._looked_t = now_t
+        self._look(now_t)
+        if not self._changed:
+            self._position_before = self._position
+        return bool(self._changed)
+
+    def _begin(self) -> CheckpointWriting:
+        """What a script that announces nothing might have said.
+
+        It began to save after the look before this one, so it saves at least what it had done then.
+        """
+        epoch, iteration = self._position_before
+        expected = CheckpointWriting(kind="last", epoch=epoch, iteration=iteration)
+        self._expected, self._went_on, self._changed_t = expected, self._left, None
+        self._position_before = self._position
+        return expected
 
     def _look(self, now_t: float) -> None:
+        open_now = self._being_written(self._wanted())
+        if self._place.search:
+            for path in sorted(filter(looks_like_checkpoint, open_now)):
+                self._keep(path.parent if self._place.last_file else path)
+            self._search(now_t)
         versions = dict(self._versions())
         changed = {p: v for p, v in versions.items() if v != self._before.get(p)}
         if self._changed_t is None or changed != self._changed:
@@ -146,20 +231,62 @@ class SavedFileWatch:
         # Of all looks at one version, the first and the newest say everything.
         same = [look for look in self._looks if changed.get(look.path) == look.version]
         firsts = {look.path: look for look in reversed(same)}
-        newest = [Look(p, v, _state(p, v), now_t) for p, v in changed.items()]
+        newest = [Look(p, v, self._state(p, open_now), now_t) for p, v in changed.items()]
         self._looks = [*firsts.values(), *newest]
+
+    def _wanted(self) -> Callable[[Path], bool]:
+        """Which open files matter: what may be a checkpoint, or a part of one that is known."""
+        known = {Path(os.path.realpath(path)) for path in self._paths()}
+        search = self._place.search
+
+        def wanted(path: Path) -> bool:
+            return (
+                path in known
+                or not known.isdisjoint(path.parents)
+                or (search and looks_like_checkpoint(path))
+            )
+
+        return wanted
+
+    def _state(self, path: Path, open_now: AbstractSet[Path]) -> State:
+        return state_of(path, last_file=self._place.last_file, being_written=open_now)
+
+    def _keep(self, path: Path) -> None:
+        self._found.pop(path, None)
+        self._found[path] = None
+        while len(self._found) > _MOST_FOUND:
+            del self._found[next(iter(self._found))]
+
+    def _search(self, now_t: float | None) -> None:
+        """Look through the working folder, now and then: what is written in an instant is never
+        seen open."""
+        if not self._place.search:
+            return
+        every_s = IDLE_SEARCH_EVERY_S if self._expected is None else SEARCH_EVERY_S
+        since_s = None if now_t is None or self._searched_t is None else now_t - self._searched_t
+        if since_s is not None and 0.0 <= since_s < every_s:
+            return
+        self._searched_t = now_t
+        found = checkpoints_below(self._place.workdir)
+        if self._place.last_file:
+            found = (file.parent for file in found if file.parent != self._place.workdir)
+        self._searched = tuple(dict.fromkeys(found))
 
     def _saved(
         self, found: Look, sha256: str | None, expected: CheckpointWriting
     ) -> CheckpointSaved:
-        self._before[found.path] = found.version
+        # What was written along with it, or is the same by another name, is no later one.
+        for path, version in self._changed.items():
+            if version.mtime_ns <= found.version.mtime_ns:
+                self._before[path] = version
         self._expected = None
         return CheckpointSaved(
-            kind="best",
+            kind=expected.kind,
             path=str(found.path),
             bytes=found.version.size,
             sha256=sha256,
             epoch=expected.epoch,
+            iteration=expected.iteration,
             vali_mse=expected.vali_mse,
         )
 
@@ -171,9 +298,13 @@ class SavedFileWatch:
             return self._alert(
                 f"a checkpoint is not complete {PATIENCE_S:.0f} s after it last grew: {names}"
             )
+        if not self._place.announced:
+            self._expected = None  # what seemed to be written is gone again
+            return []
+        what = f'that matches "{self._place.pattern}"' if self._place.pattern else "of weights"
         return self._alert(
-            f'the script has said "Saving model", but in {PATIENCE_S:.0f} s no file that matches'
-            f' "{self._pattern}" in {self._workdir} was written; say where it saves with'
+            f'the script has said "Saving model", but in {PATIENCE_S:.0f} s no file {what}'
+            f" in {self._place.workdir} was written; say where it saves with"
             " --engine-checkpoint PATTERN, or with foreign.checkpoint in the config"
         )
 
@@ -184,34 +315,17 @@ class SavedFileWatch:
         return [Alert(level="warning", message=message)]
 
     def _versions(self) -> Iterator[tuple[Path, Version]]:
+        for path in self._paths():
+            version = version_of(path)
+            if version is not None:
+                yield path, version
+
+    def _paths(self) -> Iterator[Path]:
+        yield from self._found
+        if self._place.search:
+            yield from self._searched
         try:
-            for path in self._workdir.glob(self._pattern):
-                version = _version(path)
-                if version is not None:
-                    yield path, version
+            if self._place.pattern:
+                yield from self._place.workdir.glob(self._place.pattern)
         except (OSError, ValueError):
             return
-
-
-def _version(path: Path) -> Version | None:
-    """`None` where there is no plain file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return Version(found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def _state(path: Path, version: Version) -> State:
-    """What torch saves is a zip archive, whose directory is written last."""
-    if version.size == 0:
-        return "partial"
-    try:
-        with path.open("rb") as file:
-            if file.read(len(_ZIP_BEGINS)) != _ZIP_BEGINS:
-                return "readable"
-            return "whole" if zipfile.is_zipfile(file) else "partial"
-    except OSError:
-        return "partial"

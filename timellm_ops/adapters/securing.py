@@ -1,4 +1,4 @@
-"""See to it that the disk has a file that somebody else has written, and sum it up."""
+"""See to it that the disk has what somebody else has written, and sum it up."""
 
 import errno
 import hashlib
@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
+from timellm_ops.adapters.saved_version import files_in
 from timellm_ops.process.files import sync_folder
 
 HASHED_BYTES = 4 << 30
@@ -18,7 +19,8 @@ _NOTHING_TO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)
 
 
 class Securing:
-    """One file on its way to the disk; `beside`: in a thread of its own."""
+    """A file, or all files of a folder, on the way to the disk; `beside`: in a thread of its own.
+    Of a folder no sum is made."""
 
     def __init__(self, path: Path, *, beside: bool) -> None:
         self._path = path
@@ -34,13 +36,26 @@ class Securing:
 
     def _secure(self) -> None:
         try:
-            with self._path.open("rb") as file:
-                _sync(file.fileno())
-                self.sha256 = _sum(file, os.fstat(file.fileno()).st_size)
+            if self._path.is_dir():
+                _secure_folder(self._path)
+            else:
+                with self._path.open("rb") as file:
+                    _sync(file.fileno())
+                    self.sha256 = _sum(file, os.fstat(file.fileno()).st_size)
             _sync_names(self._path.parent)
         except OSError as error:
             self.problem = f"{self._path}: {error.strerror or error}"
         self.done = True
+
+
+def _secure_folder(folder: Path) -> None:
+    folders = {folder}
+    for path in files_in(folder):
+        with path.open("rb") as file:
+            _sync(file.fileno())
+        folders.add(path.parent)
+    for inside in folders:
+        _sync_names(inside)
 
 
 def _sum(file: BinaryIO, size: int) -> str | None:

@@ -8,6 +8,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from timellm_ops.adapters import PUBLISHED
+from timellm_ops.adapters.pattern_file import load_patterns
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Json, Overrides
 from timellm_ops.contract.events import encode_event
@@ -36,6 +38,13 @@ def import_log(
         Parameter(help="FILE is a checkpoint, trained with the settings of this config."),
     ] = None,
     overrides: Overrides = (),
+    patterns: Annotated[
+        str,
+        Parameter(
+            help="FILE is a log of another program: time-series-library, hf-trainer, or a file of "
+            "patterns that says what its lines mean."
+        ),
+    ] = "",
     json: Json = False,
 ) -> int:
     """Make a run of a log of the published script, or with --config of a checkpoint it saved.
@@ -45,6 +54,8 @@ def import_log(
     are read, and no program that may be in it is run.
     """
     store, now = RunStore(runs_dir()), datetime.now(UTC).astimezone()
+    if config is not None and patterns:
+        raise UsageError("--patterns goes with a log, --config with a checkpoint")
     if config is not None:
         return _import_weights(file, config, overrides, store, now, json=json)
     if overrides:
@@ -54,9 +65,12 @@ def import_log(
             f"{file}: found a file of torch.save; expected a log, or --config CONFIG.toml with "
             "the settings that this checkpoint was trained with"
         )
-    layout = make_record(file, store, now, sys.argv)
+    known = None
+    if patterns not in ("", PUBLISHED):
+        known = load_patterns(patterns, "--patterns")
+    layout = make_record(file, store, now, sys.argv, known)
     if json:
-        for event in events_of_log(file):
+        for event in events_of_log(file, known):
             sys.stdout.write(encode_event(event).decode() + "\n")
         sys.stderr.write(f"{layout.run_id}\n")
         return 0

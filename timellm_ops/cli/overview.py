@@ -16,6 +16,10 @@ COMMANDS = {
         "importing:import_log",
         "Make a run of a log or a checkpoint of the published script.",
     ),
+    "patterns": (
+        "patterns:patterns",
+        "What the output of other training programs means: list, show, check.",
+    ),
     "config": (
         "configuring:config",
         "Every key of a config: as a schema, as a template, of a file.",

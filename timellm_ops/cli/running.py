@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
+from timellm_ops.adapters import PUBLISHED
+from timellm_ops.adapters.pattern_file import load_patterns
 from timellm_ops.app import Order, SupervisorFailed, start_supervisor
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Overrides, Plain, RunRef, Style, style_of
@@ -51,6 +53,13 @@ def run(
     engine_checkpoint: Annotated[
         str, Parameter(help="Where that script saves its best weights; a pattern may be given.")
     ] = "",
+    engine_patterns: Annotated[
+        str,
+        Parameter(
+            help="What that script prints: published, time-series-library, hf-trainer, or a file "
+            "of patterns."
+        ),
+    ] = "",
     name: Annotated[str, Parameter(help="The run's name, part of its id.")] = "",
     detach: Annotated[
         bool, Parameter(negative="", help="Start it and return; watch later with attach.")
@@ -79,6 +88,10 @@ def run(
         raise UsageError(
             "--engine-checkpoint goes with --engine-command; our own engine knows its checkpoints"
         )
+    if engine_patterns and engine_command is None:
+        raise UsageError(
+            "--engine-patterns goes with --engine-command; in a config it is foreign.patterns"
+        )
     options = list(overrides)
     if gpu is not None:
         options.append(f'gpu.probe="{gpu}"')
@@ -97,12 +110,21 @@ def run(
             workdir=Path.cwd(),
             name=name,
             checkpoint=engine_checkpoint,
+            patterns=engine_patterns,
             overrides=options,
         )
     else:
         assert config is not None  # noqa: S101 - counted above
         found = read_config(config, options)
     return _start(store, found, style, source=str(config) if config else "--engine-command")
+
+
+def _pattern_bytes(config: Config, source: str) -> bytes:
+    """What the run is to keep of its pattern file. Raises `ConfigError` for a bad one."""
+    foreign = config.foreign
+    if not foreign.command or foreign.patterns == PUBLISHED:
+        return b""
+    return load_patterns(foreign.patterns, source, "foreign.patterns").raw
 
 
 def attach(
@@ -127,6 +149,7 @@ def attach(
 
 def _start(store: RunStore, config: Config, style: Style, source: str) -> int:
     now = datetime.now(UTC)
+    patterns = _pattern_bytes(config, source)
     found = checked(config, store, source)
     manifest = collect_manifest(
         now=now,
@@ -135,7 +158,9 @@ def _start(store: RunStore, config: Config, style: Style, source: str) -> int:
         gpu=found.config.gpu.probe,
         data=found.data,
     )
-    layout = store.create(found.config.run.name, now.astimezone(), found.config, manifest)
+    layout = store.create(
+        found.config.run.name, now.astimezone(), found.config, manifest, patterns=patterns
+    )
     return _go(layout, "start", found, style)
 
 

@@ -315,8 +315,14 @@ class ForeignSection(Section, frozen=True, kw_only=True):
     """Shell command; empty means our own engine."""
     workdir: str = "."
     """The folder to run it in, relative to the config file."""
-    checkpoint: str = "checkpoints/*/checkpoint"
-    """Pattern, below `workdir`, of the file the script saves its best weights to."""
+    patterns: Annotated[str, Meta(min_length=1)] = "published"
+    """What its output says: `published`, `time-series-library`, `hf-trainer`, or a TOML file of
+    patterns, relative to the config file."""
+    checkpoint: str = ""
+    """Where the script saves, a pattern below `workdir` of files or folders; empty: where its
+    patterns say, or what is found to be written by it."""
+    pace_by_stops: bool = False
+    """Slow it down, where a rule asks for it, by stopping all of its processes for moments."""
 
 
 class Config(Section, frozen=True, kw_only=True):

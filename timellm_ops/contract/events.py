@@ -238,6 +238,8 @@ class CheckpointWriting(BaseEvent, frozen=True, kw_only=True):
     iteration: int | None = None
     vali_mse: float | None = None
     previous_vali_mse: float | None = None
+    path: str = ""
+    """Where, as a script that is not ours has said; relative to its working folder."""
 
 
 class CheckpointSaved(BaseEvent, frozen=True, kw_only=True):

@@ -61,6 +61,11 @@ class RunLayout(Struct, frozen=True):
         return self.root / "engine.exit"
 
     @property
+    def patterns(self) -> Path:
+        """What the output of a foreign engine says, where a pattern file is needed for it."""
+        return self.root / "patterns.toml"
+
+    @property
     def supervisor_process(self) -> Path:
         """Which process supervises, and the path of its socket."""
         return self.root / "supervisor.json"

@@ -213,7 +213,7 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             str(thermal.samples),
             f"at most policy.thermal.window ({thermal.window})",
         )
-    if not stays_below(config.foreign.checkpoint):
+    if config.foreign.checkpoint and not stays_below(config.foreign.checkpoint):
         yield (
             "foreign.checkpoint",
             _show(config.foreign.checkpoint),

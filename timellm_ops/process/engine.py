@@ -1,12 +1,14 @@
 """The engine as a process: start it, find it again, signal it, learn how it ended."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -16,8 +18,13 @@ from msgspec import Struct
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.process.identity import ProcessIdentity, identify, is_alive
+from timellm_ops.process.open_files import files_open_for_writing
 from timellm_ops.process.records import EngineRecord, read_record, write_record
+from timellm_ops.process.rest_guard import RestGuard
 from timellm_ops.process.tree import ProcessTree
+
+_LIST_EVERY_S = 5.0
+"""How often the members are listed anew, at most, for their open files."""
 
 
 class ExitStatus(Struct, frozen=True):
@@ -44,8 +51,16 @@ class EngineHandle(Protocol):
         """Stop the whole tree where it stands."""
         ...
 
+    def rest(self) -> None:
+        """Stop the whole tree for a moment; it goes on too if this process is killed meanwhile."""
+        ...
+
     def resume(self) -> None:
         """Let the whole tree go on."""
+        ...
+
+    def open_for_writing(self, wanted: Callable[[Path], bool]) -> frozenset[Path]:
+        """The files, of those `wanted`, that the tree has open to write."""
         ...
 
     def cpu_seconds(self) -> float:
@@ -68,7 +83,10 @@ class EngineProcess:
         self.foreign = foreign
         self._layout = layout
         self._child = child
-        self._tree = ProcessTree(identity)
+        self._tree = ProcessTree(identity, mark_of(layout))
+        self._guard = RestGuard()
+        self._listed: list[int] = []
+        self._listed_t = -math.inf
 
     def exit_status(self) -> ExitStatus | None:
         """How it ended; `None` while it lives. Reaps the child."""
@@ -89,11 +107,26 @@ class EngineProcess:
 
     def suspend(self) -> None:
         """SIGSTOP for the whole tree, repeated until no new member turns up."""
+        self._guard.tell(())
         self._tree.signal(signal.SIGSTOP)
+
+    def rest(self) -> None:
+        """The same, with a guard that sends SIGCONT should this process end meanwhile."""
+        self._guard.tell(entry.pid for entry in self._tree.walk())
+        self._tree.signal(signal.SIGSTOP)
+        self._guard.tell(entry.pid for entry in self._tree.walk())
 
     def resume(self) -> None:
         """SIGCONT for the whole tree."""
         self._tree.signal(signal.SIGCONT)
+        self._guard.tell(())
+
+    def open_for_writing(self, wanted: Callable[[Path], bool]) -> frozenset[Path]:
+        """The files, of those `wanted`, that the tree has open to write."""
+        now_t = time.monotonic()
+        if now_t - self._listed_t > _LIST_EVERY_S:
+            self._listed, self._listed_t = [entry.pid for entry in self._tree.walk()], now_t
+        return files_open_for_writing(self._listed, wanted)
 
     def kill(self) -> None:
         """SIGKILL for the whole tree, also for what is left of it once the engine has ended."""
@@ -102,6 +135,15 @@ class EngineProcess:
     def cpu_seconds(self) -> float:
         """User and system seconds of the tree so far. Never decreases."""
         return self._tree.cpu_seconds()
+
+
+MARK = "TIMELLM_SUPERVISED"
+"""In the environment of every process of an engine: its run's folder."""
+
+
+def mark_of(layout: RunLayout) -> str:
+    """How the processes of this run's engine are known, whoever their parents are."""
+    return f"{MARK}={layout.root}"
 
 
 def engine_argv(
@@ -175,7 +217,11 @@ def launch_argv(
                 stdout=log,
                 stderr=log,
                 cwd=workdir,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"} if foreign else None,
+                env={
+                    **os.environ,
+                    **({"PYTHONUNBUFFERED": "1"} if foreign else {}),
+                    MARK: str(layout.root),
+                },
                 start_new_session=True,
             )
     finally:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Mapping
 
 from timellm_ops.process.identity import ProcessIdentity, boot_id, send_signal
+from timellm_ops.process.marks import who_has
 from timellm_ops.process.table import ProcessEntry, read_table
 
 _MAX_WALKS = 100
@@ -45,10 +46,15 @@ def _is(entry: ProcessEntry | None, identity: ProcessIdentity) -> bool:
 
 class ProcessTree:
     """The tree below one process. It remembers members, so that one who loses its parent and
-    leads a session of its own is still found."""
+    leads a session of its own is still found.
 
-    def __init__(self, root: ProcessIdentity) -> None:
+    `mark`: what the environment of every member holds, a `NAME=value`. Who has lost its parent
+    before anybody looked, as the workers of a launcher that was killed, is found by it.
+    """
+
+    def __init__(self, root: ProcessIdentity, mark: str = "") -> None:
         self.root = root
+        self._mark = mark
         self._known: frozenset[ProcessIdentity] = frozenset()
         self._cpu_s = 0.0
 
@@ -56,7 +62,10 @@ class ProcessTree:
         """The members that live now, parents first."""
         if self.root.boot_id != boot_id():
             return []
-        found = members(read_table(), self.root, self._known)
+        return self._members(frozenset())
+
+    def _members(self, marked: frozenset[ProcessIdentity]) -> list[ProcessEntry]:
+        found = members(read_table(), self.root, self._known | marked)
         living = [entry for entry in found.values() if not entry.zombie]
         self._known = frozenset(_identity(entry) for entry in living)
         return living
@@ -67,10 +76,14 @@ class ProcessTree:
         SIGSTOP and SIGKILL are repeated until a walk finds nobody new, for a member may be
         starting another one at that moment. Others are sent once to who is there.
         """
+        if self.root.boot_id != boot_id():
+            return 0
         tried: set[ProcessIdentity] = set()
         reached = 0
-        for _ in range(_MAX_WALKS if number in _UNTIL_STABLE else 1):
-            new = [i for e in self.walk() if (i := _identity(e)) not in tried]
+        thorough = number in _UNTIL_STABLE
+        for _ in range(_MAX_WALKS if thorough else 1):
+            marked = who_has(self._mark) if thorough and self._mark else frozenset()
+            new = [i for e in self._members(marked) if (i := _identity(e)) not in tried]
             if not new:
                 break
             for identity in new:
@@ -84,9 +97,9 @@ class ProcessTree:
         return self._cpu_s
 
 
-def kill_tree(root: ProcessIdentity) -> int:
+def kill_tree(root: ProcessIdentity, mark: str = "") -> int:
     """SIGKILL `root` and everything below it, also where `root` itself is gone already."""
-    return ProcessTree(root).signal(signal.SIGKILL)
+    return ProcessTree(root, mark).signal(signal.SIGKILL)
 
 
 def _identity(entry: ProcessEntry) -> ProcessIdentity:

@@ -24,14 +24,17 @@ from timellm_ops.supervisor.effects import (
     Continue,
     Finish,
     Relaunch,
+    Rest,
     Signal,
     Suspend,
+    Wake,
     WriteControl,
 )
 from timellm_ops.supervisor.ladder import Climb, is_stronger, lowest_signal, next_signal
 from timellm_ops.supervisor.memory import Memory, pace_of, remember
 from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude
 from timellm_ops.supervisor.restart import Patience, due, restart
+from timellm_ops.supervisor.stop_pacing import Account, next_account
 
 ACKNOWLEDGE_WITHIN_S = 60.0
 ACKNOWLEDGE_WITHIN_STEPS = 5
@@ -63,6 +66,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     stop_grace_s: float
     decide: Decide
     patience: Patience = Patience()
+    pace_by_stops: bool = False
+    """A foreign engine may be slowed down by stopping it for moments."""
 
 
 class Inputs(Struct, frozen=True, kw_only=True):
@@ -96,6 +101,8 @@ class Supervision(Struct, frozen=True, kw_only=True):
     recent: tuple[TimedSample, ...] = ()
     interrupts: int = 0
     climb: Climb | None = None
+    pacing: Account = Account()
+    """Of a foreign engine that is paced by stops; of any other it stays as it is."""
 
 
 class Turn(Struct, frozen=True, kw_only=True):
@@ -173,6 +180,7 @@ class _Draft:
         self.memory = supervision.memory
         self.recent = supervision.recent
         self.climb = supervision.climb
+        self.pacing = supervision.pacing
         self.interrupts = supervision.interrupts
         self.doubted = supervision.control_doubted
         self.records: list[tuple[ev.Event, int | None]] = []
@@ -185,6 +193,7 @@ class _Draft:
             memory=self.memory,
             recent=self.recent,
             climb=self.climb,
+            pacing=self.pacing,
             interrupts=self.interrupts,
             control_doubted=self.doubted,
         )
@@ -247,7 +256,10 @@ class _Draft:
                 self.climb = Climb(number, self.now.t)
                 self.effects.append(Signal(number=number))
         if self.run.engine == "foreign":
-            self._steer_foreign(leaving=lowest is not None)
+            leaving = lowest is not None
+            self._steer_foreign(leaving=leaving)
+            if settings.pace_by_stops:
+                self._pace_foreign(leaving=leaving)
         else:
             self._steer_own()
 
@@ -287,6 +299,19 @@ class _Draft:
             self.effects.append(Continue())
         elif not self.run.standing and not moves:
             self.effects.append(Suspend())
+
+    def _pace_foreign(self, *, leaving: bool) -> None:
+        """A pause outlasts every rest, and who leaves does not rest any more."""
+        before, run = self.pacing, self.run
+        if run.standing or run.desired == "pause":
+            self.pacing = Account()
+            return
+        duty = 1.0 if leaving else self.memory.duty
+        if duty != run.duty:
+            self.record(ev.Paced(duty=duty))
+        self.pacing = next_account(before, duty, self.now.t)
+        if self.pacing.resting != before.resting:
+            self.effects.append(Rest() if self.pacing.resting else Wake())
 
     def take_exit(self, settings: Settings, exited: ev.EngineExited, evidence: Evidence) -> None:
         again = restart(settings.patience, self.run, self.memory, exited)

@@ -25,6 +25,14 @@ class Continue(Effect, frozen=True, kw_only=True):
     """Let a suspended tree move again (SIGCONT)."""
 
 
+class Rest(Effect, frozen=True, kw_only=True):
+    """Stop a foreign engine's whole tree for a moment, to slow it down. It is no pause."""
+
+
+class Wake(Effect, frozen=True, kw_only=True):
+    """Let a tree that rests move again."""
+
+
 class Signal(Effect, frozen=True, kw_only=True):
     """Send a signal to the engine's whole tree."""
 
@@ -44,4 +52,4 @@ class Finish(Effect, frozen=True, kw_only=True):
     exit_code: int
 
 
-AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Signal | Relaunch | Finish
+AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Rest | Wake | Signal | Relaunch | Finish

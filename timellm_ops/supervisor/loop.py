@@ -28,8 +28,10 @@ from timellm_ops.supervisor.effects import (
     Continue,
     Finish,
     Relaunch,
+    Rest,
     Signal,
     Suspend,
+    Wake,
     WriteControl,
 )
 from timellm_ops.supervisor.evidence import look_for_evidence
@@ -76,6 +78,8 @@ class Supervisor:
     _beat_t: float | None = None
     _ended: ExitStatus | None = None
     _ended_t: float = 0.0
+    _watched_t: float | None = None
+    _stood_s: float = 0.0
     _finished: bool = False
     _control_problem: str = field(default="", repr=False)
     _journal_problem: str = field(default="", repr=False)
@@ -85,6 +89,11 @@ class Supervisor:
         while self.exit_code is None:
             self.turn()
         return self.exit_code
+
+    def leave(self) -> None:
+        """To be called however `run` ends: nobody else would let an engine that rests go on."""
+        if self.engine is not None and self.supervision.pacing.resting:
+            self.engine.resume()
 
     def note(self, event: ev.Event, offset: int | None = None) -> None:
         """Journal one fact that belongs to no turn."""
@@ -182,11 +191,12 @@ class Supervisor:
         if self._ended is not None and not self._finished:
             self._finished = True
             found += self.around.stream.finish()
+            self.around.watch.engine_left()
         for event, _ in found:
             if isinstance(event, ev.CheckpointWriting):
                 self.around.watch.expect(event)
             else:
-                self.around.watch.went_on()
+                self.around.watch.went_on(event)
         return tuple(found)
 
     def _newest_last(self, inputs: core.Inputs) -> ev.CheckpointSaved | SavedCheckpoint | None:
@@ -197,7 +207,14 @@ class Supervisor:
         return self.supervision.run.last
 
     def _watch_checkpoints(self, now_t: float) -> tuple[ev.Event, ...]:
-        return tuple(self.around.watch.poll(now_t))
+        """What has been saved. The watch's seconds are those in which the engine moved: that a
+        file stays the same says nothing of one who stands."""
+        run = self.supervision.run
+        passed_s = 0.0 if self._watched_t is None else max(0.0, now_t - self._watched_t)
+        self._watched_t = now_t
+        if self._ended is None and (run.standing or self.supervision.pacing.resting):
+            self._stood_s += passed_s
+        return tuple(self.around.watch.poll(now_t - self._stood_s))
 
     def _write(self, turn: core.Turn) -> None:
         journal = self.around.journal
@@ -220,6 +237,12 @@ class Supervisor:
                 self._suspend()
             case Continue():
                 self._continue()
+            case Rest():
+                if self.engine is not None:
+                    self.engine.rest()
+            case Wake():
+                if self.engine is not None:
+                    self.engine.resume()
             case Signal():
                 if self.engine is not None:
                     self.engine.send_signal(effect.number)

@@ -1,0 +1,148 @@
+"""Pattern files: those that are shipped, and what is said of one that is wrong."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timellm_ops.adapters.pattern_fields import FIELDS, Conversion, EventName, convert
+from timellm_ops.adapters.pattern_file import (
+    LARGEST_BYTES,
+    MOST_PATTERNS,
+    load_patterns,
+    parse_patterns,
+    read_patterns,
+    shipped_names,
+)
+from timellm_ops.contract.validation import ConfigError
+
+GOOD = """[[pattern]]
+event = "progress"
+regex = 'step (?P<step>\\d+) loss (?P<loss>\\S+)'
+"""
+
+
+def wrong(text: str) -> str:
+    """The one line that is said of a file."""
+    with pytest.raises(ConfigError) as caught:
+        parse_patterns(text.encode(), "my.toml")
+    (line,) = str(caught.value).splitlines()
+    return line
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_file_is_right_and_says_what_it_is_for(name: str) -> None:
+    found = load_patterns(name, "test")
+    assert found.file.about
+    assert found.file.checkpoint
+    assert found.has("progress")
+    assert found.has("checkpoint")
+    assert all(p.said.example or not p.regex.groupindex for p in found.compiled)
+
+
+def test_three_are_shipped() -> None:
+    assert shipped_names() == ("hf-trainer", "published", "time-series-library")
+
+
+def test_every_event_has_fields_and_every_conversion_is_used() -> None:
+    assert set(FIELDS) == set(get_args(EventName))
+    used = {how for fields in FIELDS.values() for hows in fields.may.values() for how in hows}
+    assert used == set(get_args(Conversion))
+    assert all(name in fields.may for fields in FIELDS.values() for name in fields.must)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "expected"),
+    [
+        ("", "my.toml: pattern:", "[[pattern]]"),
+        ("pattern = 3", "my.toml: pattern:", "[[pattern]]"),
+        ("pattern = [3]", "my.toml: pattern 1:", "a table"),
+        ("a =", "my.toml:", "TOML"),
+        (GOOD + "kinds = 'best'", "pattern 1, kinds:", '"kind"'),
+        ("abuot = 'x'\n" + GOOD, "my.toml: abuot:", '"about"'),
+        (GOOD.replace('"progress"', '"progres"'), "pattern 1, event:", '"progress"'),
+        ("[[pattern]]\nevent = 'finished'", "pattern 1, regex:", "a text"),
+        ("[[pattern]]\nregex = 'x'", "pattern 1, event:", "one of"),
+        (GOOD + "[[pattern]]\nevent = 'finished'\nregex = '('", "pattern 2 (finished), regex:",
+         "a regular expression"),
+        (GOOD.replace("<loss>", "<los>"), "pattern 1 (progress), regex:", '"loss"'),
+        (GOOD.replace("<loss>", "<step2>"), "pattern 1 (progress), regex:", '"step"'),
+        (GOOD.replace("(?P<loss>", "("), "pattern 1 (progress), regex:", "(?P<loss>...)"),
+        (GOOD + "convert = { step = 'miles' }", "pattern 1, convert.step:", "from_zero"),
+        (GOOD + "convert = { step = 'percent' }", "pattern 1 (progress), convert.step:",
+         "int, from_zero"),
+        (GOOD + "convert = { lr = 'float' }", "pattern 1 (progress), convert.lr:", "step, loss"),
+        (GOOD + "convert = 3", "pattern 1, convert:", "a table"),
+        (GOOD + "example = 'loss 3 step 4'", "pattern 1 (progress), example:", "regex matches"),
+        (GOOD + "kind = 'first'", "pattern 1, kind:", '"best"'),
+        (GOOD + "stopped = 'yes'", "pattern 1, stopped:", "true or false"),
+        ("[[pattern]]\nevent = 'finished'\nregex = 'x*'", "regex:", "an empty line"),
+        ("[[pattern]]\nevent = 'finished'\nregex = '" + "x" * 2001 + "'", "regex:", "2000"),
+        ("checkpoint = '../x'\n" + GOOD, "my.toml: checkpoint:", "below the working folder"),
+        ("last_file = 'a/b'\n" + GOOD, "my.toml: last_file:", "the name of a file"),
+        ("[[pattern]]\nevent = 'finished'\nregex = 'x'\n" * (MOST_PATTERNS + 1),
+         "my.toml: pattern:", f"at most {MOST_PATTERNS}"),
+        ("#" * LARGEST_BYTES + "#", "my.toml:", "TOML"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_told_in_one_line_with_its_place(
+    text: str, place: str, expected: str
+) -> None:
+    line = wrong(text)
+    assert line.startswith("my.toml")
+    assert place in line
+    assert "; expected " in line
+    assert expected in line.partition("; expected ")[2]
+
+
+def test_bytes_that_are_no_text_are_told_with_their_line() -> None:
+    with pytest.raises(ConfigError, match="not UTF-8 in line 2"):
+        parse_patterns(b"a = 1\nb = '\xff'\n", "my.toml")
+
+
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_patterns(tmp_path / name)
+    assert str(tmp_path) in str(caught.value)
+    assert "a TOML file with patterns" in str(caught.value)
+
+
+def test_a_name_that_is_not_shipped_is_told_with_those_that_are() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_patterns("hf-trainr", "my-config.toml", "foreign.patterns")
+    assert str(caught.value).startswith("my-config.toml: foreign.patterns: ")
+    assert 'did you mean "hf-trainer"?' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "value"),
+    [
+        ("1,250", "int", 1250),
+        (" 7 ", "from_zero", 8),
+        ("-1", "int", None),
+        ("1" * 30, "int", None),
+        ("9" * 5000, "int", None),
+        ("4e-05", "float", 4e-05),
+        ("45", "percent", 0.45),
+        ("1.5", "minutes", 90.0),
+        ("2", "hours", 7200.0),
+        ("250", "milliseconds", 0.25),
+        ("1:02:03", "clock", 3723.0),
+        ("02:03.5", "clock", 123.5),
+        ("12", "clock", None),
+        ("x", "float", None),
+        ("  ", "text", None),
+        (" out of memory ", "text", "out of memory"),
+    ],
+)
+def test_a_text_becomes_what_it_says(text: str, how: Conversion, value: object) -> None:
+    found = convert(text, how)
+    assert found == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+@given(st.text(max_size=50), st.sampled_from(get_args(Conversion)))
+def test_no_text_is_too_strange(text: str, how: Conversion) -> None:
+    convert(text, how)

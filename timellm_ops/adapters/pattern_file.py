@@ -1,0 +1,270 @@
+"""Pattern files: a TOML list of regular expressions, each with the event that it tells.
+
+`docs/foreign-engines.md` is the format for those who write one.
+"""
+
+import difflib
+import re
+import tomllib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from timellm_ops.adapters.pattern_fields import FIELDS, Conversion, EventName
+from timellm_ops.contract.events import AlertLevel, CheckpointKind, Split
+from timellm_ops.contract.validation import ConfigError, describe_type, stays_below
+
+LARGEST_BYTES = 1 << 18
+MOST_PATTERNS = 64
+LONGEST_REGEX = 2000
+SUFFIX = ".toml"
+_SHOWN_CHARACTERS = 80
+
+_SHIPPED = Path(__file__).parent / "shipped"
+
+
+class Pattern(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[pattern]]`: what a line that matches `regex` says."""
+
+    event: EventName
+    regex: str
+    """Searched for anywhere in a line; its named groups are the event's fields."""
+    convert: dict[str, Conversion] = {}
+    """How the text of a group becomes a number, where not in the group's usual way."""
+    example: str = ""
+    """A line that it must match, checked when the file is read."""
+    over: Literal["epoch", "run"] = "epoch"
+    """Of a bar: what its total counts the steps of."""
+    kind: CheckpointKind = "best"
+    """Of a checkpoint."""
+    split: Split = "vali"
+    """Of an evaluation."""
+    stopped: bool = False
+    """Of early stopping: this line says that the patience is used up."""
+    level: AlertLevel = "warning"
+    """Of an alert."""
+    message: str = ""
+    """Of an alert or a failure without a group of that name."""
+
+
+class PatternFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole file."""
+
+    about: str = ""
+    """Which program it is for."""
+    checkpoint: str = ""
+    """Where that program saves, as a pattern below its working folder; files or folders."""
+    last_file: str = ""
+    """Of a checkpoint that is a folder: the file in it that is written last."""
+    announced: bool = True
+    """Whether every checkpoint is told of by a line before it is written. Where not, what is found
+    on disk counts."""
+    pattern: tuple[Pattern, ...] = ()
+
+
+class CompiledPattern(Struct, frozen=True, kw_only=True):
+    """A pattern that can be searched for."""
+
+    number: int
+    """Its place in the file, from 1."""
+    said: Pattern
+    regex: re.Pattern[str]
+    conversions: Mapping[str, Conversion]
+    """Of each of its groups."""
+
+    @property
+    def name(self) -> str:
+        """For messages: `pattern 3 (progress)`."""
+        return f"pattern {self.number} ({self.said.event})"
+
+
+class Patterns(Struct, frozen=True, kw_only=True):
+    """A pattern file, checked, and its own bytes."""
+
+    source: str
+    file: PatternFile
+    compiled: tuple[CompiledPattern, ...]
+    raw: bytes
+
+    def has(self, *events: EventName) -> bool:
+        """Whether a pattern tells one of these events."""
+        return any(pattern.said.event in events for pattern in self.compiled)
+
+
+def shipped_names() -> tuple[str, ...]:
+    """The pattern files that are here for everybody."""
+    return tuple(sorted(path.stem for path in _SHIPPED.glob(f"*{SUFFIX}")))
+
+
+def load_patterns(reference: str, source: str, key: str = "") -> Patterns:
+    """The pattern file that `reference` names: a shipped one, or a path.
+
+    Raises `ConfigError`; where there is no such name, of `source` and `key`, which gave it.
+    """
+    if reference in shipped_names():
+        return read_patterns(_SHIPPED / f"{reference}{SUFFIX}")
+    path = Path(reference)
+    if is_path(reference) or path.is_file():
+        return read_patterns(path)
+    close = difflib.get_close_matches(reference, shipped_names(), n=1)
+    meant = f' (did you mean "{close[0]}"?)' if close else ""
+    names = ", ".join(shipped_names())
+    expected = f"one of {names}, or a {SUFFIX} file with patterns{meant}"
+    raise ConfigError(source, key, _shown(reference), expected)
+
+
+def is_path(reference: str) -> bool:
+    """Whether patterns are named by a file and not by a shipped name."""
+    return reference.endswith(SUFFIX) or "/" in reference or reference.startswith((".", "~"))
+
+
+def read_patterns(path: Path) -> Patterns:
+    """Read and check a pattern file. Raises `ConfigError`, one line for the first thing wrong."""
+    source = str(path)
+    expected = "a TOML file with patterns"
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(source, "", "no such file", expected) from None
+    except IsADirectoryError:
+        raise ConfigError(source, "", "a folder", expected) from None
+    except (OSError, ValueError) as error:
+        found = f"a file that cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise ConfigError(source, "", found, expected) from None
+    return parse_patterns(raw, source)
+
+
+def parse_patterns(raw: bytes, source: str) -> Patterns:
+    """`read_patterns` for bytes that are here already."""
+    if len(raw) > LARGEST_BYTES:
+        found = f"more than {LARGEST_BYTES >> 10} KiB"
+        raise ConfigError(source, "", found, "a TOML file with patterns")
+    try:
+        tables = tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        found = f"bytes that are not UTF-8 in line {line}"
+        raise ConfigError(source, "", found, "TOML in UTF-8") from None
+    except RecursionError:
+        raise ConfigError(source, "", "values nested too deeply", "TOML") from None
+    except ValueError as error:
+        found = f"a syntax error, {' '.join(str(error).split())}"
+        raise ConfigError(source, "", found, "TOML") from None
+    file = _checked_file(tables, source)
+    compiled = tuple(_compiled(i, p, source) for i, p in enumerate(file.pattern, start=1))
+    return Patterns(source=source, file=file, compiled=compiled, raw=raw)
+
+
+def _checked_file(tables: Mapping[str, Any], source: str) -> PatternFile:
+    listed = tables.get("pattern")
+    if not isinstance(listed, list) or not listed:
+        found = "nothing" if listed is None else _shown(listed)
+        raise ConfigError(source, "pattern", found, "at least one table, [[pattern]]")
+    if len(listed) > MOST_PATTERNS:
+        raise ConfigError(source, "pattern", f"{len(listed)}", f"at most {MOST_PATTERNS}")
+    for number, table in enumerate(listed, start=1):
+        if not isinstance(table, Mapping):
+            raise ConfigError(source, f"pattern {number}", _shown(table), "a table")
+        _check_keys(table, Pattern, source, f"pattern {number}, ")
+    _check_keys({k: v for k, v in tables.items() if k != "pattern"}, PatternFile, source, "")
+    file = msgspec.convert({**tables, "pattern": listed}, PatternFile)
+    if file.checkpoint and not stays_below(file.checkpoint):
+        expected = "a pattern below the working folder, such as checkpoints/*/checkpoint"
+        raise ConfigError(source, "checkpoint", _shown(file.checkpoint), expected)
+    if "/" in file.last_file or file.last_file in (".", ".."):
+        raise ConfigError(source, "last_file", _shown(file.last_file), "the name of a file")
+    return file
+
+
+def _check_keys(table: Mapping[str, Any], kind: type[Struct], source: str, place: str) -> None:
+    hints = get_type_hints(kind, include_extras=True)
+    for name, value in table.items():
+        if name not in hints:
+            close = difflib.get_close_matches(name, hints, n=1)
+            expected = f'"{close[0]}" (did you mean it?)' if close else f"one of {', '.join(hints)}"
+            raise ConfigError(source, f"{place}{name}", "an unknown key", expected)
+        if name == "convert" and isinstance(value, Mapping):
+            _check_conversions(value, source, place)
+            continue
+        try:
+            msgspec.convert(value, hints[name])
+        except msgspec.ValidationError:
+            expected = "a table" if name == "convert" else describe_type(hints[name])
+            raise ConfigError(source, f"{place}{name}", _shown(value), expected) from None
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in table:
+            raise ConfigError(
+                source, f"{place}{field.name}", "nothing", describe_type(hints[field.name])
+            )
+
+
+def _check_conversions(table: Mapping[str, Any], source: str, place: str) -> None:
+    for group, value in table.items():
+        if value not in get_args(Conversion):
+            expected = "one of " + ", ".join(get_args(Conversion))
+            raise ConfigError(source, f"{place}convert.{group}", _shown(value), expected)
+
+
+def _compiled(number: int, pattern: Pattern, source: str) -> CompiledPattern:
+    place = f"pattern {number} ({pattern.event})"
+    regex = _regex(pattern.regex, source, f"{place}, regex")
+    fields = FIELDS[pattern.event]
+    for group in regex.groupindex:
+        if group not in fields.may:
+            close = difflib.get_close_matches(group, fields.may, n=1)
+            names = ", ".join(fields.may) or "no group at all"
+            expected = f'"{close[0]}" (did you mean it?)' if close else f"one of: {names}"
+            raise ConfigError(source, f"{place}, regex", f'a group "{group}"', expected)
+    for group in fields.must:
+        if group not in regex.groupindex:
+            raise ConfigError(
+                source, f"{place}, regex", f'no group "{group}"', f"(?P<{group}>...) in it"
+            )
+    for group, how in pattern.convert.items():
+        if group not in regex.groupindex:
+            names = ", ".join(regex.groupindex) or "no group"
+            raise ConfigError(
+                source, f"{place}, convert.{group}", "no such group", f"one of: {names}"
+            )
+        if how not in fields.may[group]:
+            expected = "one of " + ", ".join(fields.may[group])
+            raise ConfigError(source, f"{place}, convert.{group}", _shown(how), expected)
+    if pattern.example and regex.search(pattern.example) is None:
+        raise ConfigError(
+            source, f"{place}, example", _shown(pattern.example), "a line that regex matches"
+        )
+    conversions: dict[str, Conversion] = {
+        group: pattern.convert.get(group, fields.may[group][0]) for group in regex.groupindex
+    }
+    return CompiledPattern(number=number, said=pattern, regex=regex, conversions=conversions)
+
+
+def _regex(text: str, source: str, place: str) -> re.Pattern[str]:
+    if len(text) > LONGEST_REGEX:
+        raise ConfigError(
+            source, place, f"{len(text)} characters", f"at most {LONGEST_REGEX} of them"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            regex = re.compile(text)
+    except (re.error, RecursionError, OverflowError, Warning) as error:
+        found = f"{_shown(text)}, {error}"
+        raise ConfigError(source, place, found, "a regular expression of Python") from None
+    if regex.search("") is not None:
+        raise ConfigError(source, place, _shown(text), "one that does not match an empty line")
+    return regex
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (Mapping, list)):
+        return "a table" if isinstance(value, Mapping) else "a list"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
