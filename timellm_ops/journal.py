@@ -22,7 +22,7 @@ MAX_PENDING = 10_000
 _SYNCED = (
     ev.RunStarted, ev.CheckpointSaved, ev.Command, ev.PolicyDecision, ev.EngineExited, ev.RunEnded,
 )  # fmt: skip
-_EXPENDABLE = (ev.Telemetry, ev.Progress, ev.EvaluationProgress)
+_EXPENDABLE = (ev.Telemetry, ev.HostTelemetry, ev.Progress, ev.EvaluationProgress)
 
 
 class _Line(Struct):

@@ -106,6 +106,7 @@ def _tell(item: FeedItem, look: Look) -> _Told:
         case (
             ev.Progress()
             | ev.Telemetry()
+            | ev.HostTelemetry()
             | ev.ControlAcknowledged()
             | ev.CheckpointWriting()
             | ev.TrainingFinished()

@@ -208,7 +208,8 @@ _WORDS_OF_THE_ENGINE = (
     ev.Paused, ev.Resumed,
 )  # fmt: skip
 _NEVER_TOLD = (
-    ev.Progress, ev.Telemetry, ev.ControlAcknowledged, ev.CheckpointWriting, ev.TrainingFinished,
+    ev.Progress, ev.Telemetry, ev.HostTelemetry, ev.ControlAcknowledged, ev.CheckpointWriting,
+    ev.TrainingFinished,
 )  # fmt: skip
 
 

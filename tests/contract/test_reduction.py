@@ -13,7 +13,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import STOP_MODES
 from timellm_ops.contract.reduction import KEPT_NOTICES, reduce
 from timellm_ops.contract.state import RunState
-from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 ANYTHING = st.lists(events(st.floats()), max_size=12)
@@ -481,6 +481,19 @@ def test_readings_are_missed_only_from_when_a_sleeping_gpu_woke() -> None:
     assert (state.telemetry_asleep, state.watched_since_t) == (False, 900.0)
     state = after(ev.TelemetryLost(t=950.0, reason="hangs"), state=state)
     assert state.watched_since_t == 900.0
+
+
+def test_the_newest_reading_of_the_machine_is_the_one_that_counts() -> None:
+    first = ev.HostTelemetry(t=1.0, sample=HostSample(battery_pct=80.0, on_battery=True))
+    second = ev.HostTelemetry(t=11.0, sample=HostSample(disk_free_bytes=5))
+    state = after(started(0.0), first, second)
+    assert (state.host, state.host_t) == (second.sample, 11.0)
+
+
+def test_a_resumed_run_knows_nothing_of_the_machine_until_it_is_read_again() -> None:
+    before = after(started(0.0), ev.HostTelemetry(t=1.0, sample=HostSample(battery_pct=8.0)))
+    state = after(started(500.0, resumed=True), state=before)
+    assert (state.host, state.host_t) == (None, None)
 
 
 def test_only_so_many_notices_are_kept_the_newest_last() -> None:

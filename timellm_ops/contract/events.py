@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.contract.control import Desired
-from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample
 
 CheckpointKind = Literal["best", "last", "step"]
 """`best`: the weights of the best epoch so far; `last`: all that is needed to go on; `step`: a
@@ -308,6 +308,12 @@ class TelemetryLost(BaseEvent, frozen=True, kw_only=True):
     """The GPU is powered down and was not woken to be read: it does no work and makes no heat."""
 
 
+class HostTelemetry(BaseEvent, frozen=True, kw_only=True):
+    """A reading of the machine around the GPU: processors, memory, disk and battery."""
+
+    sample: HostSample
+
+
 class Alert(BaseEvent, frozen=True, kw_only=True):
     """Something a person should know."""
 
@@ -343,6 +349,7 @@ Event: TypeAlias = (
     | PolicyDecision
     | Telemetry
     | TelemetryLost
+    | HostTelemetry
     | Alert
 )
 

@@ -117,6 +117,8 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             return _telemetry(state, event)
         case ev.TelemetryLost():
             return _telemetry_lost(state, event)
+        case ev.HostTelemetry():
+            return _replace(state, host=event.sample, host_t=event.t)
         case ev.Alert():
             return _notice(state, event.level, event.message, event)
         case _:
@@ -153,6 +155,8 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         telemetry_problem="",
         telemetry_gone=False,
         telemetry_asleep=False,
+        host=None,
+        host_t=None,
         watched_since_t=event.t,
     )
 

@@ -19,7 +19,7 @@ from timellm_ops.contract.events import (
     Split,
     TestCadence,
 )
-from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample
 
 Phase = Literal[
     "waiting", "starting", "training", "evaluating", "paused", "stopping",
@@ -167,6 +167,11 @@ class RunState(Struct, frozen=True, kw_only=True):
     """Monotonic second in which the present supervisor took charge, or the GPU was found awake
     but unreadable: what was missing before is not missed."""
     peak_temperature_c: float | None = None
+
+    host: HostSample | None = None
+    """The newest reading of the machine; `None` until there is one."""
+    host_t: float | None = None
+    """Monotonic second of that reading."""
 
     active_s: float = 0.0
     """Time the run was held by a supervisor, pauses included."""

@@ -1,4 +1,7 @@
-"""What is known of a GPU at one moment. `None` where it is not known, never a made-up 0."""
+"""What is known of a GPU and of the machine around it at one moment.
+
+`None` where it is not known, never a made-up 0.
+"""
 
 from msgspec import Struct
 
@@ -32,6 +35,25 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     energy_mj: int | None = None
     """Energy since the driver was loaded, in millijoules."""
     processes: tuple[GpuProcess, ...] | None = None
+
+
+class HostSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One reading of the machine that a run is on."""
+
+    cpu_pct: float | None = None
+    """Share of all cores that was busy since the reading before; the first one has none."""
+    load_1min: float | None = None
+    """Processes that run or wait to, a mean over the last minute."""
+    memory_available_bytes: int | None = None
+    """What can be had without swapping, caches counted as available."""
+    memory_total_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    """What this user may still write where the run's folder is."""
+    disk_total_bytes: int | None = None
+    battery_pct: float | None = None
+    """`None` also on a machine without a battery."""
+    on_battery: bool | None = None
+    """Whether the machine runs from its battery; `None` where there is none or nobody knows."""
 
 
 class TimedSample(Struct, frozen=True):
