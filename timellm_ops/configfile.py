@@ -15,8 +15,8 @@ from timellm_ops.contract.config import (
     Config,
     DataSection,
     RunSection,
-    Section,
 )
+from timellm_ops.contract.section import Section
 from timellm_ops.contract.validation import ConfigError, parse_config
 from timellm_ops.paths import full_path, is_folder
 

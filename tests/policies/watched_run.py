@@ -13,6 +13,12 @@ from timellm_policies import decide
 QUICK = ThermalSection(samples=1, window=1, min_dwell_s=0.0)
 """Acts on every single reading."""
 
+TRAINING_STARTED = ev.TrainingStarted(
+    epochs=3, steps_per_epoch=1000, batch_size=4, train_samples=4000, vali_samples=10,
+    test_samples=10, trainable_parameters=1_000_000, frozen_parameters=90, backbone="embedded",
+    device="cuda", patience=2,
+)  # fmt: skip
+
 
 @dataclass
 class WatchedRun:
@@ -31,7 +37,7 @@ class WatchedRun:
     def __post_init__(self) -> None:
         self.state = RunState()
         started = ev.RunStarted(run_id="r", name="n", engine="timellm", gpu=self.gpu)
-        self.happens(started, ev.EngineStarted(pid=7))
+        self.happens(started, ev.EngineStarted(pid=7), TRAINING_STARTED)
 
     def happens(self, *events: ev.Event) -> None:
         for event in events:
