@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.adapters import open_stream, open_watch
-from timellm_ops.clock import SystemClock
+from timellm_ops.clock import SystemClock, machine_zone
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.control import Control
@@ -218,7 +218,11 @@ def _prepared(
     return Supervisor(
         around=around,
         settings=Settings(
-            policy=config.policy, stop_grace_s=config.supervisor.stop_grace_s, decide=decide
+            policy=config.policy,
+            gpu=config.gpu,
+            zone=machine_zone(),
+            stop_grace_s=config.supervisor.stop_grace_s,
+            decide=decide,
         ),
         supervision=supervision,
         engine=living,

@@ -16,7 +16,7 @@ from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, StopR
 from timellm_ops.contract.config import PolicySection, ThermalSection
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import TimedSample
-from timellm_ops.supervisor.answers import answer
+from timellm_ops.supervisor.answers import Terms, answer
 from timellm_policies import decide
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -98,7 +98,7 @@ REQUESTS: list[AnyRequest] = [
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: type(request).__name__)
 def test_what_the_supervisor_answers_can_be_said_in_chinese(request_: AnyRequest) -> None:
     for journal in (training(), in_second_epoch(), paused_thermal(), foreign()):
-        message = answer(state_of(journal), request_, 20.0).reply.message
+        message = answer(state_of(journal), request_, Terms(stop_grace_s=20.0)).reply.message
         chinese = said(message, "zh")
         assert CHINESE.search(chinese), message
         left = ENGLISH_WORD.findall(chinese.replace("thermal", ""))

@@ -38,6 +38,7 @@ class FakeEngine:
     signals: list[int] = field(default_factory=list)
     suspended: bool = False
     log: list[str] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
 
     def exit_status(self) -> ExitStatus | None:
         return self.ended
@@ -55,6 +56,9 @@ class FakeEngine:
 
     def cpu_seconds(self) -> float:
         return 0.0
+
+    def pids(self) -> frozenset[int]:
+        return frozenset({self.identity.pid, *self.children})
 
 
 @dataclass

@@ -52,6 +52,10 @@ class EngineHandle(Protocol):
         """User and system seconds of the tree so far."""
         ...
 
+    def pids(self) -> frozenset[int]:
+        """The processes of the tree that live now."""
+        ...
+
 
 class EngineProcess:
     """A living engine: a child of this process, or one adopted from a supervisor that is gone."""
@@ -102,6 +106,10 @@ class EngineProcess:
     def cpu_seconds(self) -> float:
         """User and system seconds of the tree so far. Never decreases."""
         return self._tree.cpu_seconds()
+
+    def pids(self) -> frozenset[int]:
+        """The processes of the tree that live now."""
+        return frozenset(entry.pid for entry in self._tree.walk())
 
 
 def engine_argv(layout: RunLayout, config: Config, *, resume: bool = False) -> list[str]:
