@@ -89,9 +89,11 @@ def mean_power_w(recent: Sequence[TimedSample], now_t: float, over_s: float) -> 
         for reading in taken
         if reading.sample is not None and reading.sample.power_w is not None
     ]
-    if len(known) < 2 or now_t - known[-1][0] < _COVERED_SHARE * over_s:
+    if len(known) < 2 or 2 * len(known) < len(taken):
         return None
-    if 2 * len(known) < len(taken):
+    (newest_t, _), (oldest_t, _) = known[0], known[-1]
+    missed_s = max(now_t - newest_t, over_s - (now_t - oldest_t))
+    if missed_s > (1.0 - _COVERED_SHARE) * over_s:
         return None
     return sum(power_w for _, power_w in known) / len(known)
 
