@@ -233,7 +233,13 @@ STATES = st.builds(
     outcome=st.none() | st.sampled_from(["finished", "failed"]),
 )
 SETTINGS = st.sampled_from(
-    ["policy.vram.enabled=false", "policy.thermal.samples=9", "policy.thermal.window=9", "x", "a=\n"]
+    [
+        "policy.vram.enabled=false",
+        "policy.thermal.samples=9",
+        "policy.thermal.window=9",
+        "x",
+        "a=\n",
+    ]
 )
 REQUESTS = st.one_of(
     st.just(Ping()),

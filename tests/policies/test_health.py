@@ -10,8 +10,8 @@ from watched_run import WatchedRun, actions
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.policy_sections import HealthSection
-from timellm_policies.training import spike_limit
 from timellm_ops.contract.state import TrainingRecord
+from timellm_policies.training import spike_limit
 
 STEADY = [0.5, 0.52, 0.49, 0.51, 0.5, 0.48, 0.53] * 6
 BROKEN = [math.nan, math.inf, -math.inf]

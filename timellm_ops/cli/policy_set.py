@@ -13,9 +13,7 @@ from timellm_ops.store import RunStore, runs_dir
 def set_policy(
     *arguments: Annotated[
         str,
-        Parameter(
-            help="The run (without: latest), then policy.KEY=VALUE one or more times."
-        ),
+        Parameter(help="The run (without: latest), then policy.KEY=VALUE one or more times."),
     ],
 ) -> int:
     """Change keys of [policy] under a run: checked as in a config, journaled, in force at once.
