@@ -28,6 +28,7 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.control_socket import socket_path
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.probe import open_probe
+from timellm_ops.probe.host import BackgroundHostProbe, HostReader
 from timellm_ops.process.engine import EngineHandle, ExitStatus, adopt, launch, recorded_exit
 from timellm_ops.process.files import read_json
 from timellm_ops.process.identity import identify, is_alive
@@ -180,6 +181,8 @@ def _surroundings(
         stack.callback(journal.close)
         probe = open_probe(config.gpu, activity=lambda: engine[-1].cpu_seconds() if engine else 0.0)
         stack.callback(probe.close)
+        host = BackgroundHostProbe(config.host, HostReader(layout.root))
+        stack.callback(host.close)
         reception = Reception(
             clock,
             path=lambda: socket_path(layout.root),
@@ -196,6 +199,7 @@ def _surroundings(
             stream=open_stream(layout, config, past.engine_offset),
             watch=open_watch(config, past.run),
             probe=probe,
+            host=host,
             reception=reception,
             pid=own.pid,
         )

@@ -94,14 +94,28 @@ def preflight(
 def _watched_gpu(config: Config, env: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
     """The config with `gpu.index` as the driver counts, which knows no `CUDA_VISIBLE_DEVICES`.
 
-    Under that variable `gpu.index` is a place among the visible GPUs, as torch counts them.
+    Under that variable `gpu.index` is a place among the visible GPUs, as torch counts them. A
+    GPU that is named by its UUID, here or there, is watched by its UUID.
     """
     visible = env.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in visible.split(",") if name.strip()]
-    index = config.gpu.index
-    if not names or config.gpu.probe in ("simulated", "none"):
+    index, uuid = config.gpu.index, config.gpu.uuid
+    if config.gpu.probe in ("simulated", "none"):
         return config, ()
-    if not all(name.isdecimal() for name in names):
+    if uuid:
+        if any(_is_uuid(name) for name in names) and not any(_same_gpu(uuid, n) for n in names):
+            raise PreflightError(
+                f"gpu.uuid: found {uuid}; expected one of those that "
+                f"CUDA_VISIBLE_DEVICES={visible} leaves"
+            )
+        return config, (f"GPU {uuid} is watched.",)
+    if not names:
+        return config, ()
+    if index < len(names) and _is_uuid(names[index]):
+        gpu = msgspec.structs.replace(config.gpu, index=0, uuid=names[index])
+        words = f"GPU {names[index]} is watched, by CUDA_VISIBLE_DEVICES={visible}."
+        return msgspec.structs.replace(config, gpu=gpu), (words,)
+    if not all(name.isdecimal() or _is_uuid(name) for name in names):
         words = (
             f"CUDA_VISIBLE_DEVICES={visible} names GPUs by other means than numbers: make sure "
             f"that gpu.index {index} is the card that is trained on."
@@ -116,6 +130,15 @@ def _watched_gpu(config: Config, env: Mapping[str, str]) -> tuple[Config, tuple[
     gpu = msgspec.structs.replace(config.gpu, index=number)
     words = f"GPU {number} is watched, by CUDA_VISIBLE_DEVICES={visible}."
     return msgspec.structs.replace(config, gpu=gpu), (words,)
+
+
+def _is_uuid(name: str) -> bool:
+    return name.startswith(("GPU-", "MIG-"))
+
+
+def _same_gpu(one: str, other: str) -> bool:
+    """Whether both can be the same GPU's UUID; of either, the beginning is enough."""
+    return one.startswith(other) or other.startswith(one)
 
 
 def check_packages(config: Config, packages: Sequence[str] = PACKAGES) -> None:

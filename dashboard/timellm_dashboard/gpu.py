@@ -109,7 +109,10 @@ def _telemetry(state: RunState) -> Telemetry:
 
 def _title(state: RunState, card: GpuSample, words: Words) -> str:
     last = state.sample
-    name = clean(card.name or (last.name if last is not None else None) or "")
+    known = card if card.name or last is None else last
+    name = clean(known.name or "")
+    if name and known.gpus is not None and known.gpus > 1:
+        name = f"{name} · #{known.index}"
     made = ""
     if "simulated" in (state.gpu, card.source):
         made = words.simulated

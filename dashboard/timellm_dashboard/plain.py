@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
 
 from timellm_dashboard import format as fmt
-from timellm_dashboard.lines import Line, text_of
+from timellm_dashboard.lines import Line, line, text_of, wrap
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.panels.checkpoints import draw_checkpoints
 from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
@@ -150,11 +150,14 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
     words = view.words
     rows: list[Line] = [draw_title(view, width), *draw_headline(view, width, 4), ()]
     rows += [*draw_progress(view, width, 3), ()]
+    host: list[Line] = [line(row) for row in wrap(view.host.text, width - 2)]
+    machine = [(words.host_title, host)] if view.host.text else []
     sections: list[tuple[str, list[Line]]] = [
         (words.checkpoints_title, draw_checkpoints(view, width, 12)),
         (epochs_title(view, width), draw_epochs(view, width, _EPOCH_ROWS)),
         (words.loss_title, draw_loss(view, width, _CHART_ROWS)),
         (gpu_title(view, width), draw_gpu(view, width, 12)),
+        *machine,
         (words.events_title, draw_feed(view, width)[-_EVENT_ROWS:]),
     ]
     texts = _without_repeats([text_of(row).rstrip() for row in rows])

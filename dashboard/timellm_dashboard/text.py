@@ -166,6 +166,16 @@ class Words(Struct, frozen=True, kw_only=True):
     recent_minutes: str
     whole_run: str
 
+    # machine
+    host_title: str
+    host_cpu: str
+    host_load: str
+    host_memory: str
+    host_disk: str
+    host_battery: str
+    host_on_battery: str
+    host_plugged_in: str
+
     # checkpoints
     checkpoints_title: str
     safe: str

@@ -18,6 +18,7 @@ from timellm_dashboard.feed import FeedLine, feed_lines
 from timellm_dashboard.gpu import GpuCard, gpu_card
 from timellm_dashboard.headline import Headline, headline, resume_command
 from timellm_dashboard.history import EpochMark, History
+from timellm_dashboard.host import HostView, host_view
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.losses import LossView, ResultsView, loss_view, results_view
 from timellm_dashboard.moment import Moment
@@ -82,6 +83,7 @@ class View(Struct, frozen=True, kw_only=True):
     loss: LossView
     results: ResultsView
     gpu: GpuCard
+    host: HostView
     checkpoints: CheckpointPanel
     outcome: OutcomeView | None
     held_by_user: bool
@@ -133,6 +135,7 @@ def build_view(
         loss=loss_view(state, look),
         results=results_view(state, look),
         gpu=gpu_card(state, history, moment, look),
+        host=host_view(state, moment, look),
         checkpoints=checkpoint_panel(state, moment, look),
         outcome=_outcome(state, moment, look),
         held_by_user=any(hold.rule == "user" for hold in state.holds),

@@ -2,13 +2,12 @@
 
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
+from timellm_policies.card import failed, overheated
 from timellm_policies.progress import loading, no_progress, silence_s, stall_limit_s
 from timellm_policies.situation import RuleStatus, Situation
 from timellm_policies.training import not_finite, spike
 
 RULE = "health"
-
-_OVERHEATED = "hw_thermal_slowdown"
 
 
 def may_hold(policy: PolicySection) -> bool:  # noqa: ARG001 - as every rule's
@@ -23,30 +22,8 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
         *spike(now, RULE),
         *no_progress(now, RULE),
         *loading(now, RULE),
-        *_overheated(now),
-    )
-
-
-def _overheated(now: Situation) -> tuple[PolicyDecision, ...]:
-    """An alert when the card's own hardware slows it down for heat, unless it was given before."""
-    sample = now.recent[-1].sample if now.recent else None
-    if sample is None or _OVERHEATED not in (sample.throttle_reasons or ()):
-        return ()
-    reason = (
-        f"the card's hardware slows it down because it is too hot ({_OVERHEATED});"
-        " a lower policy.thermal.pause_above_c loses less time"
-    )
-    if any(notice.message == reason for notice in now.state.notices):
-        return ()
-    return (
-        PolicyDecision(
-            action="alert",
-            rule=RULE,
-            reason=reason,
-            value=sample.temperature_c,
-            threshold=sample.slowdown_c,
-            unit="°C",
-        ),
+        *failed(now, RULE),
+        *overheated(now, RULE),
     )
 
 

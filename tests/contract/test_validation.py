@@ -246,6 +246,14 @@ def test_what_is_missing_is_named(tables: dict[str, Any], message: str) -> None:
     assert complaint(tables) == message
 
 
+def test_a_gpu_is_named_once_and_by_something_that_can_be_a_uuid() -> None:
+    both: dict[str, Any] = {**SMALLEST, "gpu": {"uuid": "GPU-8f6d", "index": 1}}
+    assert complaint(both).startswith("my.toml: gpu.index: found 1; expected none beside gpu.uuid")
+    name: dict[str, Any] = {**SMALLEST, "gpu": {"uuid": "RTX 3060"}}
+    wanted = 'expected a text that begins like "GPU-8f6d" or is a whole "MIG-…"'
+    assert complaint(name) == f'my.toml: gpu.uuid: found "RTX 3060"; {wanted}'
+
+
 def test_a_rule_that_is_off_does_not_mind_how_seldom_the_gpu_is_read() -> None:
     seldom: dict[str, Any] = {**SMALLEST, "gpu": {"poll_s": 30.0}}
     assert "policy.thermal.unknown_after_s: found 30; expected above" in complaint(seldom)

@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sample_journals import (
@@ -29,9 +30,11 @@ from sample_journals import (
     without_gpu,
 )
 
+from timellm_dashboard.plain import page
 from timellm_dashboard.text import Lang
 from timellm_dashboard.view import View, view_of
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.telemetry import HostSample
 
 
 def view(
@@ -298,6 +301,15 @@ def test_simulated_is_always_said() -> None:
     assert any("simulated" in line.text for line in view(started("simulated")).feed)
 
 
+def test_of_several_gpus_it_is_said_which_one_is_watched() -> None:
+    for gpus, title in ((1, "NVIDIA RTX"), (2, "NVIDIA RTX · #1")):
+        card = sample(70.0, name="NVIDIA RTX", index=1, gpus=gpus)
+        journal = training().add(ev.Telemetry(sample=card), 1.0)
+        assert view(journal).gpu.title == title
+        journal.add(ev.TelemetryLost(reason="NVML hangs"), 1.0)
+        assert view(journal).gpu.title == title
+
+
 def test_without_a_gpu_it_is_said_that_none_is_looked_at() -> None:
     gpu = view(without_gpu()).gpu
     assert gpu.telemetry == "none"
@@ -319,6 +331,37 @@ def test_heat_is_a_word_by_the_limits_in_force() -> None:
     assert [m.text for m in view(in_second_epoch()).gpu.marks] == [
         "75 resumes", "85 pauses", "95 card slows", "97 stops", "100 card off",
     ]  # fmt: skip
+
+
+def machine(**known: Any) -> View:
+    journal = training().add(ev.HostTelemetry(sample=HostSample(**known)), 1.0)
+    return view(journal)
+
+
+def test_the_machine_is_one_line_of_what_is_known() -> None:
+    shown = machine(
+        cpu_pct=37.4, load_1min=1.25, memory_available_bytes=3_100_000_000,
+        disk_free_bytes=120_000_000_000, battery_pct=81.2, on_battery=True,
+    )  # fmt: skip
+    text = (
+        "CPU 37 % · load 1.2 · 3.1 GB memory available · 120 GB disk free · battery 81 % · "
+        "on battery"
+    )
+    assert shown.host.text == text
+    assert text in page(shown)
+    assert machine(on_battery=False).host.text == "plugged in"
+
+
+def test_a_machine_of_which_nothing_is_known_has_no_line() -> None:
+    for shown in (view(training()), machine()):
+        assert shown.host.text == ""
+        assert "machine" not in page(shown)
+
+
+def test_what_the_machine_was_while_somebody_watched_is_not_shown_as_now() -> None:
+    journal = training().add(ev.HostTelemetry(sample=HostSample(battery_pct=50.0)), 1.0)
+    journal.add(ev.RunEnded(outcome="stopped", exit_code=0, reason="stopped as asked"), 1.0)
+    assert view(journal).host.sample is None
 
 
 # --- other kinds of runs, other languages --------------------------------------------------------

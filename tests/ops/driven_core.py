@@ -11,6 +11,7 @@ from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
+from timellm_ops.contract.telemetry import HostSample
 from timellm_ops.probe.protocol import Reading
 from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import (
@@ -69,6 +70,7 @@ class DrivenCore:
         ask: AnyRequest | None = None,
         observed: tuple[ev.Event, ...] = (),
         reading: Reading | None = None,
+        host: HostSample | None = None,
         exited: ev.EngineExited | None = None,
         evidence: Evidence | None = None,
     ) -> core.Turn:
@@ -83,6 +85,7 @@ class DrivenCore:
                 stream=tuple(self._numbered(said)),
                 observed=observed,
                 reading=reading,
+                host=host,
                 requests=() if ask is None else (ask,),
                 interrupts=self.interrupts,
                 exited=exited,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample
 from timellm_ops.probe.protocol import Reading
 from timellm_ops.process.engine import ExitStatus
 from timellm_ops.process.identity import ProcessIdentity
@@ -118,6 +118,19 @@ class FakeProbe:
         if not self.readings:
             return None
         return self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class FakeHost:
+    """Gives each of its readings once."""
+
+    waiting: list[HostSample] = field(default_factory=list)
+
+    def poll(self, now_t: float) -> HostSample | None:
+        return self.waiting.pop(0) if self.waiting else None
 
     def close(self) -> None:
         pass

@@ -375,6 +375,26 @@ def test_the_gpu_that_is_trained_on_is_the_one_that_is_watched(
     assert found.config.gpu.index == watched
 
 
+@pytest.mark.parametrize(
+    ("visible", "index", "uuid"),
+    [("GPU-1a2b,GPU-3c4d", 1, "GPU-3c4d"), ("MIG-77", 0, "MIG-77"), ("0,GPU-1a2b", 1, "GPU-1a2b")],
+)
+def test_a_gpu_that_is_visible_by_its_uuid_is_watched_by_it(
+    tmp_path: Path, visible: str, index: int, uuid: str
+) -> None:
+    config = msgspec.structs.replace(with_backbone("embedded"), gpu=GpuSection(index=index))
+    found = checked(config, tmp_path, CUDA_VISIBLE_DEVICES=visible)
+    assert (found.config.gpu.index, found.config.gpu.uuid) == (0, uuid)
+    assert any(uuid in finding for finding in found.findings)
+
+
+def test_a_uuid_that_is_not_visible_is_refused(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(with_backbone("embedded"), gpu=GpuSection(uuid="GPU-1a2b"))
+    assert checked(config, tmp_path, CUDA_VISIBLE_DEVICES="GPU-1a").config.gpu.uuid == "GPU-1a2b"
+    text = refusal(config, tmp_path, CUDA_VISIBLE_DEVICES="GPU-9")
+    assert text.startswith("gpu.uuid: found GPU-1a2b; expected one of")
+
+
 def test_a_gpu_that_is_not_visible_is_refused(tmp_path: Path) -> None:
     config = msgspec.structs.replace(with_backbone("embedded"), gpu=GpuSection(index=1))
     text = refusal(config, tmp_path, CUDA_VISIBLE_DEVICES="0")

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,64 +11,25 @@ from pathlib import Path
 
 import psutil
 import pytest
+from nvml_driver import (
+    FULL,
+    PATIENCE_S,
+    LeapingClock,
+    Library,
+    next_problem,
+    next_reading,
+    next_sample,
+    readers,
+    rewrite,
+    sample_after_problems,
+)
 from waiting import until
 
 from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
-from timellm_ops.probe import Reading, Unreadable, open_probe
-from timellm_ops.probe.nvml import CHILD, NvmlProbe
-
-STUB = Path(__file__).parents[1] / "nvml_stub" / "nvml.c"
-PATIENCE_S = 30.0
-"""How long a test waits for something that must come. Never how long something takes."""
-
-FULL = """
-value temperature 61 62 63
-value slowdown 97
-value shutdown 102
-value memory_total 6442450944
-value memory_used 4294967296
-value memory_used_with_reserved 4400000000
-value power_mw 95500
-value power_limit_mw 115000
-value utilization 98
-value sm_clock 1425
-value throttle 36
-value energy_mj 123456
-"""
-
-Scripted = Callable[[str], Path]
-Library = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("no C compiler for a stand-in of the driver's library")
-    folders = {}
-    for name, flags in (("new", []), ("old", ["-DOLD_DRIVER"])):
-        folder = tmp_path_factory.mktemp(f"nvml-{name}")
-        library = folder / "libnvidia-ml.so.1"
-        command = [compiler, "-shared", "-fPIC", "-O0", "-Wall", "-Wextra", "-Werror", *flags]
-        soname = "-Wl,-soname,libnvidia-ml.so.1"
-        subprocess.run([*command, soname, "-o", library, STUB], check=True)
-        folders[name] = folder
-    return folders
-
-
-@pytest.fixture
-def driver(compiled: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
-    """Put a driver of a given generation, playing a given script, in front of any real one."""
-
-    def install(script: str, generation: str = "new") -> Path:
-        path = tmp_path / "script"
-        path.write_text(script)
-        monkeypatch.setenv("NVML_STUB_SCRIPT", str(path))
-        monkeypatch.setenv("LD_LIBRARY_PATH", str(compiled[generation]))
-        return path
-
-    return install
+from timellm_ops.probe import Unreadable, open_probe
+from timellm_ops.probe.nvml import NvmlProbe
+from timellm_ops.probe.reader_process import COMMAND
 
 
 @pytest.fixture
@@ -79,7 +39,7 @@ def opened() -> Iterator[Callable[..., NvmlProbe]]:
     def opening(*, required: bool = False, pci: Path | None = None, **gpu: float) -> NvmlProbe:
         section = GpuSection(**{"poll_s": 0.05, "deadline_s": 0.5, **gpu})  # type: ignore[arg-type]
         where = ("--pci-devices", str(pci)) if pci else ("--pci-devices", "/nonexistent")
-        probe = NvmlProbe(section, required=required, command=(*CHILD, *where), startup_s=20.0)
+        probe = NvmlProbe(section, required=required, command=(*COMMAND, *where), startup_s=20.0)
         probes.append(probe)
         return probe
 
@@ -90,38 +50,8 @@ def opened() -> Iterator[Callable[..., NvmlProbe]]:
         assert "nvml_child" not in " ".join(child.cmdline())
 
 
-def next_reading(probe: NvmlProbe, clock: Callable[[], float] = time.monotonic) -> Reading:
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        reading = probe.poll(clock())
-        if reading is not None:
-            return reading
-        time.sleep(0.01)
-    raise AssertionError("the probe said nothing")
-
-
-def next_sample(probe: NvmlProbe) -> GpuSample:
-    reading = next_reading(probe)
-    assert isinstance(reading, GpuSample), reading
-    return reading
-
-
-def next_problem(probe: NvmlProbe) -> Unreadable:
-    """The first problem; readings before it are passed over."""
-    while True:
-        reading = next_reading(probe)
-        if isinstance(reading, Unreadable):
-            return reading
-
-
-def hurried(factor: float = 50.0) -> Callable[[], float]:
-    """A clock that runs fast, so that a backoff is over soon."""
-    start = time.monotonic()
-    return lambda: start + (time.monotonic() - start) * factor
-
-
 def test_reads_every_metric(driver: Library, opened: Callable[..., NvmlProbe]) -> None:
-    driver(FULL + f"value process {os.getpid()}\n")
+    driver(FULL + f"value process_1 {os.getpid()}\n")
     probe = opened()
     sample = next_sample(probe)
     assert sample.processes is not None
@@ -132,6 +62,7 @@ def test_reads_every_metric(driver: Library, opened: Callable[..., NvmlProbe]) -
     assert sample == GpuSample(
         source="nvml",
         index=0,
+        gpus=1,
         uuid="GPU-00000000-1111-2222-3333-444444444444",
         name="Scripted RTX",
         temperature_c=61.0,
@@ -145,6 +76,7 @@ def test_reads_every_metric(driver: Library, opened: Callable[..., NvmlProbe]) -
         slowdown_c=97.0,
         shutdown_c=102.0,
         energy_mj=123456,
+        ecc_errors=0,
         processes=sample.processes,
     )
     assert [next_sample(probe).temperature_c for _ in range(3)] == [62.0, 63.0, 63.0]
@@ -210,10 +142,11 @@ def test_no_driver_is_told_once(driver: Library, opened: Callable[..., NvmlProbe
     assert reading.permanent
     assert "no NVIDIA GPU or driver here" in reading.reason
     assert "driver is not loaded" in reading.reason
-    clock = hurried(1000.0)
-    end = time.monotonic() + 0.3
-    while time.monotonic() < end:
+    clock = LeapingClock()
+    for _ in range(20):
+        clock.leap()
         assert probe.poll(clock()) is None
+        time.sleep(0.01)
 
 
 def test_no_library_is_told_once(
@@ -233,7 +166,7 @@ def test_an_index_beyond_the_last_gpu_is_absent(
     driver(FULL)
     reading = next_problem(opened(index=3))
     assert reading.permanent
-    assert "no GPU with this index" in reading.reason
+    assert "no GPU with index 3" in reading.reason
 
 
 def test_a_required_driver_is_asked_again(
@@ -244,10 +177,8 @@ def test_a_required_driver_is_asked_again(
     reading = next_problem(probe)
     assert not reading.permanent
     assert 'gpu.probe is "nvml"' in reading.reason
-    script.write_text(FULL)
-    while isinstance(reading, Unreadable):
-        reading = next_reading(probe, hurried())
-    assert reading.temperature_c == 61.0
+    rewrite(script, FULL)
+    assert sample_after_problems(probe).temperature_c == 61.0
 
 
 @pytest.mark.parametrize(
@@ -260,15 +191,12 @@ def test_a_fault_of_the_device_is_named_and_mended_by_a_fresh_child(
     script = driver(FULL)
     probe = opened()
     next_sample(probe)
-    script.write_text(f"error nvmlDeviceGetTemperatureV {code}\n")
+    rewrite(script, f"error nvmlDeviceGetTemperatureV {code}\n")
     problem = next_problem(probe)
     assert words in problem.reason
     assert not problem.permanent
-    script.write_text(FULL)
-    reading: Reading = problem
-    while isinstance(reading, Unreadable):
-        reading = next_reading(probe, hurried())
-    assert reading.temperature_c == 61.0
+    rewrite(script, FULL)
+    assert sample_after_problems(probe).temperature_c == 61.0
 
 
 def test_a_driver_that_goes_away_in_the_run_is_not_permanent(
@@ -277,7 +205,7 @@ def test_a_driver_that_goes_away_in_the_run_is_not_permanent(
     script = driver(FULL)
     probe = opened()
     next_sample(probe)
-    script.write_text("error nvmlDeviceGetTemperatureV 9\n")
+    rewrite(script, "error nvmlDeviceGetTemperatureV 9\n")
     assert not next_problem(probe).permanent
 
 
@@ -287,14 +215,12 @@ def test_a_hung_call_costs_its_deadline_and_the_child(
     script = driver(FULL)
     probe = opened(deadline_s=0.3)
     next_sample(probe)
-    (hung,) = _readers()
-    script.write_text("hang nvmlDeviceGetTemperatureV\n")
+    (hung,) = readers()
+    rewrite(script, "hang nvmlDeviceGetTemperatureV\n")
     problem = next_problem(probe)
     assert "has not answered for 0.3 s" in problem.reason
-    script.write_text(FULL)
-    reading: Reading = problem
-    while isinstance(reading, Unreadable):
-        reading = next_reading(probe, hurried(4.0))
+    rewrite(script, FULL)
+    sample_after_problems(probe)
     assert not hung.is_running()
 
 
@@ -304,13 +230,10 @@ def test_a_crash_of_the_library_stays_in_the_child(
     script = driver(FULL)
     probe = opened()
     next_sample(probe)
-    script.write_text("crash nvmlDeviceGetTemperatureV\n")
+    rewrite(script, "crash nvmlDeviceGetTemperatureV\n")
     assert "crashed (SIGSEGV)" in next_problem(probe).reason
-    script.write_text(FULL)
-    reading: Reading = next_reading(probe, hurried())
-    while isinstance(reading, Unreadable):
-        reading = next_reading(probe, hurried())
-    assert reading.temperature_c == 61.0
+    rewrite(script, FULL)
+    assert sample_after_problems(probe).temperature_c == 61.0
 
 
 def test_attempts_are_spaced_further_and_further_apart(
@@ -322,7 +245,7 @@ def test_attempts_are_spaced_further_and_further_apart(
     while len(failures_t) < 4:
         child_answers_by = time.monotonic() + PATIENCE_S
         reading = probe.poll(now_t)
-        while reading is None and _readers() and time.monotonic() < child_answers_by:
+        while reading is None and readers() and time.monotonic() < child_answers_by:
             time.sleep(0.01)
             reading = probe.poll(now_t)
         if reading is not None:
@@ -368,7 +291,7 @@ def test_the_child_dies_with_its_parent_even_in_a_hung_call(driver: Library) -> 
         "child.stdin.write(b'\\n'); child.stdin.flush()\n"
         "print(child.pid, flush=True); time.sleep(600)"
     )
-    command = [sys.executable, "-c", program, *CHILD]
+    command = [sys.executable, "-c", program, *COMMAND]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
@@ -381,7 +304,7 @@ def test_close_leaves_no_process_behind(driver: Library, opened: Callable[..., N
     driver("hang nvmlInitWithFlags\n")
     probe = opened()
     probe.poll(time.monotonic())
-    (child,) = until(_readers, "a child that is another program by now")
+    (child,) = until(readers, "a child that is another program by now")
     probe.close()
     assert not child.is_running()
     assert probe.poll(time.monotonic()) is None
@@ -404,12 +327,6 @@ def test_a_reader_that_cannot_start_is_a_problem_not_a_crash() -> None:
     assert "could not be started" in reading.reason
     assert probe.poll(0.5) is None
     assert isinstance(probe.poll(1.5), Unreadable)
-
-
-def _readers() -> list[psutil.Process]:
-    mine = psutil.Process().children(recursive=True)
-    alive = [child for child in mine if child.status() != psutil.STATUS_ZOMBIE]
-    return [child for child in alive if "timellm_ops.probe.nvml_child" in child.cmdline()]
 
 
 def _gone(process: psutil.Process) -> bool:

@@ -80,12 +80,17 @@ def test_no_probe_says_nothing() -> None:
 
 def test_throttle_names_are_those_of_the_bindings() -> None:
     for bit, name in THROTTLE_REASONS.items():
-        constant = "nvmlClocksEventReason" + "".join(part.title() for part in name.split("_"))
+        constant = "nvmlClocksThrottleReason" + "".join(part.title() for part in name.split("_"))
         assert getattr(pynvml, constant) == bit
     assert throttle_reasons(0) == ()
     assert throttle_reasons(1) == ()
     assert throttle_reasons(0x48) == ("hw_slowdown", "hw_thermal_slowdown")
     assert throttle_reasons(0x1000) == ("unknown_0x1000",)
+
+
+def test_every_bit_of_the_bindings_has_a_name() -> None:
+    everything = pynvml.nvmlClocksThrottleReasonAll
+    assert throttle_reasons(everything) == tuple(THROTTLE_REASONS.values())
 
 
 @pytest.mark.parametrize(
@@ -115,8 +120,19 @@ def test_what_an_error_takes_away(name: str, scope: Scope) -> None:
 def test_every_error_while_opening_takes_the_whole_gpu_away() -> None:
     codes = [getattr(pynvml, name) for name in dir(pynvml) if name.startswith("NVML_ERROR_")]
     assert len(codes) > 20
-    assert Scope.METRIC not in {opening_fault(code).scope for code in codes}
-    assert opening_fault(pynvml.NVML_ERROR_INVALID_ARGUMENT).scope is Scope.ABSENT
+    assert Scope.METRIC not in {opening_fault(code, "index 7").scope for code in codes}
+    absent = opening_fault(pynvml.NVML_ERROR_INVALID_ARGUMENT, "index 7")
+    assert (absent.scope, "index 7" in absent.message) == (Scope.ABSENT, True)
+
+
+def test_every_error_of_the_bindings_has_its_name_and_its_own_words() -> None:
+    known = {
+        getattr(pynvml, name): name.removeprefix("NVML_ERROR_")
+        for name in dir(pynvml)
+        if name.startswith("NVML_ERROR_")
+    }
+    assert {code: fault_of(code).name for code in known} == known
+    assert len({fault_of(code).message for code in known}) == len(known)
 
 
 def test_unreadable_is_neither_permanent_nor_asleep_unless_told() -> None:

@@ -21,7 +21,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, Ping, ResumeRun, StopMode, StopRun
 from timellm_ops.contract.config import PolicySection, ThermalSection
 from timellm_ops.contract.state import RunState
-from timellm_ops.contract.telemetry import GpuSample, TimedSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample, TimedSample
 from timellm_ops.probe.protocol import Reading, Unreadable
 from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import Continue, Finish, Suspend, WriteControl
@@ -809,3 +809,19 @@ def test_a_record_of_the_core_is_what_a_reader_gets() -> None:
     driven.trains()
     assert driven.state_of_journal() == driven.run
     assert msgspec.json.encode(driven.run)
+
+
+def test_a_reading_of_the_machine_is_journaled_and_known_to_the_rules() -> None:
+    seen: list[HostSample | None] = []
+
+    def decide(_: object, run: RunState, *__: object) -> tuple[ev.PolicyDecision, ...]:
+        seen.append(run.host)
+        return ()
+
+    driven = DrivenCore(decide=decide)
+    host = HostSample(battery_pct=14.0, on_battery=True)
+    driven.turn(host=host)
+    driven.turn()
+    assert seen == [host, host]
+    told = [r.event for r in driven.journal if isinstance(r.event, ev.HostTelemetry)]
+    assert [(event.sample, event.t) for event in told] == [(host, 1001.0)]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fakes import FakeClock, FakeEngine, FakeProbe, FakeStream, FakeWatch, samples
+from fakes import FakeClock, FakeEngine, FakeHost, FakeProbe, FakeStream, FakeWatch, samples
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, Reply, ResumeRun, StopRun
 from timellm_ops.contract.config import PolicySection, ThermalSection
 from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.contract.telemetry import GpuProcess, GpuSample
+from timellm_ops.contract.telemetry import GpuProcess, GpuSample, HostSample
 from timellm_ops.control_socket import send_request
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.process.engine import ExitStatus
@@ -41,6 +41,7 @@ class Bench:
         self.watch = FakeWatch()
         self.engine = FakeEngine()
         self.probe = FakeProbe(readings=samples(self.readings))
+        self.host = FakeHost()
         self.journal = Journal.open(self.layout.journal)
         self.socket = self.root / "s"
         self.supervisor = self.make(core.Supervision())
@@ -64,6 +65,7 @@ class Bench:
                 stream=self.stream,
                 watch=self.watch,
                 probe=self.probe,
+                host=self.host,
                 reception=self.reception,
                 pid=99,
             ),
@@ -354,3 +356,13 @@ def test_the_process_table_is_read_only_when_another_process_turns_up(bench: Ben
     for _ in range(6):
         bench.turn()
     assert len(walks) == 3
+
+
+def test_each_reading_of_the_machine_is_on_record(bench: Bench) -> None:
+    first, second = HostSample(disk_free_bytes=9), HostSample(disk_free_bytes=8)
+    bench.host.waiting += [first, second]
+    for _ in range(4):
+        bench.turn()
+    told = [event.sample for event in bench.events() if isinstance(event, ev.HostTelemetry)]
+    assert told == [first, second]
+    assert bench.supervisor.supervision.run.host == second

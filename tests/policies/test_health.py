@@ -251,3 +251,51 @@ def test_an_engine_that_has_spoken_is_not_loading() -> None:
     run.happens(ev.RunStarted(run_id="r", name="n", engine="timellm"), ev.EngineStarted(pid=8))
     run.happens(ev.ControlAcknowledged(sequence=1, desired="run"))
     assert run.waits(7200.0, every_s=5.0) == []
+
+
+# --- the card ------------------------------------------------------------------------------------
+
+LOST = ev.TelemetryLost(reason="the GPU is lost: it has fallen off the bus", lost=True)
+
+
+def test_a_gpu_that_stays_lost_stops_the_run_for_the_hardwares_sake() -> None:
+    run = WatchedRun()
+    run.sees(60.0)
+    run.happens(LOST)
+    assert run.waits(9.0) == []
+    (stop,) = run.waits(1.0)
+    assert (stop.action, stop.rule, stop.failure) == ("stop", "health", False)
+    assert "the GPU is lost" in stop.reason
+    assert "a new start would not help" in stop.reason
+
+
+def test_a_gpu_that_answers_again_was_not_lost() -> None:
+    run = WatchedRun()
+    for _ in range(5):
+        run.happens(LOST)
+        assert run.waits(8.0) == []
+        run.sees(60.0)
+
+
+def test_a_gpu_that_is_lost_stays_so_whatever_the_driver_says_next() -> None:
+    run = WatchedRun()
+    run.happens(LOST, ev.TelemetryLost(reason="there is no GPU with this index"))
+    assert actions(run.waits(10.0)) == ["health stop"]
+
+
+def test_memory_that_errs_anew_stops_the_run_and_old_errors_do_not() -> None:
+    run = WatchedRun()
+    assert run.sees(*[60.0] * 5, ecc_errors=3) == []
+    (stop,) = run.sees(60.0, ecc_errors=4)
+    assert (stop.action, stop.value, stop.threshold) == ("stop", 4.0, 3.0)
+    assert "an error that could not be corrected" in stop.reason
+
+
+@pytest.mark.parametrize(("action", "expected"), [("alert", ["health alert"]), ("off", [])])
+def test_a_card_that_fails_is_only_told_of_where_so_wanted(
+    action: str, expected: list[str]
+) -> None:
+    run = WatchedRun(policy=policy(gpu_fault=action))
+    run.sees(60.0)
+    run.happens(LOST)
+    assert actions(run.waits(25.0)) == expected

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 import timellm_ops
-from timellm_ops.cli.errors import NOT_HERE
+from timellm_ops.cli.errors import NOT_HERE, UsageError
 from timellm_ops.cli.options import Json
 from timellm_ops.configfile import read_config
 from timellm_ops.contract.config import DataSection, GpuSection
@@ -50,9 +50,28 @@ def doctor(
         Path | None, Parameter(help="Also check whether this config can run.")
     ] = None,
     *,
+    gpu: Annotated[
+        bool,
+        Parameter(negative="", help="Ask one card everything: the config's, else that of --index."),
+    ] = False,
+    index: Annotated[int, Parameter(help="Which GPU, for --gpu.")] = 0,
+    record: Annotated[
+        Path | None, Parameter(help="Write the card's answers to this file, for --gpu.")
+    ] = None,
+    with_ids: Annotated[
+        bool,
+        Parameter(negative="", help="Leave UUID and serial number in, for --gpu."),
+    ] = False,
     json: Json = False,
 ) -> int:
     """What is here: versions, GPU, who holds it, data sets, disk; and whether CONFIG can run."""
+    if gpu:
+        from timellm_ops.cli.gpu_doctor import gpu_doctor
+
+        section = GpuSection(index=index) if config is None else read_config(config).gpu
+        return gpu_doctor(section.index, section.uuid, record, with_ids=with_ids, json=json)
+    if record is not None or with_ids or index:
+        raise UsageError("--record, --with-ids and --index belong to doctor --gpu")
     findings = [_versions(), *_gpu(), *_data(), _disk()]
     if config is not None:
         findings += _can_run(config)
@@ -99,6 +118,8 @@ def _gpu() -> list[Finding]:
 
 def _card(sample: GpuSample) -> str:
     parts = [sample.name or "name unknown"]
+    if sample.gpus is not None and sample.gpus > 1:
+        parts.append(f"number {sample.index} of 0 to {sample.gpus - 1}")
     if sample.temperature_c is not None:
         parts.append(f"{sample.temperature_c:g} °C")
     if sample.memory_used_bytes is not None and sample.memory_total_bytes is not None:

@@ -241,12 +241,30 @@ class GpuSection(Section, frozen=True, kw_only=True):
     probe: Literal["auto", "nvml", "simulated", "none"] = "auto"
     """`nvml`: the NVIDIA driver; `simulated`: a model; `auto`: the driver where there is one."""
     index: Annotated[int, Meta(ge=0)] = 0
-    """Which GPU."""
+    """Which GPU, counted from 0 in the order of PCI addresses, as `nvidia-smi` does."""
+    uuid: Annotated[
+        str,
+        Meta(
+            pattern=r"^((GPU|MIG)-[0-9A-Za-z/-]{1,90})?\Z",
+            extra={"words": 'that begins like "GPU-8f6d" or is a whole "MIG-…"'},
+        ),
+    ] = ""
+    """Which GPU, by its UUID as `nvidia-smi -L` shows it, instead of `index`; a GPU's
+    beginning is enough. A MIG slice has one too."""
     poll_s: Annotated[float, Meta(ge=0.05, le=60.0)] = 1.0
     """Time between two readings."""
     deadline_s: Annotated[float, Meta(ge=0.1, le=120.0)] = 5.0
     """How long one reading may take before the probe is replaced."""
     simulated: SimulatedGpuSection = SimulatedGpuSection()
+
+
+class HostSection(Section, frozen=True, kw_only=True):
+    """`[host]`: telemetry of the machine around the GPU: processors, memory, disk, battery."""
+
+    enabled: bool = True
+    """Whether it is read at all."""
+    poll_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 10.0
+    """Time between two readings."""
 
 
 class ThermalSection(Section, frozen=True, kw_only=True):
@@ -318,6 +336,7 @@ class Config(Section, frozen=True, kw_only=True):
     train: TrainSection = TrainSection()
     checkpoint: CheckpointSection = CheckpointSection()
     gpu: GpuSection = GpuSection()
+    host: HostSection = HostSection()
     policy: PolicySection = PolicySection()
     supervisor: SupervisorSection = SupervisorSection()
     foreign: ForeignSection = ForeignSection()

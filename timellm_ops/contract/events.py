@@ -329,6 +329,8 @@ class TelemetryLost(BaseEvent, frozen=True, kw_only=True):
     """There is no such GPU or driver here: nobody will ask again."""
     asleep: bool = False
     """The GPU is powered down and was not woken to be read: it does no work and makes no heat."""
+    lost: bool = False
+    """The GPU itself has failed: it has fallen off the bus, or must be reset."""
 
 
 class HostTelemetry(BaseEvent, frozen=True, kw_only=True):

@@ -8,7 +8,10 @@ from timellm_ops.contract.section import NotNegative, Percent, Positive, Positiv
 
 TimeOfDay = Annotated[
     str,
-    Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?\Z", description="of the form 22:30, or empty"),
+    Meta(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?\Z",
+        extra={"words": "of the form 22:30, or empty"},
+    ),
 ]
 
 
@@ -71,9 +74,9 @@ class HealthSection(Section, frozen=True, kw_only=True):
     """How long without a sign of progress before `stop` does it."""
     loading_minutes: PositiveFloat = 15.0
     """How long an engine may take to load before a person is told."""
-    gpu_lost: Literal["off", "alert", "stop"] = "stop"
-    """What is done when the driver says that the GPU is lost or must be reset: only a restart of
-    the machine or the driver helps then."""
+    gpu_fault: Literal["off", "alert", "stop"] = "stop"
+    """What is done when the driver says that the GPU is lost or must be reset, or counts an error
+    of its memory that could not be corrected. A restart of the engine would not help there."""
 
 
 class DiskSection(Section, frozen=True, kw_only=True):

@@ -192,6 +192,9 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         telemetry_problem="",
         telemetry_gone=False,
         telemetry_asleep=False,
+        gpu_lost_t=None,
+        gpu_lost_reason="",
+        ecc_errors_before=None,
         host=None,
         host_t=None,
         watched_since_t=event.t,
@@ -489,8 +492,12 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
     temperature, peak = event.sample.temperature_c, state.peak_temperature_c
     if temperature is not None:
         peak = temperature if peak is None else max(peak, temperature)
+    errors = state.ecc_errors_before
     return _replace(
         state,
+        gpu_lost_t=None,
+        gpu_lost_reason="",
+        ecc_errors_before=event.sample.ecc_errors if errors is None else errors,
         sample=event.sample,
         sample_t=event.t,
         peak_temperature_c=peak,
@@ -502,6 +509,8 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
 
 def _telemetry_lost(state: RunState, event: ev.TelemetryLost) -> RunState:
     woke = state.telemetry_asleep and not event.asleep
+    if event.lost and not state.gpu_lost_reason:
+        state = _replace(state, gpu_lost_t=event.t, gpu_lost_reason=event.reason)
     return _replace(
         state,
         sample=None if event.permanent else state.sample,

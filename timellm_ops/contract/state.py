@@ -207,6 +207,12 @@ class RunState(Struct, frozen=True, kw_only=True):
     telemetry_gone: bool = False
     telemetry_asleep: bool = False
     """The GPU is powered down and was not woken to be read."""
+    gpu_lost_t: float | None = None
+    """Monotonic second in which the driver said that the GPU is lost or must be reset; `None` once
+    it was read again."""
+    gpu_lost_reason: str = ""
+    ecc_errors_before: int | None = None
+    """Memory errors that could not be corrected, as first read in this start."""
     watched_since_t: float | None = None
     """Monotonic second in which the present supervisor took charge, or the GPU was found awake
     but unreadable: what was missing before is not missed."""

@@ -21,6 +21,9 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     source: str
     index: int = 0
+    """The GPU's number on its machine, in the order of PCI addresses."""
+    gpus: int | None = None
+    """How many GPUs the machine has."""
     uuid: str | None = None
     name: str | None = None
     temperature_c: float | None = None
@@ -36,6 +39,8 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shutdown_c: float | None = None
     energy_mj: int | None = None
     """Energy since the driver was loaded, in millijoules."""
+    ecc_errors: int | None = None
+    """Memory errors that could not be corrected since the driver was loaded."""
     processes: tuple[GpuProcess, ...] | None = None
 
 

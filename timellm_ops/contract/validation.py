@@ -155,7 +155,8 @@ def _bounds(meta: msgspec.Meta) -> Iterator[str]:
     if meta.min_length:
         yield "that is not empty"
     if meta.pattern:
-        yield meta.description or "of letters, digits, dot, dash and underscore, at most 64"
+        a_name = "of letters, digits, dot, dash and underscore, at most 64"
+        yield (meta.extra or {}).get("words", a_name)
 
 
 def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
@@ -221,6 +222,8 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             _show(config.foreign.checkpoint),
             "a pattern below foreign.workdir, such as checkpoints/*/checkpoint",
         )
+    if config.gpu.uuid and config.gpu.index:
+        yield "gpu.index", str(config.gpu.index), "none beside gpu.uuid, which says which GPU"
     simulated = config.gpu.simulated
     if simulated.throttle_c >= simulated.shutdown_c:
         yield (

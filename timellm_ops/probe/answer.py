@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.probe.queries import Plain
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -15,12 +16,24 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """There is no such GPU or driver on this machine."""
     asleep: bool = False
     """The GPU is powered down and was not woken."""
+    lost: bool = False
+    """The GPU has failed: it has fallen off the bus, or must be reset."""
+
+
+class QueryAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of one query: a value, or the code of an NVML error."""
+
+    value: Plain = None
+    code: int | None = None
+    problem: str = ""
+    took_s: float = 0.0
 
 
 _decoder = msgspec.json.Decoder(Answer)
+_query_decoder = msgspec.json.Decoder(QueryAnswer)
 
 
-def encode_answer(answer: Answer) -> bytes:
+def encode_answer(answer: Answer | QueryAnswer) -> bytes:
     """One line, with its line end."""
     return msgspec.json.encode(answer) + b"\n"
 
@@ -28,3 +41,8 @@ def encode_answer(answer: Answer) -> bytes:
 def decode_answer(line: bytes) -> Answer:
     """The answer in one line. Raises `msgspec.MsgspecError` for anything else."""
     return _decoder.decode(line)
+
+
+def decode_query_answer(line: bytes) -> QueryAnswer:
+    """The same for a single query."""
+    return _query_decoder.decode(line)

@@ -1,24 +1,19 @@
 """The supervisor's side of NVML: asks a child process and never waits for it."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 
 import msgspec
 
 from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.probe import queries
 from timellm_ops.probe.answer import Answer, decode_answer
 from timellm_ops.probe.protocol import Reading, Unreadable
+from timellm_ops.probe.reader_process import COMMAND, ReaderProcess
 
 _FIRST_BACKOFF_S = 1.0
 _LONGEST_BACKOFF_S = 60.0
 _CLOSE_S = 2.0
-
-CHILD = (sys.executable, "-P", "-m", "timellm_ops.probe.nvml_child")
 
 
 class NvmlProbe:
@@ -26,6 +21,8 @@ class NvmlProbe:
 
     A child that hangs, crashes or loses the GPU is killed and replaced, later each time it
     happens in a row (1 s, doubled up to 60 s); every failed attempt is told as `Unreadable`.
+    A query in which it hangs or crashes for the second time is left out from then on, so that
+    one broken metric does not cost the others; the last way to the temperature never is.
     `required = False` makes a machine without GPU or driver a permanent answer, given once.
     """
 
@@ -36,21 +33,23 @@ class NvmlProbe:
         gpu: GpuSection,
         *,
         required: bool = False,
-        command: Sequence[str] = CHILD,
+        command: Sequence[str] = COMMAND,
         startup_s: float = 10.0,
     ) -> None:
         """`startup_s` is what a new child may take on top of its first deadline."""
         self._gpu = gpu
         self._required = required
-        self._command = (*command, "--index", str(gpu.index))
+        self._command = (*command, "--index", str(gpu.index), f"--uuid={gpu.uuid}")
         self._startup_s = startup_s
-        self._child: _Child | None = None
-        self._condemned: list[_Child] = []
+        self._child: ReaderProcess | None = None
+        self._condemned: list[ReaderProcess] = []
         self._start_at_t: float | None = None
         self._asked_t: float | None = None
         self._due_t = 0.0
         self._allowed_s = 0.0
         self._failures = 0
+        self._suspects: frozenset[int] = frozenset()
+        self._left_out: tuple[int, ...] = ()
         self._ever_read = False
         self._over = False
 
@@ -69,12 +68,12 @@ class NvmlProbe:
         if line is not None:
             return self._answered(line, now_t)
         if ended is not None:
-            return self._failed(f"the NVML reader {ended}", now_t)
+            return self._lost(f"the NVML reader {ended}", now_t)
         if self._asked_t is None:
             if now_t >= self._due_t:
                 return self._ask(now_t, self._gpu.deadline_s)
         elif now_t - self._asked_t > self._allowed_s:
-            return self._failed(f"NVML has not answered for {self._allowed_s:g} s", now_t)
+            return self._lost(f"NVML has not answered for {self._allowed_s:g} s", now_t)
         return None
 
     def close(self) -> None:
@@ -87,7 +86,7 @@ class NvmlProbe:
 
     def _start(self, now_t: float) -> Reading | None:
         try:
-            self._child = _Child(self._command)
+            self._child = ReaderProcess(self._command, self._left_out)
         except OSError as error:
             return self._failed(f"the NVML reader could not be started: {error.strerror}", now_t)
         return self._ask(now_t, self._startup_s + self._gpu.deadline_s)
@@ -118,7 +117,7 @@ class NvmlProbe:
 
     def _problem(self, answer: Answer, now_t: float) -> Unreadable:
         if not answer.absent or self._ever_read:
-            return self._failed(answer.problem, now_t)
+            return self._failed(answer.problem, now_t, lost=answer.lost)
         if self._required:
             return self._failed(f'{answer.problem}, but gpu.probe is "nvml"', now_t)
         self._over = True
@@ -128,13 +127,26 @@ class NvmlProbe:
             permanent=True,
         )
 
-    def _failed(self, reason: str, now_t: float) -> Unreadable:
+    def _lost(self, reason: str, now_t: float) -> Unreadable:
+        """The child hung or died, perhaps in a query that it left a note of."""
+        number = None if self._child is None else self._child.query_under_way()
+        if number is None:
+            return self._failed(reason, now_t)
+        query = queries.USED[number]
+        reason = f"{reason}, in {query.call}"
+        again, self._suspects = number in self._suspects, self._suspects | {number}
+        if again and query != queries.TEMPERATURE[-1]:
+            self._left_out = (*self._left_out, number)
+            reason = f"{reason}; it is left out from here on"
+        return self._failed(reason, now_t)
+
+    def _failed(self, reason: str, now_t: float, *, lost: bool = False) -> Unreadable:
         """Give the child up and plan the next attempt."""
         self._drop_child()
         backoff_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(self._failures, 10))
         self._failures += 1
         self._start_at_t = now_t + backoff_s
-        return Unreadable(reason=reason)
+        return Unreadable(reason=reason, lost=lost)
 
     def _drop_child(self) -> None:
         if self._child is not None:
@@ -142,67 +154,3 @@ class NvmlProbe:
             self._condemned.append(self._child)
         self._child = None
         self._asked_t = None
-
-
-class _Child:
-    """The reader's process and its two pipes, none of which is ever waited for."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None  # noqa: S101  (PIPE was asked for)
-        assert self._process.stdout is not None  # noqa: S101
-        self._requests = self._process.stdin.fileno()
-        self._answers = self._process.stdout.fileno()
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self._answers, False)
-        self._received = b""
-
-    def request(self) -> None:
-        """Ask for one answer. A child that is gone is found out through `how_it_ended`."""
-        with contextlib.suppress(BrokenPipeError, BlockingIOError):
-            os.write(self._requests, b"\n")
-
-    def read_line(self) -> bytes | None:
-        """The next whole line, if it has arrived."""
-        with contextlib.suppress(BlockingIOError):
-            while received := os.read(self._answers, 65536):
-                self._received += received
-        line, end, rest = self._received.partition(b"\n")
-        if not end:
-            return None
-        self._received = rest
-        return line
-
-    def how_it_ended(self) -> str | None:
-        """`None` while it lives, else how it went, as the rest of a sentence."""
-        code = self._process.poll()
-        if code is None:
-            return None
-        if code >= 0:
-            return f"ended with code {code}"
-        try:
-            return f"crashed ({signal.Signals(-code).name})"
-        except ValueError:
-            return f"was ended by signal {-code}"
-
-    def kill(self) -> None:
-        """End it now; `reap` tells when it is gone."""
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def reap(self) -> bool:
-        """Whether nothing of it is left."""
-        return self._process.poll() is not None
-
-    def wait(self, seconds: float) -> None:
-        """Wait until nothing of it is left, or `seconds` have passed."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)

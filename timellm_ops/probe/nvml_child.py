@@ -2,7 +2,7 @@
 
 `python -m timellm_ops.probe.nvml_child --index N` answers every line on its standard input with
 one `Answer` on its standard output, and ends when its input does, even in the middle of a hung
-call. The only module that imports `pynvml` (the package `nvidia-ml-py`).
+call. `--queries` turns it into one that answers the numbers of single queries instead.
 """
 
 import argparse
@@ -10,172 +10,104 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import pynvml
+from timellm_ops.probe import queries
+from timellm_ops.probe.answer import Answer, QueryAnswer, encode_answer
+from timellm_ops.probe.fault import Scope, fault_of, opening_fault
+from timellm_ops.probe.gpu_reader import DeviceUnusableError, GpuReader
+from timellm_ops.probe.nvml_driver import NvmlDriver, Which
+from timellm_ops.probe.queries import Driver, DriverError, Plain, Query
+from timellm_ops.probe.sleep import PCI_DEVICES, is_asleep, power_notes
+from timellm_ops.probe.wsl import OS_RELEASE, is_wsl
 
-from timellm_ops.contract.telemetry import GpuProcess, GpuSample
-from timellm_ops.probe.answer import Answer, encode_answer
-from timellm_ops.probe.fault import Fault, Scope, fault_of, opening_fault
-from timellm_ops.probe.sleep import PCI_DEVICES, is_asleep
-from timellm_ops.probe.throttle import throttle_reasons
-
-_PLAUSIBLE_LIMIT_C = range(50, 131)
-"""Cards that do not know a limit answer 0 or nonsense; a limit outside of this is not one."""
-
-
-class DeviceUnusableError(Exception):
-    """Nothing more can be read through this connection."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
+_LEFT_OUT = 3
+"""`NVML_ERROR_NOT_SUPPORTED`: what is not asked any more is like what cannot be answered."""
 
 
-class Device:
-    """One GPU behind an open NVML connection. Raises `DeviceUnusableError` from every method."""
+class _NotedDriver:
+    """Leaves a note of the query under way, for whoever finds this process hung or dead."""
 
-    def __init__(self, index: int) -> None:
-        self._index = index
+    def __init__(self, driver: Driver, note: Callable[[int], None], left_out: frozenset[int]):
+        self._driver, self._note, self._left_out = driver, note, left_out
+
+    def ask(self, query: Query) -> Plain:
+        """The answer of the driver, unless the query is one of those left out."""
+        number = queries.USED.index(query)
+        if number in self._left_out:
+            raise DriverError(_LEFT_OUT)
+        self._note(number)
         try:
-            pynvml.nvmlInitWithFlags(0)
-            self._handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        except pynvml.NVMLError as error:
-            raise DeviceUnusableError(opening_fault(error.value)) from None
-        self._name = self._text("nvmlDeviceGetName")
-        self._uuid = self._text("nvmlDeviceGetUUID")
-        self._limits_c: tuple[float | None, float | None] | None = None
+            return self._driver.ask(query)
+        finally:
+            self._note(queries.NONE_UNDER_WAY)
 
-    def read(self) -> GpuSample:
-        """One reading; `None` for what this card, driver or user may not tell."""
-        temperature_c = self._temperature_c()
-        memory = self._memory()
-        utilization = self._ask("nvmlDeviceGetUtilizationRates")
-        clock = self._ask("nvmlDeviceGetClockInfo", pynvml.NVML_CLOCK_SM)
-        mask = self._ask_first(
-            ("nvmlDeviceGetCurrentClocksEventReasons",),
-            ("nvmlDeviceGetCurrentClocksThrottleReasons",),
-        )
-        slowdown_c, shutdown_c = self._limits(temperature_c)
-        return GpuSample(
-            source="nvml",
-            index=self._index,
-            uuid=self._uuid,
-            name=self._name,
-            temperature_c=temperature_c,
-            memory_used_bytes=None if memory is None else int(memory.used),
-            memory_total_bytes=None if memory is None else int(memory.total),
-            power_w=_thousandth(self._ask("nvmlDeviceGetPowerUsage")),
-            power_limit_w=_thousandth(self._ask("nvmlDeviceGetEnforcedPowerLimit")),
-            utilization_pct=None if utilization is None else float(utilization.gpu),
-            sm_clock_mhz=None if clock is None else float(clock),
-            throttle_reasons=None if mask is None else throttle_reasons(mask),
-            slowdown_c=slowdown_c,
-            shutdown_c=shutdown_c,
-            energy_mj=self._ask("nvmlDeviceGetTotalEnergyConsumption"),
-            processes=self._processes(),
-        )
 
-    def _ask(self, function: str, *arguments: object) -> Any:
-        """What `function` says of this GPU, or `None` where it is not to be had."""
-        call = getattr(pynvml, function, None)
-        if call is None:
-            return None
+class _Options(argparse.Namespace):
+    index: int
+    uuid: str
+    pci_devices: Path
+    os_release: Path
+    note: int | None
+    left_out: list[int]
+    queries: bool
+
+    @property
+    def which(self) -> Which:
+        return Which(index=self.index, uuid=self.uuid)
+
+    @property
+    def words(self) -> str:
+        return f"UUID {self.uuid}" if self.uuid else f"index {self.index}"
+
+
+def serve(options: _Options) -> None:
+    """Answer requests until the input ends or the GPU can no longer be read.
+
+    After a problem with the GPU or the driver the process ends: only a fresh one can load a
+    fresh library and open the GPU anew.
+    """
+    requests = _requests()
+    power = power_notes(options.pci_devices)
+    reader: GpuReader | None = None
+    while True:
+        requests.get()
+        if is_asleep(power, None if options.uuid else options.index):
+            _send(Answer(problem="the GPU sleeps; not woken", asleep=True))
+            continue
         try:
-            return call(self._handle, *arguments)
-        except pynvml.NVMLError as error:
-            fault = fault_of(error.value)
-            if fault.scope is Scope.METRIC:
-                return None
-            raise DeviceUnusableError(fault) from None
-
-    def _ask_first(self, *calls: tuple[Any, ...]) -> Any:
-        """The first answer among `calls`, newest interface first: each a name and arguments."""
-        for function, *arguments in calls:
-            answer = self._ask(function, *arguments)
-            if answer is not None:
-                return answer
-        return None
-
-    def _text(self, function: str) -> str | None:
-        answer = self._ask(function)
-        return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
-
-    def _temperature_c(self) -> float | None:
-        answer = self._ask_first(
-            ("nvmlDeviceGetTemperatureV", pynvml.NVML_TEMPERATURE_GPU),
-            ("nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU),
-        )
-        return None if answer is None else float(answer)
-
-    def _memory(self) -> Any:
-        """The second version counts what the driver keeps for itself apart from what is used."""
-        return self._ask_first(
-            ("nvmlDeviceGetMemoryInfo", pynvml.nvmlMemory_v2),
-            ("nvmlDeviceGetMemoryInfo",),
-        )
-
-    def _limits(self, temperature_c: float | None) -> tuple[float | None, float | None]:
-        """Temperatures of slowdown and shutdown, learned once.
-
-        Older interfaces tell them directly. From Ada on NVML counts from the highest working
-        temperature instead: the margin is what is left to it, and each limit is told relative
-        to it (a slowdown of −2 lies 2 °C above it).
-        """
-        if self._limits_c is not None:
-            return self._limits_c
-        slowdown_c = self._threshold(pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN)
-        shutdown_c = self._threshold(pynvml.NVML_TEMPERATURE_THRESHOLD_SHUTDOWN)
-        if slowdown_c is None or shutdown_c is None:
-            margin = self._ask("nvmlDeviceGetMarginTemperature")
-            if margin is not None and temperature_c is not None:
-                relative = self._relative_limits()
-                highest_c = temperature_c + margin
-                slowdown_c = slowdown_c or _plausible(highest_c, relative[0])
-                shutdown_c = shutdown_c or _plausible(highest_c, relative[1])
-        if temperature_c is not None:
-            self._limits_c = (slowdown_c, shutdown_c)
-        return slowdown_c, shutdown_c
-
-    def _threshold(self, kind: int) -> float | None:
-        answer = self._ask("nvmlDeviceGetTemperatureThreshold", kind)
-        return float(answer) if answer in _PLAUSIBLE_LIMIT_C else None
-
-    def _relative_limits(self) -> tuple[int | None, int | None]:
-        fields = [
-            pynvml.NVML_FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT,
-            pynvml.NVML_FI_DEV_TEMPERATURE_SHUTDOWN_TLIMIT,
-        ]
-        values = self._ask("nvmlDeviceGetFieldValues", fields)
-        if values is None:
-            return None, None
-        slowdown, shutdown = (
-            int(value.value.siVal) if value.nvmlReturn == pynvml.NVML_SUCCESS else None
-            for value in values
-        )
-        return slowdown, shutdown
-
-    def _processes(self) -> tuple[GpuProcess, ...] | None:
-        found = self._ask("nvmlDeviceGetComputeRunningProcesses")
-        if found is None:
-            return None
-        return tuple(
-            GpuProcess(pid=p.pid, name=_process_name(p.pid), used_bytes=p.usedGpuMemory)
-            for p in found
-        )
+            if reader is None:
+                reader = _open(options)
+            _send(Answer(sample=reader.read()))
+        except DeviceUnusableError as error:
+            absent = error.fault.scope is Scope.ABSENT
+            fault = error.fault
+            _send(Answer(problem=fault.message, absent=absent, lost=fault.lost))
+            return
 
 
-def _thousandth(milli: int | None) -> float | None:
-    return None if milli is None else milli / 1000.0
+def _open(options: _Options) -> GpuReader:
+    """Raises `DeviceUnusableError`."""
+    try:
+        driver = NvmlDriver(options.which)
+    except DriverError as error:
+        raise DeviceUnusableError(opening_fault(error.code, options.words)) from None
+    return GpuReader(
+        _NotedDriver(driver, _note_in(options.note), frozenset(options.left_out)),
+        index=options.index,
+        paravirtual=is_wsl(options.os_release),
+        process_name=_process_name,
+    )
 
 
-def _plausible(highest_c: float, relative_c: int | None) -> float | None:
-    if relative_c is None:
-        return None
-    limit_c = highest_c - relative_c
-    return limit_c if round(limit_c) in _PLAUSIBLE_LIMIT_C else None
+def _note_in(descriptor: int | None) -> Callable[[int], None]:
+    def note(number: int) -> None:
+        if descriptor is not None:
+            os.pwrite(descriptor, bytes([number]), 0)
+
+    return note
 
 
 def _process_name(pid: int) -> str | None:
@@ -185,44 +117,54 @@ def _process_name(pid: int) -> str | None:
         return None
 
 
-def serve(index: int, pci_devices: Path) -> None:
-    """Answer requests until the input ends or the GPU can no longer be read.
+def answer_queries(options: _Options) -> None:
+    """Answer the numbers of queries of `queries.EVERYTHING`, one a line, with a `QueryAnswer`.
 
-    After a problem with the GPU or the driver the process ends: only a fresh one can load a
-    fresh library and open the GPU anew.
+    The first answer is about opening the GPU, and comes unasked.
     """
-    requests = _requests()
-    device: Device | None = None
+    numbers = _requests()
+    begun_t = time.perf_counter()
+    try:
+        driver = NvmlDriver(options.which)
+    except DriverError as error:
+        fault = opening_fault(error.code, options.words)
+        took_s = time.perf_counter() - begun_t
+        _send(QueryAnswer(code=fault.code, problem=fault.message, took_s=took_s))
+        return
+    _send(QueryAnswer(took_s=time.perf_counter() - begun_t))
     while True:
-        requests.get()
-        try:
-            if device is None:
-                if is_asleep(index, pci_devices):
-                    _send(Answer(problem="the GPU sleeps; not woken", asleep=True))
-                    continue
-                device = Device(index)
-            _send(Answer(sample=device.read()))
-        except DeviceUnusableError as error:
-            absent = error.fault.scope is Scope.ABSENT
-            _send(Answer(problem=error.fault.message, absent=absent))
-            return
+        _send(_answered(driver, queries.EVERYTHING[numbers.get()]))
 
 
-def _requests() -> "queue.SimpleQueue[None]":
-    """Request lines, counted by a thread that ends the process at once when the input ends."""
-    lines: queue.SimpleQueue[None] = queue.SimpleQueue()
+def _answered(driver: Driver, query: Query) -> QueryAnswer:
+    begun_t = time.perf_counter()
+    try:
+        value = driver.ask(query)
+    except DriverError as error:
+        took_s = time.perf_counter() - begun_t
+        return QueryAnswer(code=error.code, problem=fault_of(error.code).message, took_s=took_s)
+    return QueryAnswer(value=value, took_s=time.perf_counter() - begun_t)
+
+
+def _requests() -> "queue.SimpleQueue[int]":
+    """Request lines and the number in each, read by a thread that ends the process at once when
+    the input ends."""
+    lines: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def listen() -> None:
+        # Not through a buffered reader: its lock, held here, would spoil the interpreter's end.
+        begun = b""
         while received := os.read(sys.stdin.fileno(), 4096):
-            for _ in range(received.count(b"\n")):
-                lines.put(None)
+            *whole, begun = (begun + received).split(b"\n")
+            for line in whole:
+                lines.put(int(line or b"0"))
         os._exit(0)
 
     threading.Thread(target=listen, name="requests", daemon=True).start()
     return lines
 
 
-def _send(answer: Answer) -> None:
+def _send(answer: Answer | QueryAnswer) -> None:
     os.write(sys.stdout.fileno(), encode_answer(answer))
 
 
@@ -230,9 +172,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="nvml_child", description="Read one GPU through NVML.")
     parser.add_argument("--index", type=int, default=0)
+    parser.add_argument("--uuid", default="")
     parser.add_argument("--pci-devices", type=Path, default=PCI_DEVICES)
-    options = parser.parse_args(arguments)
-    serve(options.index, options.pci_devices)
+    parser.add_argument("--os-release", type=Path, default=OS_RELEASE)
+    parser.add_argument("--note", type=int, default=None, help="a descriptor to leave notes in")
+    parser.add_argument("--left-out", type=int, nargs="*", default=[])
+    parser.add_argument("--queries", action="store_true")
+    options = parser.parse_args(arguments, namespace=_Options())
+    if options.queries:
+        answer_queries(options)
+    else:
+        serve(options)
 
 
 if __name__ == "__main__":

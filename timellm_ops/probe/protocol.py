@@ -1,10 +1,10 @@
-"""What a supervisor may ask of a GPU, whatever stands behind it."""
+"""What a supervisor may ask of a GPU and of its machine, whatever stands behind it."""
 
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample
 
 
 class Unreadable(Struct, frozen=True, kw_only=True):
@@ -15,6 +15,8 @@ class Unreadable(Struct, frozen=True, kw_only=True):
     """There is no such GPU or driver here; the probe will not ask again."""
     asleep: bool = False
     """The GPU is powered down and was not woken: it does no work and makes no heat."""
+    lost: bool = False
+    """The GPU itself has failed: it has fallen off the bus, or must be reset."""
 
 
 Reading: TypeAlias = GpuSample | Unreadable
@@ -34,4 +36,16 @@ class GpuProbe(Protocol):
 
     def close(self) -> None:
         """Let go of everything, processes included. Further calls do nothing."""
+        ...
+
+
+class HostProbe(Protocol):
+    """A source of readings of the machine. One thread owns it, and nothing may block that."""
+
+    def poll(self, now_t: float) -> HostSample | None:
+        """What is new at monotonic second `now_t`; `None` when nothing is. Returns at once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
         ...

@@ -9,6 +9,8 @@ THROTTLE_REASONS: dict[int, str] = {
     0x040: "hw_thermal_slowdown",
     0x080: "hw_power_brake_slowdown",
     0x100: "display_clock_setting",
+    0x200: "board_limit",
+    0x400: "reliability",
 }
 """Bit to name, as `nvidia-smi` spells them. Idle (bit 0) is left out: it holds nothing back."""
 

@@ -17,7 +17,7 @@ from timellm_ops.contract.control import Control
 from timellm_ops.contract.policy_checks import KEPT_READINGS
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
-from timellm_ops.contract.telemetry import GpuSample, TimedSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample, TimedSample
 from timellm_ops.probe.protocol import Reading
 from timellm_ops.supervisor.answers import Terms, answer
 from timellm_ops.supervisor.effects import (
@@ -76,6 +76,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
     observed: tuple[ev.Event, ...] = ()
     """What the shell itself saw happen: a checkpoint on disk, an alert."""
     reading: Reading | None = None
+    host: HostSample | None = None
+    """What is new of the machine."""
     requests: tuple[AnyRequest, ...] = ()
     interrupts: int = 0
     """How often SIGINT or SIGTERM has reached the supervisor, since it started."""
@@ -119,6 +121,8 @@ def advance(settings: Settings, supervision: Supervision, inputs: Inputs, now: M
     for event in inputs.observed:
         draft.record(event)
     draft.take_reading(inputs.reading)
+    if inputs.host is not None:
+        draft.record(ev.HostTelemetry(sample=inputs.host))
     replies = tuple(draft.take_request(settings, request) for request in inputs.requests)
     draft.take_interrupts(inputs.interrupts)
     if inputs.exited is not None:
@@ -205,7 +209,10 @@ class _Draft:
         if known != (reading.reason, reading.permanent, reading.asleep):
             self.record(
                 ev.TelemetryLost(
-                    reason=reading.reason, permanent=reading.permanent, asleep=reading.asleep
+                    reason=reading.reason,
+                    permanent=reading.permanent,
+                    asleep=reading.asleep,
+                    lost=reading.lost,
                 )
             )
 

@@ -19,7 +19,7 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import SavedCheckpoint
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.journal import Journal
-from timellm_ops.probe.protocol import GpuProbe, Reading
+from timellm_ops.probe.protocol import GpuProbe, HostProbe, Reading
 from timellm_ops.process.engine import EngineHandle, ExitStatus
 from timellm_ops.process.files import replace_file
 from timellm_ops.supervisor import core
@@ -51,6 +51,7 @@ class Surroundings:
     stream: EngineStream
     watch: CheckpointWatch
     probe: GpuProbe
+    host: HostProbe
     reception: Reception
     pid: int
 
@@ -107,6 +108,7 @@ class Supervisor:
             stream=self._stream_events(),
             observed=self._watch_checkpoints(now.t),
             reading=self._owned(around.probe.poll(now.t)),
+            host=around.host.poll(now.t),
             requests=tuple(pending.request for pending in requests),
             interrupts=self.interrupts,
         )

@@ -1,6 +1,7 @@
 """From a config to everything that training works on: data, model, optimiser, and the device."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,8 +124,8 @@ def _check_warmup(train: TrainSection, steps_per_epoch: int) -> None:
 def choose_device(config: Config) -> torch.device:
     """The device that `train.device` means here. Raises `PreflightError` where there is none.
 
-    The GPU is the one that is watched: number `gpu.index` of the machine, wherever that is among
-    those that `CUDA_VISIBLE_DEVICES` leaves.
+    The GPU is the one that is watched: that of `gpu.uuid`, or number `gpu.index` of the machine,
+    wherever that is among those that `CUDA_VISIBLE_DEVICES` leaves.
     """
     wanted = config.train.device
     available = torch.cuda.is_available()
@@ -135,6 +136,8 @@ def choose_device(config: Config) -> torch.device:
         )
     if wanted == "cpu" or not available:
         return torch.device("cpu")
+    if config.gpu.uuid:
+        return torch.device("cuda", _place_by_uuid(config.gpu.uuid))
     index = visible_index(config.gpu.index, os.environ.get("CUDA_VISIBLE_DEVICES"))
     if index >= torch.cuda.device_count():
         raise PreflightError(
@@ -154,6 +157,30 @@ def visible_index(number: int, visible: str | None) -> int:
         return number
     names = [name.strip() for name in visible.split(",")]
     return names.index(str(number)) if str(number) in names else 0
+
+
+def _place_by_uuid(uuid: str) -> int:
+    count = torch.cuda.device_count()
+    uuids = [str(torch.cuda.get_device_properties(place).uuid) for place in range(count)]
+    found = place_of(uuid, uuids)
+    if found is None:
+        raise PreflightError(
+            f"gpu.uuid: found {uuid}; expected that of a CUDA device that torch sees here: "
+            f"{', '.join(uuids)}"
+        )
+    return found
+
+
+def place_of(uuid: str, uuids: Sequence[str]) -> int | None:
+    """Where the GPU of a UUID, or of the beginning of one, is among those with `uuids`.
+
+    torch leaves out the `GPU-` in front. Of MIG slices a process sees one alone, the first.
+    """
+    if uuid.startswith("MIG-"):
+        return 0 if uuids else None
+    wanted = uuid.removeprefix("GPU-")
+    places = [i for i, u in enumerate(uuids) if u.removeprefix("GPU-").startswith(wanted)]
+    return places[0] if len(places) == 1 else None
 
 
 def choose_threads(configured: int | None) -> None:

@@ -8,7 +8,13 @@ import torch
 from tiny_runs import tiny_tables
 
 from timellm_engine.errors import PreflightError, one_line
-from timellm_engine.training.build import build, choose_device, choose_threads, visible_index
+from timellm_engine.training.build import (
+    build,
+    choose_device,
+    choose_threads,
+    place_of,
+    visible_index,
+)
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.validation import parse_config
 
@@ -83,3 +89,12 @@ def test_the_watched_gpu_is_found_among_the_visible_ones() -> None:
     assert visible_index(1, "0,1") == 1
     assert visible_index(3, "3") == 0
     assert visible_index(0, "GPU-1a2b") == 0
+
+
+def test_the_watched_gpu_is_found_by_its_uuid() -> None:
+    seen = ["1a2b-77", "1a2c-78"]
+    assert place_of("GPU-1a2c-78", seen) == 1
+    assert place_of("GPU-1a2b", [f"GPU-{uuid}" for uuid in seen]) == 0
+    assert place_of("GPU-1a2", seen) is None
+    assert place_of("GPU-9", seen) is None
+    assert place_of("MIG-5", seen) == 0
