@@ -43,13 +43,13 @@ def resume(
 
     A rule that is overridden may not pause the run until that time is over. It may still stop it.
     """
-    return ask(_resolve(run), ResumeRun(for_s=_seconds(for_) if for_ else None))
+    return ask(_resolve(run), ResumeRun(for_s=seconds_of(for_) if for_ else None))
 
 
 _UNITS_S = {"h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
     """`1h30m` in seconds. Raises `UsageError`."""
     parts = re.findall(r"(\d+(?:\.\d+)?)(h|min|m|s)", text.replace(" ", ""))
     seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
