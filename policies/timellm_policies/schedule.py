@@ -4,6 +4,7 @@ Quiet hours go by the clock on the wall. They are stretches of real time, one a 
 goes back an hour within one does not end it, and none is begun twice.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from timellm_ops.contract.config import PolicySection
@@ -18,6 +19,9 @@ _FEWEST_RECORDS = 10
 """Progress records before an estimate of the end is believed."""
 _MOST_HELD = 0.95
 """Of a run that stands still nearly always, nobody can tell when it will end."""
+_MOST_NIGHTS = 1000
+
+Span = tuple[datetime, datetime]
 
 
 def may_hold(policy: PolicySection) -> bool:
@@ -58,23 +62,27 @@ def _quiet(now: Situation) -> tuple[PolicyDecision, ...]:
     )
 
 
-def quiet_hours(section: ScheduleSection, at: datetime) -> tuple[datetime, datetime] | None:
+def quiet_hours(section: ScheduleSection, at: datetime) -> Span | None:
     """Begin and end, in UTC, of the quiet hours that `at` is in; `None` where it is in none.
 
     They begin with the first of two equal local times and end with the last.
     """
+    return next((span for span in _spans(section, at) if span[0] <= at < span[1]), None)
+
+
+def _spans(section: ScheduleSection, at: datetime) -> Iterator[Span]:
+    """The quiet hours around `at`, one span of real time for each day, in their order."""
     zone = zone_of(section.timezone)
     if zone is None or not section.quiet_from:
-        return None
+        return
     begins, ends = time.fromisoformat(section.quiet_from), time.fromisoformat(section.quiet_until)
     today = at.astimezone(zone).date()
-    for back in (1, 0, -1):
-        day = today - timedelta(days=back)
+    for later in (-1, 0, 1, 2):
+        day = today + timedelta(days=later)
         last = day if ends > begins else day + timedelta(days=1)
         begin, end = _instant(day, begins, zone, fold=0), _instant(last, ends, zone, fold=1)
-        if begin <= at < end:
-            return begin, end
-    return None
+        if begin < end:
+            yield begin, end
 
 
 def _instant(day: date, clock: time, zone: tzinfo, *, fold: int) -> datetime:
@@ -119,20 +127,38 @@ def _deadline(now: Situation) -> tuple[PolicyDecision, ...]:
 
 
 def estimated_end(now: Situation) -> datetime | None:
-    """When the run will have ended, by the engine's own estimate of the work left and the share of
-    its time that it has stood still so far; `None` before there is enough to go by."""
+    """When the run will have ended, by the engine's own estimate of the work left; `None` before
+    there is enough to go by.
+
+    Quiet hours to come are counted. Without any, it is assumed to stand still for the same share
+    of its time as so far.
+    """
     state = now.state
     left_s, word_t = state.engine_left_seconds, state.engine_word_t
     if now.now_at is None or left_s is None or word_t is None or state.ended:
         return None
     if len(state.recent_training) < _FEWEST_RECORDS or state.active_s <= 0.0:
         return None
-    moving_share = 1.0 - min(_MOST_HELD, state.paused_s / state.active_s)
     passed_s = 0.0 if state.standing else max(0.0, now.now_t - word_t)
+    work_s = max(0.0, left_s - passed_s)
     try:
-        return now.now_at + timedelta(seconds=max(0.0, left_s - passed_s) / moving_share)
+        if now.policy.schedule.quiet_from:
+            return _worked_until(now.policy.schedule, now.now_at, timedelta(seconds=work_s))
+        moving_share = 1.0 - min(_MOST_HELD, state.paused_s / state.active_s)
+        return now.now_at + timedelta(seconds=work_s / moving_share)
     except OverflowError:
         return None
+
+
+def _worked_until(section: ScheduleSection, at: datetime, work: timedelta) -> datetime | None:
+    """When so much work is done that is begun at `at` and rests in quiet hours."""
+    for _ in range(_MOST_NIGHTS):
+        ahead = next((span for span in _spans(section, at) if span[1] > at), None)
+        if ahead is None or at + work <= ahead[0]:
+            return at + work
+        work -= max(timedelta(0), ahead[0] - at)
+        at = ahead[1]
+    return None
 
 
 def _clock(at: datetime, zone: tzinfo | None) -> str:

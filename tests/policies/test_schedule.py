@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from watched_run import WatchedRun, actions
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.policy_sections import ScheduleSection
-from timellm_policies.schedule import quiet_hours
+from timellm_policies.schedule import _worked_until, quiet_hours
 
 BERLIN = "Europe/Berlin"
 
@@ -110,8 +110,12 @@ def test_away_from_changes_of_the_clock_it_is_quiet_by_the_time_of_day(
 # --- the deadline --------------------------------------------------------------------------------
 
 
-def to_end_by(deadline: str, left_s: float, records: int = 12) -> WatchedRun:
-    section = ScheduleSection(deadline=deadline, timezone=BERLIN)
+def to_end_by(
+    deadline: str, left_s: float, records: int = 12, quiet_from: str = "", quiet_until: str = ""
+) -> WatchedRun:
+    section = ScheduleSection(
+        deadline=deadline, timezone=BERLIN, quiet_from=quiet_from, quiet_until=quiet_until
+    )
     run = watched(section, datetime(2026, 1, 31, 20, 0, tzinfo=UTC))
     for i in range(records):
         run.t += 10.0
@@ -148,6 +152,43 @@ def test_the_time_that_a_run_has_stood_still_is_counted_as_to_come() -> None:
     run.t += 600.0
     run.happens(ev.Command(who="me", what="resume"), ev.Resumed())
     assert actions(run.decides()) == ["schedule alert"]
+
+
+def test_quiet_hours_to_come_are_counted() -> None:
+    """Nine hours of work, begun at 21:00: half an hour today, the rest from 07:00 on."""
+    quiet_night = {"quiet_from": "21:30", "quiet_until": "07:00"}
+    late = to_end_by("2026-02-01 15:00", 9 * 3600.0, **quiet_night)
+    assert actions(late.decisions) == ["schedule alert"]
+    assert "2026-02-01 15:3" in late.decisions[0].reason
+    assert to_end_by("2026-02-01 15:40", 9 * 3600.0, **quiet_night).decisions == []
+
+
+QUARTER = timedelta(minutes=15)
+QUARTERS = st.integers(0, 95).map(lambda n: f"{n // 4:02d}:{n % 4 * 15:02d}")
+
+
+@given(
+    begin=QUARTERS,
+    end=QUARTERS,
+    began=st.integers(0, 1_000_000).map(lambda n: datetime(2005, 1, 1, tzinfo=UTC) + n * QUARTER),
+    zone=ZONES,
+    work_h=st.floats(0.0, 30.0),
+)
+@settings(max_examples=40)
+def test_the_work_before_an_estimated_end_is_all_of_it(
+    begin: str, end: str, began: datetime, zone: str, work_h: float
+) -> None:
+    """Clocks change on quarters of an hour too, so that each of them is quiet or is not."""
+    section, work = quiet(begin, end, zone), timedelta(hours=work_h)
+    ends = _worked_until(section, began, work)
+    if ends is None or ends - began > timedelta(days=8):
+        return  # nearly no time is left between quiet hours
+    worked, moment = timedelta(0), began
+    while moment < ends:
+        if quiet_hours(section, moment) is None:
+            worked += min(QUARTER, ends - moment)
+        moment += QUARTER
+    assert worked.total_seconds() == pytest.approx(work.total_seconds(), abs=5.0)
 
 
 def test_no_estimate_is_too_large_to_be_told() -> None:
