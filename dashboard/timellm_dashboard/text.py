@@ -286,6 +286,12 @@ class Words(Struct, frozen=True, kw_only=True):
     stop_now_gentler: str
     stop_now_yes: str
     stop_now_no: str
+    override_title: str
+    override_body: str
+    override_end: str
+    override_yes: str
+    override_no: str
+    override_none: str
     not_sent: str
     already_ended: str
     palette: str

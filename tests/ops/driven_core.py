@@ -17,6 +17,7 @@ from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
+    DumpStacks,
     Finish,
     Signal,
     Suspend,
@@ -196,7 +197,7 @@ class DrivenCore:
                 self.note(ev.Resumed())
             case Finish():
                 self.exit_code = effect.exit_code
-            case Signal():
+            case Signal() | DumpStacks():
                 pass
 
     def _obey(self, control: Control) -> None:

@@ -57,6 +57,9 @@ class FakeEngine:
     def cpu_seconds(self) -> float:
         return 0.0
 
+    def dump_stacks(self) -> None:
+        self.log.append("dump stacks")
+
     def pids(self) -> frozenset[int]:
         return frozenset({self.identity.pid, *self.children})
 

@@ -127,6 +127,17 @@ def test_an_engine_of_ours_that_hangs_is_ended_where_asked_for_and_can_be_resume
     assert "--resume" in verdict.reason
     alerts = [e for e in core.events if isinstance(e, ev.PolicyDecision) and e.action == "alert"]
     assert len(alerts) == 1
+    assert kinds([effect for _, effect in core.done]).count("DumpStacks") == 1
+
+
+def test_a_script_is_never_asked_for_its_stacks_which_would_end_it() -> None:
+    core = driven(foreign=True)
+    core.turn(0.0, reading=NO_GPU)
+    for i in range(6, 16):
+        core.turn(1.0, progress(i))
+    core.turns(600.0)
+    assert [e.action for e in core.events if isinstance(e, ev.PolicyDecision)] == ["alert"]
+    assert "DumpStacks" not in kinds([effect for _, effect in core.done])
 
 
 def test_what_the_rules_say_once_is_journaled_once() -> None:

@@ -294,6 +294,10 @@ class PolicyDecision(BaseEvent, frozen=True, kw_only=True):
     """Of a stop: training has failed, and the hardware is not to blame."""
 
 
+SILENT_ENGINE = ("no progress", "loading")
+"""What an alert is about when an engine should have said something by then."""
+
+
 class RulesOverridden(BaseEvent, frozen=True, kw_only=True):
     """Somebody let the run go on against rules that held it. They hold it no more for a while."""
 

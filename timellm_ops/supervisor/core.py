@@ -23,6 +23,7 @@ from timellm_ops.supervisor.answers import Terms, answer
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
+    DumpStacks,
     Finish,
     Signal,
     Suspend,
@@ -248,6 +249,8 @@ class _Draft:
         for decision in settings.decide(policy, self.run, self.recent, self.now.t, self.now.at):
             if _changes_anything(self.run, self.memory, decision):
                 self.record(decision)
+                if decision.about in ev.SILENT_ENGINE and self.run.engine == "timellm":
+                    self.effects.append(DumpStacks())
 
     def steer(self, settings: Settings) -> None:
         lowest = lowest_signal(self.run, self.memory, self.now.t)

@@ -31,10 +31,14 @@ class Signal(Effect, frozen=True, kw_only=True):
     number: int
 
 
+class DumpStacks(Effect, frozen=True, kw_only=True):
+    """Have our own engine write the stacks of its threads to its log: where it hangs."""
+
+
 class Finish(Effect, frozen=True, kw_only=True):
     """The run is over: leave, with this exit code."""
 
     exit_code: int
 
 
-AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Signal | Finish
+AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Signal | DumpStacks | Finish

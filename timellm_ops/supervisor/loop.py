@@ -26,6 +26,7 @@ from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
+    DumpStacks,
     Finish,
     Signal,
     Suspend,
@@ -235,6 +236,9 @@ class Supervisor:
             case Signal():
                 if self.engine is not None:
                     self.engine.send_signal(effect.number)
+            case DumpStacks():
+                if self.engine is not None:
+                    self.engine.dump_stacks()
             case Finish():
                 self.exit_code = effect.exit_code
             case _:
