@@ -116,3 +116,12 @@ def readers() -> list[psutil.Process]:
     mine = psutil.Process().children(recursive=True)
     alive = [child for child in mine if child.status() != psutil.STATUS_ZOMBIE]
     return [child for child in alive if "timellm_ops.probe.nvml_child" in child.cmdline()]
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait for what must come."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited in vain for {what}")
+        time.sleep(0.02)

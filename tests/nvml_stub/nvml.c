@@ -23,6 +23,7 @@
 #define NOT_SUPPORTED 3
 #define NOT_FOUND 6
 #define INSUFFICIENT_SIZE 7
+#define TIMED_OUT 10
 #define MAX_KEYS 64
 
 typedef struct { unsigned long long total, free_, used; } Memory;
@@ -248,6 +249,31 @@ int nvmlDeviceGetTotalEnergyConsumption(Gpu *d, unsigned long long *out) {
 int nvmlDeviceGetTotalEccErrors(Gpu *d, unsigned type, unsigned counter, unsigned long long *out) {
     if (type != 1 || counter != 0) return INVALID_ARGUMENT;
     NUMBER("nvmlDeviceGetTotalEccErrors", "ecc_errors", unsigned long long, *out);
+}
+
+typedef struct { Gpu *device; unsigned long long type, data; unsigned gi, ci; } EventData;
+static int event_set;
+
+int nvmlEventSetCreate(void **out) {
+    *out = &event_set;
+    return play("nvmlEventSetCreate");
+}
+
+int nvmlDeviceRegisterEvents(Gpu *d, unsigned long long types, void *set) {
+    (void)d, (void)types, (void)set;
+    return play("nvmlDeviceRegisterEvents");
+}
+
+/* The numbers of xid, one a call; 0 stands for a moment without one. */
+int nvmlEventSetWait_v2(void *set, EventData *out, unsigned timeout_ms) {
+    (void)set, (void)timeout_ms;
+    long long xid = 0;
+    Gpu any = { .index = 0 };
+    int code = play("nvmlEventSetWait_v2");
+    if (code != SUCCESS) return code;
+    if (!value(&any, "xid", &xid) || xid == 0) return TIMED_OUT;
+    *out = (EventData){ .type = 8, .data = (unsigned long long)xid };
+    return SUCCESS;
 }
 
 /* Processes KEY_1, KEY_2, ... as the script has them, each with a GiB unless KEY_bytes says. */

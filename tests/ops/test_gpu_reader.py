@@ -61,6 +61,7 @@ def full() -> dict[Query, Any]:
         queries.THROTTLE[1]: 0x04,
         queries.ENERGY: 123_456,
         queries.ECC_ERRORS: 0,
+        queries.XIDS: [79],
         queries.COMPUTE_PROCESSES[0]: [process(7)],
         queries.COMPUTE_PROCESSES[1]: [process(8)],
         queries.GRAPHICS_PROCESSES[0]: [process(9)],
@@ -85,6 +86,7 @@ MADE_FROM: dict[str, tuple[Query, ...]] = {
     "shutdown_c": (queries.SHUTDOWN,),
     "energy_mj": (queries.ENERGY,),
     "ecc_errors": (queries.ECC_ERRORS,),
+    "xids": (queries.XIDS,),
     "processes": (*queries.COMPUTE_PROCESSES, *queries.GRAPHICS_PROCESSES),
 }
 """By field of a sample, the queries whose failure may change it."""

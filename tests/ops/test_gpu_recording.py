@@ -156,4 +156,5 @@ def test_every_query_is_a_call_of_the_bindings_that_only_reads() -> None:
     assert len(queries.USED) < queries.NONE_UNDER_WAY
     for query in queries.EVERYTHING:
         assert callable(getattr(pynvml, query.call)), query
-        assert query.call.startswith(("nvmlDeviceGet", "nvmlSystemGet"))
+        reads = query.call.startswith(("nvmlDeviceGet", "nvmlSystemGet"))
+        assert reads or query == queries.XIDS

@@ -77,6 +77,7 @@ def test_reads_every_metric(driver: Library, opened: Callable[..., NvmlProbe]) -
         shutdown_c=102.0,
         energy_mj=123456,
         ecc_errors=0,
+        xids=(),
         processes=sample.processes,
     )
     assert [next_sample(probe).temperature_c for _ in range(3)] == [62.0, 63.0, 63.0]

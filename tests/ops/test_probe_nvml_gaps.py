@@ -187,6 +187,28 @@ def test_a_curve_is_followed_with_its_gaps(driver: Library, opened: Opened) -> N
     assert (sample.temperature_c, sample.power_w, sample.utilization_pct) == (66.0, 20.0, None)
 
 
+def test_errors_that_the_driver_logs_are_told_once_each(driver: Library, opened: Opened) -> None:
+    driver(FULL + "value xid 0 31 79 0 0\n")
+    probe = opened()
+    assert [next_sample(probe).xids for _ in range(4)] == [(), (31, 79), (), ()]
+
+
+def test_a_driver_that_logs_without_end_is_not_listened_to_without_end(
+    driver: Library, opened: Opened
+) -> None:
+    driver(FULL + "value xid 63\n")
+    sample = next_sample(opened())
+    assert sample.xids is not None
+    assert set(sample.xids) == {63}
+
+
+@pytest.mark.parametrize("call", ["nvmlDeviceRegisterEvents", "nvmlEventSetCreate"])
+def test_a_driver_that_tells_of_no_errors(driver: Library, opened: Opened, call: str) -> None:
+    driver(f"{FULL}error {call} 3\n")
+    sample = next_sample(opened())
+    assert (sample.xids, sample.temperature_c) == (None, 61.0)
+
+
 def test_a_gpu_that_falls_asleep_is_left_alone(
     driver: Library, opened: Opened, tmp_path: Path
 ) -> None:

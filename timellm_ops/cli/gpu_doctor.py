@@ -80,7 +80,8 @@ def _lines(recording: GpuRecording) -> list[str]:
 
 
 def _fields(sample: GpuSample) -> dict[str, object]:
-    return {name: getattr(sample, name) for name in sample.__struct_fields__}
+    names = (name for name in sample.__struct_fields__ if name != "source")
+    return {name: getattr(sample, name) for name in names}
 
 
 def _line(record: QueryRecord) -> str:

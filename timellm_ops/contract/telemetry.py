@@ -41,6 +41,8 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Energy since the driver was loaded, in millijoules."""
     ecc_errors: int | None = None
     """Memory errors that could not be corrected since the driver was loaded."""
+    xids: tuple[int, ...] | None = None
+    """Errors that the driver has logged since the reading before, by their XID numbers."""
     processes: tuple[GpuProcess, ...] | None = None
 
 

@@ -89,6 +89,7 @@ class GpuReader:
         mask = self._ask(int, *queries.THROTTLE)
         power_mw = self._number(queries.POWER, within=(0.0, 1000.0 * _HIGHEST_POWER_W))
         limit_mw = self._number(queries.POWER_LIMIT, within=(1.0, 1000.0 * _HIGHEST_POWER_W))
+        xids = self._ask(list[int], queries.XIDS)
         slowdown_c, shutdown_c = self._limits(temperature_c)
         index, gpus, name, uuid = self._identity()
         return GpuSample(
@@ -109,6 +110,7 @@ class GpuReader:
             shutdown_c=shutdown_c,
             energy_mj=self._count(queries.ENERGY),
             ecc_errors=self._count(queries.ECC_ERRORS),
+            xids=None if xids is None else tuple(xids),
             processes=self._processes(),
         )
 

@@ -9,11 +9,14 @@ from typing import Any
 import pynvml
 from msgspec import Struct
 
-from timellm_ops.probe.queries import DriverError, Plain, Query
+from timellm_ops.probe.queries import XIDS, DriverError, Plain, Query
 
 _FUNCTION_NOT_FOUND = 13
 _NOT_FOUND = 6
+_TIMEOUT = 10
 _UNKNOWN = 999
+_MOST_EVENTS = 32
+"""Told in one answer; a broken card may log without end."""
 _MIG = "MIG-"
 
 
@@ -40,15 +43,36 @@ class NvmlDriver:
         self._card = self._slice
         if which.uuid.startswith(_MIG):
             self._card = _call("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", self._slice)
+        self._events: Any = None
 
     def ask(self, query: Query) -> Plain:
         """The bindings' answer as plain data. Raises `DriverError`."""
         arguments: tuple[Any, ...] = query.arguments
+        if query == XIDS:
+            return self._xids()
         if query.call == "nvmlDeviceGetFieldValues":
             return _field_values(_call(query.call, self._card, list(arguments)))
         if not query.of_system:
             arguments = (self._slice if query.of_slice else self._card, *arguments)
         return _plain(_call(query.call, *arguments))
+
+    def _xids(self) -> list[int]:
+        if self._events is None:
+            events = _call("nvmlEventSetCreate")
+            kinds = pynvml.nvmlEventTypeXidCriticalError
+            _call("nvmlDeviceRegisterEvents", self._card, kinds, events)
+            self._events = events
+        found: list[int] = []
+        while len(found) < _MOST_EVENTS:
+            try:
+                event = _call(XIDS.call, self._events, *XIDS.arguments)
+            except DriverError as error:
+                if error.code == _TIMEOUT:
+                    break
+                raise
+            if event.eventType == pynvml.nvmlEventTypeXidCriticalError:
+                found.append(int(event.eventData))
+        return found
 
 
 def _by_uuid(uuid: str) -> Any:

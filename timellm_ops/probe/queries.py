@@ -81,6 +81,9 @@ THROTTLE = (
 )
 ENERGY = Query("nvmlDeviceGetTotalEnergyConsumption")
 ECC_ERRORS = Query("nvmlDeviceGetTotalEccErrors", (_UNCORRECTED, _VOLATILE))
+XIDS = Query("nvmlEventSetWait_v2", (0,))
+"""The errors that the driver has logged since this was asked before, by their XID numbers. It is
+of one GPU; the set of events that it needs is made for it."""
 COMPUTE_PROCESSES = (
     Query("nvmlDeviceGetComputeRunningProcesses_v3"),
     Query("nvmlDeviceGetComputeRunningProcesses_v2"),
@@ -95,8 +98,8 @@ _OF_SLICE = frozenset((NAME, UUID, *MEMORY, *PROCESS_QUERIES))
 
 USED: tuple[Query, ...] = (
     COUNT, INDEX, NAME, UUID, *TEMPERATURE, *MEMORY, SHUTDOWN, SLOWDOWN, MARGIN, RELATIVE_LIMITS,
-    POWER, POWER_LIMIT, UTILIZATION, SM_CLOCK, *THROTTLE, ENERGY, ECC_ERRORS, *COMPUTE_PROCESSES,
-    *GRAPHICS_PROCESSES,
+    POWER, POWER_LIMIT, UTILIZATION, SM_CLOCK, *THROTTLE, ENERGY, ECC_ERRORS, XIDS,
+    *COMPUTE_PROCESSES, *GRAPHICS_PROCESSES,
 )  # fmt: skip
 """Every query that a `GpuSample` may be made from."""
 NONE_UNDER_WAY = 255

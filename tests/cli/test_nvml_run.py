@@ -1,0 +1,143 @@
+"""Whole runs beside a driver that plays a script: what the card does is what the run does."""
+
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Shell
+from nvml_driver import FULL, Library, rewrite, until
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.state import RunState
+from timellm_ops.journal import read_records
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = r"""
+import time
+for i in range(1, 100000):
+    time.sleep(0.05)
+    print(f"\titers: {i}, epoch: 1 | loss: {1 / i:.7f}")
+    print("\tspeed: 0.0500s/iter; left time: 9.0000s", flush=True)
+"""
+CONFIG = """
+[data]
+dataset = "synthetic"
+
+[gpu]
+probe = "nvml"
+uuid = "GPU-00000001"
+poll_s = 0.1
+deadline_s = 1.0
+
+[host]
+poll_s = 1.0
+
+[policy.thermal]
+samples = 2
+window = 3
+min_dwell_s = 0.2
+unknown_after_s = 1.5
+
+[foreign]
+command = "exec python3 script.py"
+checkpoint = "checkpoint"
+"""
+
+
+def card(celsius: str) -> str:
+    """The second of two, at these temperatures; the first is hot all the time."""
+    return f"{FULL}value gpus 2\nvalue temperature@0 99\nvalue temperature@1 {celsius}\n"
+
+
+def begin(shell: Shell) -> None:
+    shell.write("script.py", SCRIPT)
+    shell.write("run.toml", CONFIG)
+    done = shell("run", "run.toml", "--detach")
+    assert done.code == 0, done
+    shell.until(lambda state: state.iteration > 0 and state.sample is not None)
+
+
+def events(shell: Shell) -> list[ev.Event]:
+    return [record.event for record in read_records(shell.run.journal)]
+
+
+class Held:
+    """Whether the engine stands still because of a rule."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+
+    def __call__(self, state: RunState) -> bool:
+        return state.standing and [hold.rule for hold in state.holds] == [self.rule]
+
+
+def moves(state: RunState) -> bool:
+    return not state.standing and not state.holds
+
+
+def test_a_run_follows_the_temperature_of_its_own_card(shell: Shell, driver: Library) -> None:
+    script = driver(card("60 63 67 72"))
+    begin(shell)
+    rewrite(script, card("78 82 84 86 88"))
+    stood = shell.until(Held("thermal"))
+    size = shell.run.engine_log.stat().st_size
+    time.sleep(0.5)
+    assert shell.run.engine_log.stat().st_size == size
+    rewrite(script, card("84 80 77 74 70 68"))
+    shell.until(lambda state: moves(state) and state.step > stood.step)
+    assert shell("stop", "--now", "--wait").code == 0
+    told = events(shell)
+    samples = [event.sample for event in told if isinstance(event, ev.Telemetry)]
+    assert {(s.source, s.index, s.gpus) for s in samples} == {("nvml", 1, 2)}
+    temperatures = [s.temperature_c for s in samples]
+    assert 99.0 not in temperatures
+    assert max(t for t in temperatures if t is not None) > 85.0
+    decisions = [event for event in told if isinstance(event, ev.PolicyDecision)]
+    assert [(d.rule, d.action) for d in decisions] == [("thermal", "pause"), ("thermal", "resume")]
+    (host, *_) = [event.sample for event in told if isinstance(event, ev.HostTelemetry)]
+    assert host.disk_free_bytes is not None
+    assert host.memory_available_bytes is not None
+
+
+FAULTS = {
+    "GPU is lost": "error nvmlDeviceGetTemperatureV 15",
+    "different versions": "error nvmlInitWithFlags 18\nerror nvmlDeviceGetTemperatureV 18",
+    "crashed (SIGSEGV)": "crash nvmlDeviceGetTemperatureV\ncrash nvmlDeviceGetTemperature",
+    "": "error nvmlDeviceGetTemperatureV 3\nerror nvmlDeviceGetTemperature 3",
+}
+"""By what is told of it, a fault that leaves the temperature unknown."""
+
+
+def test_a_card_that_cannot_be_read_holds_the_run_until_it_can(
+    shell: Shell, driver: Library
+) -> None:
+    script = driver(card("60"))
+    begin(shell)
+    for words, fault in FAULTS.items():
+        rewrite(script, f"{card('60')}{fault}\n")
+        held = shell.until(Held("telemetry"))
+        assert words in held.telemetry_problem
+        assert held.engine_pid is not None
+        rewrite(script, card("60"))
+        shell.until(lambda state, held=held: moves(state) and state.step > held.step)  # type: ignore[misc]
+    both = "hang nvmlDeviceGetTemperatureV\nhang nvmlDeviceGetTemperature\n"
+    rewrite(script, card("60") + both)
+    held = shell.until(Held("telemetry"))
+    assert "NVML has not answered for 1 s, in nvmlDeviceGetTemperature" in held.telemetry_problem
+    assert shell("stop", "--now", "--wait").code == 0
+    assert shell.state().outcome == "stopped"
+    until(lambda: not living_with(script), "an end of every process that played the script")
+
+
+def living_with(script: Path) -> list[str]:
+    """Processes that were started beside the driver of this script."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"NVML_STUB_SCRIPT={script}\0".encode() in environment:
+            found.append(process.name)
+    return found
