@@ -119,6 +119,17 @@ OF_RULES: tuple[tuple[str, str], ...] = (
         r"the card's memory has had (\d+) errors that could not be corrected",
         r"显存出现 \1 个无法纠正的错误",
     ),
+    (
+        r"the driver has logged XID (\d+), after which the card needs a reset",
+        r"驱动记录了 XID \1，此后显卡需要重置",
+    ),
+    (
+        (
+            r"the driver has logged XID (\d+): a fault of a program on this GPU, of the driver or"
+            r" of the card"
+        ),
+        r"驱动记录了 XID \1：此 GPU 上的程序、驱动或显卡出错",
+    ),
     (r"the (\w+) hold stays: ([^;]+)", r"规则 \1 的暂停仍在：\2"),
     (r"resume once more to go on against it", r"再次恢复即可不理会它"),
     (rf"overridden for ({_TIME}): the (\w+) hold, (.+)", r"\1内不理会规则 \2：\3"),

@@ -4,6 +4,12 @@ from timellm_ops.contract.events import PolicyDecision
 from timellm_policies.situation import Situation
 
 _OVERHEATED = "hw_thermal_slowdown"
+_BROKEN_XIDS = frozenset({48, 62, 64, 79, 95, 119, 120, 140})
+"""Errors after which NVIDIA's catalogue asks for a reset of the GPU or a restart of the machine:
+uncorrected memory errors, a halted or silent controller of the card, a card off the bus."""
+_CLEANUP_XID = 45
+"""A program on the GPU was ended: its work is cleared away, which is not worth telling."""
+_AGAIN_AFTER_S = 3600.0
 _CONFIRMED_AFTER_S = 10.0
 """How long a GPU must stay lost: a driver that was asked at a bad moment answers again."""
 
@@ -32,8 +38,9 @@ def overheated(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
 
 
 def failed(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
-    """A stop for a card that has failed: lost to the driver, or with memory that errs."""
-    return _lost(now, rule) or _memory_errs(now, rule)
+    """A stop for a card that has failed: lost to the driver, with memory that errs, or with an
+    error in the driver's log that only a reset mends; an alert about any other error there."""
+    return _lost(now, rule) or _memory_errs(now, rule) or _driver_errors(now, rule)
 
 
 def _lost(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
@@ -54,6 +61,31 @@ def _memory_errs(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
     errors = "an error" if more == 1 else f"{more} errors"
     why = f"the card's memory has had {errors} that could not be corrected"
     return _act(now, rule, "memory", why, float(sample.ecc_errors), float(before))
+
+
+def _driver_errors(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
+    sample = now.recent[-1].sample if now.recent else None
+    xids = () if sample is None or sample.xids is None else sample.xids
+    for xid in xids:
+        if xid in _BROKEN_XIDS:
+            why = f"the driver has logged XID {xid}, after which the card needs a reset"
+            return _act(now, rule, f"xid {xid}", why, None, None)
+    others = sorted(set(xids) - {_CLEANUP_XID})
+    if now.policy.health.gpu_fault == "off":
+        return ()
+    return tuple(
+        PolicyDecision(
+            action="alert",
+            rule=rule,
+            reason=(
+                f"the driver has logged XID {xid}: a fault of a program on this GPU, of the driver"
+                " or of the card"
+            ),
+            about=f"xid {xid}",
+        )
+        for xid in others
+        if now.may_tell(rule, f"xid {xid}", _AGAIN_AFTER_S)
+    )
 
 
 def _act(

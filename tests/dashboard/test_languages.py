@@ -159,7 +159,12 @@ def test_what_the_other_rules_say_can_be_said_in_chinese() -> None:
         *said_of(plain, 60.0, gpu_lost_t=at_t, gpu_lost_reason=lost),
         *said_of(plain, sample=ecc, ecc_errors_before=1),
     ]
-    assert len(set(sentences)) >= 30
+    for xid in (31, 79):
+        reading = replace(sample(60.0), xids=(xid,))
+        state = state_of(in_second_epoch())
+        made = decide(plain, state, [TimedSample(state.t or 0.0, reading)], state.t or 0.0, NOON)
+        sentences += [decision.reason for decision in made]
+    assert len(set(sentences)) >= 32
     names = r"policy\.\w+\.\w+"
     for sentence in sentences:
         chinese = said(sentence, "zh")

@@ -299,3 +299,25 @@ def test_a_card_that_fails_is_only_told_of_where_so_wanted(
     run.sees(60.0)
     run.happens(LOST)
     assert actions(run.waits(25.0)) == expected
+
+
+@pytest.mark.parametrize("xid", [48, 79, 119])
+def test_an_error_of_the_drivers_that_only_a_reset_mends_stops_the_run(xid: int) -> None:
+    run = WatchedRun()
+    assert run.sees(60.0, 60.0, xids=()) == []
+    (stop,) = run.sees(60.0, xids=(13, xid))
+    assert (stop.action, stop.failure) == ("stop", False)
+    assert f"XID {xid}" in stop.reason
+
+
+def test_other_errors_of_the_drivers_are_told_of_once_an_hour_each() -> None:
+    run = WatchedRun()
+    made = run.sees(60.0, xids=(31, 43, 31, 45))
+    assert [d.reason.partition(":")[0] for d in made] == [
+        "the driver has logged XID 31", "the driver has logged XID 43",
+    ]  # fmt: skip
+    assert {d.action for d in made} == {"alert"}
+    assert run.sees(*[60.0] * 60, xids=(31,)) == []
+    assert actions(run.sees(*[60.0] * 3600, xids=(31,))) == ["health alert"]
+    off = WatchedRun(policy=policy(gpu_fault="off"))
+    assert off.sees(60.0, xids=(79, 31)) == []

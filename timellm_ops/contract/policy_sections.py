@@ -75,8 +75,9 @@ class HealthSection(Section, frozen=True, kw_only=True):
     loading_minutes: PositiveFloat = 15.0
     """How long an engine may take to load before a person is told."""
     gpu_fault: Literal["off", "alert", "stop"] = "stop"
-    """What is done when the driver says that the GPU is lost or must be reset, or counts an error
-    of its memory that could not be corrected. A restart of the engine would not help there."""
+    """What is done when the driver says that the GPU is lost or must be reset, counts an error of
+    its memory that could not be corrected, or logs an XID after which the card needs a reset.
+    Other XIDs are told of."""
 
 
 class DiskSection(Section, frozen=True, kw_only=True):
