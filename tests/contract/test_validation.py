@@ -66,8 +66,8 @@ def test_a_config_need_only_name_its_data_set() -> None:
             1,
             (
                 "xyzzy: found an unknown key; expected one of the keys of the top level:"
-                " data, run, model, backbone, prompt, train, checkpoint, gpu, policy, supervisor,"
-                " foreign"
+                " data, run, model, backbone, prompt, train, checkpoint, gpu, host, policy,"
+                " supervisor, foreign"
             ),
         ),
         # a type that is wrong

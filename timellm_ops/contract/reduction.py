@@ -21,6 +21,7 @@ from timellm_ops.contract.state import (
 
 KEPT_NOTICES = 50
 KEPT_TRAINING_RECORDS = 64
+_WORDS = frozenset(ev.WORDS_OF_THE_ENGINE)
 _LOSS_SMOOTHING = 0.1
 _SPEED_SMOOTHING = 0.2
 
@@ -47,9 +48,7 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
         updated_at=event.at or state.updated_at,
         active_s=state.active_s + passed,
         paused_s=state.paused_s + (passed if state.standing else 0.0),
-        engine_word_t=(
-            event.t if isinstance(event, ev.WORDS_OF_THE_ENGINE) else state.engine_word_t
-        ),
+        engine_word_t=event.t if type(event) in _WORDS else state.engine_word_t,
     )
 
 
