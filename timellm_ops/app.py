@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.adapters import open_stream, open_watch
-from timellm_ops.clock import SystemClock
+from timellm_ops.clock import SystemClock, machine_zone
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.control import Control
@@ -242,6 +242,8 @@ def _prepared(
         around=around,
         settings=Settings(
             policy=config.policy,
+            gpu=config.gpu,
+            zone=machine_zone(),
             stop_grace_s=config.supervisor.stop_grace_s,
             decide=decide,
             patience=Patience(

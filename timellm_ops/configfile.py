@@ -16,10 +16,12 @@ from timellm_ops.contract.config import (
     Config,
     DataSection,
     ForeignSection,
+    GpuSection,
+    PolicySection,
     RunSection,
-    Section,
 )
-from timellm_ops.contract.validation import ConfigError, parse_config
+from timellm_ops.contract.section import Section
+from timellm_ops.contract.validation import ConfigError, all_keys, parse_config
 from timellm_ops.paths import full_path, is_folder
 
 _replace = msgspec.structs.replace
@@ -69,6 +71,31 @@ def foreign_config(
         tables["foreign"]["patterns"] = patterns
     found = _parse_overridden(tables, overrides, "--engine-command")
     return _replace(found, foreign=_with_patterns(found.foreign, Path.cwd()))
+
+
+def with_policy_settings(
+    policy: PolicySection, gpu: GpuSection, settings: Sequence[str]
+) -> PolicySection:
+    """`policy` with `key=value` settings of its own keys, under the same rules as a config file.
+
+    `gpu` is the run's own, which some of the rules are about. Raises `ConfigError`.
+    """
+    source = "policy set"
+    tables: dict[str, Any] = _without_none(
+        {"policy": msgspec.to_builtins(policy), "gpu": msgspec.to_builtins(gpu)}
+    )
+    tables["data"] = {"dataset": "ETTh1"}  # of no rule's concern, but a config has one
+    for text in settings:
+        key = _override(tables, text, source)
+        if not key.startswith("policy."):
+            expected = "a key of [policy], such as policy.thermal.pause_above_c"
+            raise ConfigError(source, key, "a key that is fixed while the run lasts", expected)
+    changed = parse_config(tables, source).policy
+    for text in settings:
+        key = text.partition("=")[0].strip()
+        if key not in all_keys():
+            raise ConfigError(source, key, "a whole table", "one of its keys")
+    return changed
 
 
 def foreign_name(command: str) -> str:
@@ -137,19 +164,20 @@ def _holds(tables: Mapping[str, Any], key: str) -> bool:
     return True
 
 
-def _override(tables: dict[str, Any], text: str) -> str:
-    """Set one `key=value` in `tables`; returns the key."""
+def _override(tables: dict[str, Any], text: str, option: str = "--set") -> str:
+    """Set one `key=value` in `tables`; returns the key. `option` names where it came from."""
     key, equals, value = text.partition("=")
     key = key.strip()
     names = key.split(".")
     if not equals or not all(names):
-        raise ConfigError("--set", "", f'"{text}"', "key=value, such as train.epochs=3")
+        such_as = "train.epochs=3" if option == "--set" else "policy.thermal.pause_above_c=83"
+        raise ConfigError(option, "", f'"{text}"', f"key=value, such as {such_as}")
     table = tables
     for depth, name in enumerate(names[:-1], start=1):
         inner = table.setdefault(name, {})
         if not isinstance(inner, dict):
             found = f"a key below {'.'.join(names[:depth])}"
-            raise ConfigError(f"--set {key}", "", found, "a table there, not a value")
+            raise ConfigError(f"{option} {key}", "", found, "a table there, not a value")
         table = inner
     parsed = _value(value.strip())
     is_text = isinstance(parsed, str) or not _takes_text(names)

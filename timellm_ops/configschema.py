@@ -11,7 +11,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from timellm_ops.contract import config as sections
-from timellm_ops.contract.config import Config, Section
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.section import Section
 
 SCHEMA = "timellm-ops.config/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

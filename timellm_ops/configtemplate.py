@@ -8,7 +8,8 @@ from typing import get_type_hints
 import msgspec
 
 from timellm_ops.configschema import key_texts
-from timellm_ops.contract.config import Config, Section
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.section import Section
 
 _HEAD = """\
 # Your own series, and every key that a config can have, with its default.
@@ -23,6 +24,7 @@ _EXAMPLES: dict[str, float] = {
     "train.threads": 4,
     "checkpoint.every_steps": 500,
     "policy.thermal.emergency_c": 95.0,
+    "policy.power.limit_w": 90.0,
 }
 """Of the keys that are absent by default, for which TOML has no value."""
 _WIDTH = 98

@@ -20,7 +20,8 @@ MAX_PENDING = 10_000
 """Records that are kept in memory while the disk takes none: a few megabytes."""
 
 _SYNCED = (
-    ev.RunStarted, ev.CheckpointSaved, ev.Command, ev.PolicyDecision, ev.EngineExited, ev.RunEnded,
+    ev.RunStarted, ev.CheckpointSaved, ev.Command, ev.PolicyDecision, ev.RulesOverridden,
+    ev.PolicyChanged, ev.EngineExited, ev.RunEnded,
 )  # fmt: skip
 _EXPENDABLE = (
     ev.Telemetry, ev.HostTelemetry, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress,

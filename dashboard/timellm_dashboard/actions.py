@@ -9,7 +9,16 @@ from timellm_dashboard.text import Lang
 from timellm_dashboard.view import View
 
 ActionId = Literal[
-    "pause", "stop", "stop_now", "leave", "help", "language", "palette", "theme", "ctrl_c"
+    "pause",
+    "stop",
+    "stop_now",
+    "override",
+    "leave",
+    "help",
+    "language",
+    "palette",
+    "theme",
+    "ctrl_c",
 ]
 
 
@@ -75,6 +84,18 @@ ACTIONS: tuple[Action, ...] = (
             "立刻结束引擎；会先询问，并说明会丢失什么",
         ),
         asks=True,
+    ),
+    Action(
+        id="override",
+        keys=("o",),
+        shown_keys="o",
+        label=Said("go on against rules", "不理会规则"),
+        help=Said(
+            "let a run go on that a rule has paused, for 30 minutes; asks first",
+            "让被规则暂停的运行继续 30 分钟；会先询问",
+        ),
+        asks=True,
+        in_footer=False,
     ),
     Action(
         id="leave",

@@ -18,7 +18,7 @@ from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
-from timellm_dashboard.screens.confirm import StopNowScreen
+from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.screens.overview import OverviewScreen
 from timellm_dashboard.source import POLL_S, RunSource
@@ -26,7 +26,13 @@ from timellm_dashboard.text import Lang
 from timellm_dashboard.themes import DARK, LIGHT
 from timellm_dashboard.view import Recorder, View
 from timellm_dashboard.widgets.keybar import KeyButton
-from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, StopRun
+from timellm_ops.contract.commands import (
+    DEFAULT_OVERRIDE_S,
+    AnyRequest,
+    PauseRun,
+    ResumeRun,
+    StopRun,
+)
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.state import RunState
 
@@ -165,6 +171,8 @@ class Dashboard(App[None]):
                 self._request(StopRun(who=_WHO, mode="after_checkpoint"))
             case "stop_now":
                 self._ask_to_stop_now()
+            case "override":
+                self._ask_to_override()
             case "leave":
                 self.exit()
             case "help":
@@ -205,6 +213,19 @@ class Dashboard(App[None]):
                 self._request(StopRun(who=_WHO, mode="now"))
 
         self.push_screen(StopNowScreen(view), answered)
+
+    def _ask_to_override(self) -> None:
+        view = self.view
+        if view.outcome is not None or not view.held_by_rules:
+            ended = view.outcome is not None
+            self._notify(view.words.already_ended if ended else view.words.override_none)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._request(ResumeRun(who=_WHO, for_s=DEFAULT_OVERRIDE_S))
+
+        self.push_screen(OverrideScreen(view), answered)
 
     def _request(self, request: AnyRequest) -> None:
         """Ask the supervisor without holding up the screen; its answer becomes a notice."""

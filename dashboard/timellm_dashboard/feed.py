@@ -102,6 +102,14 @@ def _tell(item: FeedItem, look: Look) -> _Told:
             return "info", _command(event, words)
         case ev.PolicyDecision() as event:
             return _decision(event, look)
+        case ev.RulesOverridden() as event:
+            rules = ", ".join(rule_name(rule, words) for rule in event.rules)
+            time = fmt.duration(event.for_s, words)
+            who = said(event.who, "en")
+            return "warning", words.ev_overridden.format(who=who, time=time, rules=rules)
+        case ev.PolicyChanged() as event:
+            settings = said(", ".join(event.settings), "en")
+            return "info", words.ev_policy.format(who=said(event.who, "en"), settings=settings)
         case ev.TelemetryLost() as event:
             return _telemetry_lost(event, look)
         case ev.Alert() as event:

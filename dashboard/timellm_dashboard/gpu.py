@@ -162,7 +162,7 @@ def _age_s(state: RunState, moment: Moment) -> float | None:
 
 def _marks(state: RunState, look: Look) -> tuple[Mark, ...]:
     words, card = look.words, state.sample
-    limits = None if look.limits is None else look.limits(card)
+    limits = None if look.limits is None else look.limits(state)
     found: list[tuple[MarkKind, float | None, str]] = [
         ("resume", None if limits is None else limits.resume_below_c, words.mark_resume),
         ("pause", None if limits is None else limits.pause_above_c, words.mark_pause),

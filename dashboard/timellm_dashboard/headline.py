@@ -118,7 +118,7 @@ def silent_for(state: RunState, history: History, moment: Moment) -> float | Non
 
 
 def _reason(name: StateName, state: RunState, history: History, moment: Moment, look: Look) -> str:
-    words = look.words
+    words, seen = look.words, (state, moment, look)
     match name:
         case "loading":
             return words.loading_reason
@@ -129,11 +129,12 @@ def _reason(name: StateName, state: RunState, history: History, moment: Moment, 
         case "restarting":
             return _restarting(state, moment, look)
         case "training":
-            return _with_pace(_training(state, words), state, words)
+            return _with_overrides(_with_pace(_training(state, words), state, words), *seen)
         case "evaluating":
-            return _with_pace(_evaluating(state, words), state, words)
+            return _with_overrides(_with_pace(_evaluating(state, words), state, words), *seen)
         case "pausing" | "paused":
             held = " · ".join(_hold(hold, moment, look) for hold in state.holds)
+            held = _with_overrides(held, *seen)
             return held if state.stop is None else f"{held} · {words.then_stops}"
         case "resuming":
             return words.resuming_reason
@@ -179,6 +180,22 @@ def _with_pace(text: str, state: RunState, words: Words) -> str:
     return f"{text} · {words.paced.format(share=fmt.percent(state.duty))}"
 
 
+def _with_overrides(text: str, state: RunState, moment: Moment, look: Look) -> str:
+    """What a person has said against a rule, for as long as it is in force."""
+    words, parts = look.words, [text]
+    for override in state.overrides:
+        in_force = state.override_of(override.rule, moment.t, moment.wall)
+        if in_force is not None and override.until_at is not None:
+            parts.append(
+                words.overridden.format(
+                    rule=rule_name(override.rule, words),
+                    time=fmt.day_and_time(override.until_at, moment.wall, look.zone, words),
+                    who=said(override.who, "en"),
+                )
+            )
+    return " · ".join(parts)
+
+
 def _hold(hold: Hold, moment: Moment, look: Look) -> str:
     """`thermal: 86 °C > 85 °C in the last 3 readings · resumes below 75 °C, about 3 min`."""
     words, lang = look.words, look.shown_lang
@@ -199,13 +216,8 @@ def _hold(hold: Hold, moment: Moment, look: Look) -> str:
 
 def rule_name(rule: str, words: Words) -> str:
     """A rule's name in the language of the screen, where it has one."""
-    known = {
-        "user": words.rule_user,
-        "thermal": words.rule_thermal,
-        "telemetry": words.rule_telemetry,
-        "health": words.rule_health,
-    }
-    return known.get(rule, rule)
+    found: str = getattr(words, f"rule_{rule}", rule)
+    return found
 
 
 def _stopping(state: RunState, look: Look) -> str:

@@ -117,7 +117,7 @@ class History:
                 seconds = event.paused_seconds or _since(before.paused_since_t, event.t)
             case _:
                 pass
-        if isinstance(event, _WORDS_OF_THE_ENGINE) and event.t is not None:
+        if isinstance(event, ev.WORDS_OF_THE_ENGINE) and event.t is not None:
             self.engine_word_t = event.t
         if _worth_telling(before, event):
             self.feed.append(FeedItem(seq, event, seconds))
@@ -203,13 +203,6 @@ class History:
             self.energy_mj = (self.energy_mj or 0) + used
 
 
-_WORDS_OF_THE_ENGINE = (
-    ev.TrainingStarted, ev.EpochStarted, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress,
-    ev.EpochEnded,
-    ev.LearningRateChanged, ev.EarlyStopping, ev.TestEvaluated, ev.TrainingFinished,
-    ev.CheckpointWriting, ev.CheckpointSaved, ev.CheckpointFailed, ev.ControlAcknowledged,
-    ev.Paused, ev.Resumed,
-)  # fmt: skip
 _NEVER_TOLD = (
     ev.Progress, ev.ForecastsTimed, ev.Telemetry, ev.HostTelemetry, ev.ControlAcknowledged,
     ev.CheckpointWriting,

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from timellm_dashboard.text import Lang, Words, words
-from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.contract.state import RunState
 
 
 class ThermalLimits(Protocol):
@@ -29,8 +29,9 @@ class ThermalLimits(Protocol):
         ...
 
 
-LimitsOf = Callable[[GpuSample | None], ThermalLimits | None]
-"""The limits in force for a card as it last reported itself; `None`: no thermal rule."""
+LimitsOf = Callable[[RunState], ThermalLimits | None]
+"""The limits in force in a run: those of its config, of its card as it last reported itself, and
+what was changed under it. `None`: no thermal rule."""
 
 
 class Look(Struct, frozen=True, kw_only=True):

@@ -69,6 +69,7 @@ class Words(Struct, frozen=True, kw_only=True):
     silent_reason: str
     about: str
     paced: str
+    overridden: str
 
     # what the run is
     script: str
@@ -242,6 +243,8 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_went_on_after: str
     ev_paced: str
     ev_command: str
+    ev_overridden: str
+    ev_policy: str
     ev_adopted: str
     ev_adopted_ended: str
     ev_exited: str
@@ -267,6 +270,12 @@ class Words(Struct, frozen=True, kw_only=True):
     rule_thermal: str
     rule_telemetry: str
     rule_health: str
+    rule_power: str
+    rule_vram: str
+    rule_sharing: str
+    rule_disk: str
+    rule_battery: str
+    rule_schedule: str
 
     # plain form
     plain_gone: str
@@ -280,6 +289,12 @@ class Words(Struct, frozen=True, kw_only=True):
     stop_now_gentler: str
     stop_now_yes: str
     stop_now_no: str
+    override_title: str
+    override_body: str
+    override_end: str
+    override_yes: str
+    override_no: str
+    override_none: str
     not_sent: str
     already_ended: str
     palette: str

@@ -88,6 +88,8 @@ class View(Struct, frozen=True, kw_only=True):
     outcome: OutcomeView | None
     held_by_user: bool
     """A person has paused the run, whatever else holds it."""
+    held_by_rules: bool
+    """A rule has paused the run, whatever else holds it."""
     feed: tuple[FeedLine, ...]
     feed_left_out: int
     charts: Charts
@@ -139,6 +141,7 @@ def build_view(
         checkpoints=checkpoint_panel(state, moment, look),
         outcome=_outcome(state, moment, look),
         held_by_user=any(hold.rule == "user" for hold in state.holds),
+        held_by_rules=any(hold.rule != "user" for hold in state.holds),
         feed=feed_lines(history, look),
         feed_left_out=history.feed_left_out,
         charts=_charts(history),

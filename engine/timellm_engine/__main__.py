@@ -7,7 +7,9 @@ and one line on standard error.
 
 import argparse
 import contextlib
+import faulthandler
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -40,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     signals = Signals()
     signals.install()
+    _dump_stacks_on_request()
     layout = RunLayout(chosen.run_dir.resolve())
     try:
         emitter = Emitter.open(layout.engine_events, SystemClock())
@@ -55,6 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
     emitter.close()
     _complain(message)
     return EXIT_CODES[kind]
+
+
+def _dump_stacks_on_request() -> None:
+    """At SIGUSR1, write the stacks of all threads to standard error, and go on: even an engine
+    that hangs in a library shows where."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream without a file
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
 
 
 def _run(

@@ -1,37 +1,58 @@
 """Every rule at once: what is to be done now, the strongest action first."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import Action, PolicyDecision
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import TimedSample
-from timellm_policies import health, telemetry, thermal
+from timellm_policies.holds import stopping
+from timellm_policies.rules import RULES
+from timellm_policies.situation import Situation
 
 _PRECEDENCE: tuple[Action, ...] = ("stop", "pause", "pace", "resume")
 
 
 def decide(
-    config: PolicySection, state: RunState, recent: Sequence[TimedSample], now_t: float
+    config: PolicySection,
+    state: RunState,
+    recent: Sequence[TimedSample],
+    now_t: float,
+    now_at: datetime | None = None,
 ) -> tuple[PolicyDecision, ...]:
     """What the rules want at monotonic second `now_t`, given where the run stands.
 
     `recent` holds the latest readings, oldest first, each with its monotonic second, and `None`
-    for each attempt that brought none. Stop outranks pause, pause pace, and pace resume: only
-    decisions of the highest rank that any rule asks for are returned, and alerts with them. What
-    is in force already, as told by `state`, is not asked for again. The same arguments always
-    give the same answer; `at` and `t` are left to whoever journals it.
+    for each attempt that brought none; `now_at` is the same moment in UTC. Stop outranks pause,
+    pause pace, and pace resume: only decisions of the highest rank that any rule asks for are
+    returned, and alerts with them. What is in force already, as told by `state`, is not asked for
+    again. The same arguments always give the same answer; `at` and `t` are left to whoever
+    journals it.
     """
-    if state.ended:
+    if state.ended or stopping(state):
         return ()
-    wanted = [
-        *thermal.decisions(config.thermal, state, recent, now_t),
-        *telemetry.decisions(config.thermal, state, recent, now_t),
-        *health.decisions(state, recent),
-    ]
+    now = Situation(policy=config, state=state, recent=recent, now_t=now_t, now_at=now_at)
+    wanted = [decision for rule in RULES for decision in rule.decisions(now) if _may(decision, now)]
+    wanted += _freed(now)
     alerts = [decision for decision in wanted if decision.action == "alert"]
     for action in _PRECEDENCE:
         strongest = [decision for decision in wanted if decision.action == action]
         if strongest:
             return (*(strongest[:1] if action == "stop" else strongest), *alerts)
     return tuple(alerts)
+
+
+def _may(decision: PolicyDecision, now: Situation) -> bool:
+    """A rule that a person has overridden may not pause the run. Stopping is never overridden."""
+    overridden = now.state.override_of(decision.rule, now.now_t, now.now_at) is not None
+    return decision.action != "pause" or not overridden
+
+
+def _freed(now: Situation) -> list[PolicyDecision]:
+    """A hold of a rule that was switched off meanwhile would never be lifted, and is."""
+    return [
+        PolicyDecision(action="resume", rule=rule.name, reason="this rule is switched off")
+        for rule in RULES
+        if now.hold_of(rule.name) is not None and not rule.may_hold(now.policy)
+    ]

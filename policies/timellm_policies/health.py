@@ -1,34 +1,49 @@
-"""The health rule: tells a person, once, what the card itself reports."""
+"""The health rule: whether the card, the engine and training itself are well."""
 
-from collections.abc import Sequence
-
+from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
-from timellm_ops.contract.state import RunState
-from timellm_ops.contract.telemetry import TimedSample
+from timellm_policies.card import failed, overheated
+from timellm_policies.progress import loading, no_progress, silence_s, stall_limit_s
+from timellm_policies.situation import RuleStatus, Situation
+from timellm_policies.training import not_finite, spike
 
 RULE = "health"
 
-_OVERHEATED = "hw_thermal_slowdown"
+
+def may_hold(policy: PolicySection) -> bool:  # noqa: ARG001 - as every rule's
+    """Whether the rule may hold a run: what it finds does not pass by standing still."""
+    return False
 
 
-def decisions(state: RunState, recent: Sequence[TimedSample]) -> tuple[PolicyDecision, ...]:
-    """An alert when the card's own hardware slows it down for heat, unless it was given before."""
-    sample = recent[-1].sample if recent else None
-    if sample is None or _OVERHEATED not in (sample.throttle_reasons or ()):
-        return ()
-    reason = (
-        f"the card's hardware slows it down because it is too hot ({_OVERHEATED});"
-        " a lower policy.thermal.pause_above_c loses less time"
-    )
-    if any(notice.message == reason for notice in state.notices):
-        return ()
+def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
+    """What the card, the engine and training ask for, each by itself."""
     return (
-        PolicyDecision(
-            action="alert",
-            rule=RULE,
-            reason=reason,
-            value=sample.temperature_c,
-            threshold=sample.slowdown_c,
-            unit="°C",
-        ),
+        *not_finite(now, RULE),
+        *spike(now, RULE),
+        *no_progress(now, RULE),
+        *loading(now, RULE),
+        *failed(now, RULE),
+        *overheated(now, RULE),
+    )
+
+
+def status(now: Situation) -> RuleStatus:
+    """What the rule sees of the engine's progress, and would do about it."""
+    section = now.policy.health
+    silent_s, limit_s = silence_s(now), stall_limit_s(now)
+    deeds = []
+    if section.not_finite != "off":
+        stops = section.not_finite == "stop"
+        deeds.append("stops the run on a loss that is no number" if stops else "tells of one")
+    if section.stall_action != "off" and limit_s is not None:
+        deeds.append(f"tells you after {limit_s:.0f} s without progress")
+        if section.stall_action == "stop":
+            deeds.append(f"ends the engine after {section.stall_stop_after_s:.0f} s")
+    return RuleStatus(
+        rule=RULE,
+        standing="watching" if silent_s is not None else "unknown",
+        value=None if silent_s is None else round(silent_s, 1),
+        threshold=None if limit_s is None else round(limit_s, 1),
+        unit="s",
+        next=", ".join(deeds) or "tells you of a card that slows itself down",
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import STOP_MODES
-from timellm_ops.contract.reduction import KEPT_NOTICES, reduce
+from timellm_ops.contract.reduction import KEPT_NOTICES, KEPT_TRAINING_RECORDS, reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample, HostSample
 
@@ -501,6 +501,86 @@ def test_only_so_many_notices_are_kept_the_newest_last() -> None:
     notices = after(started(), *many).notices
     assert len(notices) == KEPT_NOTICES
     assert notices[-1].message == str(KEPT_NOTICES + 6)
+
+
+# --- rules that are overridden or changed --------------------------------------------------------
+
+
+def overridden(*rules: str, for_s: float = 60.0, t: float = 5.0) -> ev.RulesOverridden:
+    until = NOON + timedelta(seconds=for_s)
+    return ev.RulesOverridden(t=t, who="me", rules=rules, for_s=for_s, until=until)
+
+
+def test_an_override_lifts_its_rules_holds_and_no_others() -> None:
+    state = after(started(), pause("thermal"), pause("disk"), command("pause"))
+    state = after(overridden("thermal", "disk"), state=state)
+    assert [hold.rule for hold in state.holds] == ["user"]
+    assert [(o.rule, o.who, o.until_t) for o in state.overrides] == [
+        ("thermal", "me", 65.0), ("disk", "me", 65.0),
+    ]  # fmt: skip
+    assert state.resumed_t == 5.0
+
+
+def test_an_override_ends_on_whichever_clock_comes_first() -> None:
+    state = after(started(), overridden("thermal"))
+    assert state.override_of("thermal", 64.9, NOON) is not None
+    assert state.override_of("thermal", 64.9, None) is not None
+    assert state.override_of("thermal", 65.0, NOON) is None
+    assert state.override_of("thermal", 6.0, NOON + timedelta(seconds=60)) is None
+    assert state.override_of("disk", 6.0, NOON) is None
+    assert after(progress(3, t=64.9), state=state).overrides == state.overrides
+    assert after(progress(3, t=65.0), state=state).overrides == ()
+
+
+def test_a_newer_override_of_a_rule_takes_the_place_of_the_older() -> None:
+    state = after(started(), overridden("thermal", "disk"), overridden("thermal", t=30.0))
+    assert [(o.rule, o.until_t) for o in state.overrides] == [("disk", 65.0), ("thermal", 90.0)]
+
+
+def test_of_each_setting_the_newest_is_kept_over_a_new_start_too() -> None:
+    first = ev.PolicyChanged(who="me", settings=("policy.a=1", "policy.b=2"))
+    second = ev.PolicyChanged(who="me", settings=("policy.a=3",))
+    state = after(started(), first, second, started(90.0, resumed=True))
+    assert state.policy_settings == ("policy.a=3", "policy.b=2")
+
+
+def test_a_failure_found_by_a_rule_is_not_the_hardwares() -> None:
+    failure = ev.PolicyDecision(action="stop", rule="health", reason="nan", failure=True)
+    state = after(started(), failure)
+    assert (state.stop, state.stopping_for_failure, state.stopping_for_hardware) == (
+        "checkpoint", True, False,
+    )  # fmt: skip
+    hot = ev.PolicyDecision(action="stop", rule="thermal", reason="99 °C")
+    assert after(hot, state=state).stop_reason == "99 °C"
+    assert after(hot, failure, state=state).stop_reason == "99 °C"
+    assert after(command("stop now"), state=state).stop_reason == "nan"
+
+
+# --- what rules look at --------------------------------------------------------------------------
+
+
+def test_records_of_training_are_kept_for_a_while_with_what_lay_between() -> None:
+    state = after(started(), training(), progress(100), progress(100, 2), progress(300, 2))
+    assert [record.iterations for record in state.recent_training] == [100, 100, 200]
+    many = [progress(i, 2) for i in range(301, 500)]
+    assert len(after(*many, state=state).recent_training) == KEPT_TRAINING_RECORDS
+    assert after(started(9.0), state=state).recent_training == ()
+
+
+def test_the_engines_newest_word_is_known_and_a_new_engine_has_said_nothing() -> None:
+    state = after(started(), ev.EngineStarted(pid=7, t=1.0))
+    assert (state.engine_started_t, state.engine_word_t) == (1.0, None)
+    state = after(progress(3, t=8.0), reading(60.0), command("pause"), state=state)
+    assert state.engine_word_t == 8.0
+    assert after(ev.EngineStarted(pid=8, t=20.0), state=state).engine_word_t is None
+
+
+def test_a_gpu_is_lost_from_when_that_was_first_said_until_it_is_read_again() -> None:
+    lost = ev.TelemetryLost(t=6.0, reason="the GPU is lost", lost=True)
+    later = ev.TelemetryLost(t=9.0, reason="no such GPU")
+    state = after(started(), reading(70.0), lost, later)
+    assert (state.gpu_lost_t, state.gpu_lost_reason) == (6.0, "the GPU is lost")
+    assert after(reading(70.0), state=state).gpu_lost_t is None
 
 
 # --- a run that is resumed -----------------------------------------------------------------------

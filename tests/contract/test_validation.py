@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timellm_ops.contract.config import Config, Section
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.section import Section
 from timellm_ops.contract.validation import ConfigError, all_keys, parse_config
 
 SMALLEST: dict[str, Any] = {"data": {"dataset": "ETTh1"}}

@@ -3,13 +3,21 @@
 import threading
 
 import pytest
-from sample_journals import FakeRun, Journal, finished, in_second_epoch, paused_by_user, save_last
+from sample_journals import (
+    FakeRun,
+    Journal,
+    finished,
+    in_second_epoch,
+    paused_by_user,
+    paused_thermal,
+    save_last,
+)
 from screen_text import dashboard, rows_of, running, until
 from textual.command import CommandPalette
 
 from timellm_dashboard.actions import ACTIONS
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.screens.confirm import StopNowScreen
+from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, Reply, ResumeRun, StopRun
@@ -91,6 +99,26 @@ async def test_the_question_can_be_answered_by_mouse(answer: str) -> None:
         if answer == "yes":
             await until(pilot, lambda: bool(source.requests))
     assert len(source.requests) == (answer == "yes")
+
+
+async def test_o_asks_and_then_lets_a_run_go_on_that_a_rule_has_paused() -> None:
+    app, source = app_of(paused_thermal())
+    async with running(app, (120, 40)) as pilot:
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, OverrideScreen))
+        assert "thermal: 86 °C > 85 °C in 3 of the last 5 readings" in screen(app)
+        assert "They may stop it" in screen(app)
+        await pilot.press("y")
+        await until(pilot, lambda: bool(source.requests))
+    assert source.requests == [ResumeRun(who="dashboard", for_s=1800.0)]
+
+
+async def test_o_has_nothing_to_do_where_no_rule_holds_the_run() -> None:
+    app, source = app_of(paused_by_user())
+    async with running(app, (120, 40)) as pilot:
+        await pilot.press("o")
+        await until(pilot, lambda: "no rule holds the run" in screen(app))
+    assert source.requests == []
 
 
 @pytest.mark.parametrize("key", ["q", "d"])

@@ -1,10 +1,13 @@
 """English and Chinese are kept in step, and our own sentences in the journal have a translation."""
 
+import math
 import re
 import string
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sample_journals import foreign, in_second_epoch, paused_thermal, sample, training
 
 from timellm_dashboard.actions import ACTIONS
@@ -12,11 +15,18 @@ from timellm_dashboard.explain import EXPLANATIONS
 from timellm_dashboard.phrases import said
 from timellm_dashboard.text import Words, words
 from timellm_dashboard.view import Recorder
-from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, StopRun
+from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, SetPolicy, StopRun
 from timellm_ops.contract.config import PolicySection, ThermalSection
-from timellm_ops.contract.state import RunState
-from timellm_ops.contract.telemetry import TimedSample
-from timellm_ops.supervisor.answers import answer
+from timellm_ops.contract.policy_sections import (
+    BatterySection,
+    HealthSection,
+    PowerSection,
+    ScheduleSection,
+    SharingSection,
+)
+from timellm_ops.contract.state import Hold, RunState, TrainingRecord
+from timellm_ops.contract.telemetry import GpuProcess, HostSample, TimedSample
+from timellm_ops.supervisor.answers import Terms, answer
 from timellm_policies import decide
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -90,7 +100,80 @@ def test_what_the_policies_say_can_be_said_in_chinese() -> None:
         assert not ENGLISH_WORD.search(chinese.replace("policy.thermal", "")), chinese
 
 
+NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+GAME = GpuProcess(pid=9, name="g", used_bytes=1 << 30, of_run=False)
+MINE = GpuProcess(pid=7, name="p", used_bytes=1 << 30, of_run=True)
+FAR = ScheduleSection(
+    quiet_from="11:00", quiet_until="13:00", timezone="UTC", deadline="2026-01-31 12:30"
+)
+LONG_AGO = tuple(TrainingRecord(0.5, 1.0) for _ in range(60))
+
+
+def said_of(policy: PolicySection, now_s: float = 0.0, **changes: object) -> list[str]:
+    """What the rules say in the second epoch, with something changed."""
+    state = replace(state_of(in_second_epoch()), **changes)
+    now_t = (state.t or 0.0) + now_s
+    processes, used = (MINE, GAME), 1 << 33
+    reading = replace(
+        sample(60.0, power_w=80.0), processes=processes, memory_used_bytes=used,
+        memory_total_bytes=used,
+    )  # fmt: skip
+    recent = [TimedSample(now_t - 60.0 + i, reading) for i in range(61)]
+    made = decide(policy, state, recent, now_t, NOON)
+    return [text for d in made for text in (d.reason, d.until) if text]
+
+
+def resumes(rule: str, policy: PolicySection, **changes: object) -> list[str]:
+    hold = Hold(rule=rule, reason="x", since_t=0.0)
+    return said_of(policy, holds=(hold,), **changes)
+
+
+def test_what_the_other_rules_say_can_be_said_in_chinese() -> None:
+    at_t, plain = state_of(in_second_epoch()).t or 0.0, PolicySection()
+    low = PolicySection(power=PowerSection(action="pause", limit_w=70.0))
+    high = PolicySection(power=PowerSection(action="pause", limit_w=100.0))
+    hangs = PolicySection(health=HealthSection(stall_action="stop"))
+    nan = tuple(TrainingRecord(math.nan) for _ in range(3))
+    jumped = (*LONG_AGO, *(TrainingRecord(9.0) for _ in range(3)))
+    waits = {"activity": "starting", "engine_word_t": None, "engine_started_t": at_t}
+    lost = "the GPU is lost: it has fallen off the bus or stopped answering"
+    ecc = replace(sample(60.0), ecc_errors=3)
+    sentences = [
+        *said_of(low),
+        *resumes("power", high),
+        *said_of(PolicySection(sharing=SharingSection(action="pause"))),
+        *said_of(plain, host=HostSample(disk_free_bytes=1)),
+        *resumes("disk", plain, host=HostSample(disk_free_bytes=1 << 40)),
+        *said_of(plain, host=HostSample(on_battery=True, battery_pct=3.0)),
+        *resumes("battery", plain, host=HostSample(on_battery=False)),
+        *resumes("battery", plain, host=HostSample(on_battery=True, battery_pct=90.0)),
+        *resumes("battery", PolicySection(battery=BatterySection(enabled=False))),
+        *said_of(PolicySection(schedule=FAR), engine_left_seconds=9e3, recent_training=LONG_AGO),
+        *resumes("schedule", PolicySection(schedule=replace(FAR, quiet_until="11:30"))),
+        *said_of(plain, recent_training=nan),
+        *said_of(plain, recent_training=nan, last=None),
+        *said_of(plain, recent_training=jumped),
+        *said_of(plain, 900.0, recent_training=LONG_AGO),
+        *said_of(hangs, 9000.0, recent_training=LONG_AGO),
+        *said_of(plain, 9000.0, **waits),
+        *said_of(plain, 60.0, gpu_lost_t=at_t, gpu_lost_reason=lost),
+        *said_of(plain, sample=ecc, ecc_errors_before=1),
+    ]
+    for xid in (31, 79):
+        reading = replace(sample(60.0), xids=(xid,))
+        state = state_of(in_second_epoch())
+        made = decide(plain, state, [TimedSample(state.t or 0.0, reading)], state.t or 0.0, NOON)
+        sentences += [decision.reason for decision in made]
+    assert len(set(sentences)) >= 32
+    names = r"policy\.\w+\.\w+"
+    for sentence in sentences:
+        chinese = said(sentence, "zh")
+        assert CHINESE.search(chinese), sentence
+        assert not ENGLISH_WORD.search(re.sub(names, "", chinese)), chinese
+
+
 REQUESTS: list[AnyRequest] = [
+    ResumeRun(for_s=600.0), SetPolicy(settings=("policy.disk.margin_mib=1",)),
     PauseRun(), ResumeRun(), StopRun(mode="after_checkpoint"), StopRun(mode="now"),
 ]  # fmt: skip
 
@@ -98,10 +181,10 @@ REQUESTS: list[AnyRequest] = [
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: type(request).__name__)
 def test_what_the_supervisor_answers_can_be_said_in_chinese(request_: AnyRequest) -> None:
     for journal in (training(), in_second_epoch(), paused_thermal(), foreign()):
-        message = answer(state_of(journal), request_, 20.0).reply.message
+        message = answer(state_of(journal), request_, Terms(stop_grace_s=20.0)).reply.message
         chinese = said(message, "zh")
         assert CHINESE.search(chinese), message
-        left = ENGLISH_WORD.findall(chinese.replace("thermal", ""))
+        left = ENGLISH_WORD.findall(re.sub(r"thermal|policy\.\w+\.\w+", "", chinese))
         assert not left, chinese
 
 

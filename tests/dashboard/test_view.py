@@ -339,6 +339,38 @@ def test_an_old_reading_is_called_old() -> None:
     assert view(in_second_epoch(), 90.0).gpu.message == "last reading 2 min ago"
 
 
+def test_what_a_person_has_said_against_a_rule_is_shown_until_it_ends() -> None:
+    journal = paused_thermal()
+    until = journal.wall + timedelta(minutes=30)
+    said = ev.RulesOverridden(who="dashboard", rules=("thermal",), for_s=1800.0, until=until)
+    journal.add(said, 1.0).add(ev.Resumed(), 1.0)
+    clock = f"{until.astimezone(ZONE):%H:%M}"
+    shown = view(journal).headline.line
+    assert shown.startswith("TRAINING · ")
+    assert shown.endswith(f" · thermal hold overridden until {clock} by dashboard")
+    assert f"dashboard 已越过温度规则，至 {clock}" in view(journal, lang="zh").headline.line
+    assert "overridden" not in view(journal, 1800.0).headline.line
+    told = [line.text for line in view(journal).feed]
+    assert "dashboard: go on for 30 min 00 s whatever these rules say: thermal" in told
+
+
+def test_a_threshold_that_was_changed_under_the_run_is_told_and_the_limits_follow_it() -> None:
+    changed = ev.PolicyChanged(who="cli", settings=("policy.thermal.pause_above_c=83",))
+    journal = training().add(changed, 1.0)
+    assert "cli: from here on policy.thermal.pause_above_c=83" in [
+        line.text for line in view(journal).feed
+    ]
+    seen: list[tuple[str, ...]] = []
+    view_of(
+        journal.records,
+        now_t=journal.t,
+        wall_now=journal.wall,
+        supervised=True,
+        limits=lambda state: (seen.append(state.policy_settings), Limits())[1],
+    )
+    assert seen[-1] == changed.settings
+
+
 def test_heat_is_a_word_by_the_limits_in_force() -> None:
     words = []
     for celsius in (74.0, 80.0, 86.0):

@@ -80,6 +80,8 @@ def test_a_signal_saves_and_leaves_and_the_run_can_go_on(tmp_path: Path, number:
     with engine(layout) as child:
         until(has(layout, ev.Progress, 2))
         child.send_signal(signal.SIGHUP)
+        child.send_signal(signal.SIGUSR1)  # ends nothing either: it shows where the engine is
+        until(lambda: "(most recent call first)" in layout.engine_log.read_text())
         for _ in range(3):
             child.send_signal(number)
         assert child.wait(PATIENCE_S) == 0

@@ -17,6 +17,7 @@ from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
+    DumpStacks,
     Finish,
     Relaunch,
     Rest,
@@ -208,7 +209,7 @@ class DrivenCore:
                 self.note(ev.Resumed())
             case Finish():
                 self.exit_code = effect.exit_code
-            case Signal() | Relaunch() | Rest() | Wake():
+            case Signal() | Relaunch() | Rest() | Wake() | DumpStacks():
                 pass
 
     def _obey(self, control: Control) -> None:

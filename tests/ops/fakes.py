@@ -40,6 +40,7 @@ class FakeEngine:
     suspended: bool = False
     written: list[Path] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
 
     def exit_status(self) -> ExitStatus | None:
         return self.ended
@@ -64,6 +65,12 @@ class FakeEngine:
 
     def cpu_seconds(self) -> float:
         return 0.0
+
+    def dump_stacks(self) -> None:
+        self.log.append("dump stacks")
+
+    def pids(self) -> frozenset[int]:
+        return frozenset({self.identity.pid, *self.children})
 
 
 @dataclass

@@ -3,8 +3,9 @@
 import subprocess
 import sys
 from datetime import UTC, timedelta
+from pathlib import Path
 
-from timellm_ops.clock import SystemClock
+from timellm_ops.clock import SystemClock, machine_zone
 
 SCRIPT = "from timellm_ops.clock import SystemClock; print(SystemClock().monotonic())"
 
@@ -33,3 +34,19 @@ def test_seconds_are_comparable_between_processes() -> None:
     before = clock.monotonic()
     said = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
     assert before < float(said.stdout) < clock.monotonic()
+
+
+def test_the_machines_zone_is_found_where_a_system_keeps_it(tmp_path: Path) -> None:
+    assert machine_zone({}, tmp_path) == ""
+    (tmp_path / "timezone").write_text("Asia/Shanghai\n", encoding="ascii")
+    assert machine_zone({}, tmp_path) == "Asia/Shanghai"
+    (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/Europe/Berlin")
+    assert machine_zone({}, tmp_path) == "Europe/Berlin"
+    assert machine_zone({"TZ": ":America/New_York"}, tmp_path) == "America/New_York"
+    assert machine_zone({"TZ": "no/zone"}, tmp_path) == "Europe/Berlin"
+
+
+def test_a_zone_that_is_no_name_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "timezone").write_text("../../etc/passwd\n", encoding="ascii")
+    (tmp_path / "localtime").write_bytes(b"TZif")
+    assert machine_zone({"TZ": "<+03>-3"}, tmp_path) == ""

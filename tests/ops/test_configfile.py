@@ -23,7 +23,8 @@ from timellm_ops.configfile import (
     safe_name,
     write_config,
 )
-from timellm_ops.contract.config import Config, DataSection, RunSection, Section
+from timellm_ops.contract.config import Config, DataSection, RunSection
+from timellm_ops.contract.section import Section
 from timellm_ops.contract.validation import ConfigError, _cross_checks, parse_config
 
 MINIMAL = '[data]\ndataset = "ETTh1"\n'

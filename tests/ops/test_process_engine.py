@@ -563,3 +563,35 @@ def test_an_identity_of_another_boot_is_nobody(layout: RunLayout) -> None:
     assert engine.exit_status() == ExitStatus()
     layout.engine_exit.write_text("0\n")
     assert engine.exit_status() == ExitStatus(code=0)
+
+
+HANGS = """
+import faulthandler, signal, time
+{register}
+def in_here():
+    print("ready", flush=True)
+    time.sleep(1000)
+in_here()
+"""
+
+
+def hangs(register: str) -> list[str]:
+    return [sys.executable, "-c", HANGS.format(register=register)]
+
+
+def test_an_engine_that_hangs_shows_where_and_lives(layout: RunLayout) -> None:
+    argv = hangs("faulthandler.register(signal.SIGUSR1)")
+    with running(launch_argv(layout, argv)) as engine:
+        until(lambda: "ready" in output(layout), "the engine to be up")
+        engine.dump_stacks()
+        until(lambda: "in in_here" in output(layout), "its stacks")
+        assert engine.exit_status() is None
+
+
+def test_an_engine_that_would_end_of_it_is_left_alone(layout: RunLayout) -> None:
+    with running(launch_argv(layout, hangs(""))) as engine:
+        until(lambda: "ready" in output(layout), "the engine to be up")
+        engine.dump_stacks()
+        until(lambda: read_entry(engine.identity.pid), "a look at it")
+        assert engine.exit_status() is None
+        assert is_alive(engine.identity)

@@ -15,6 +15,7 @@ from waiting import python, until
 from timellm_ops.process.identity import (
     ProcessIdentity,
     boot_id,
+    catches,
     identify,
     is_alive,
     send_signal,
@@ -122,3 +123,22 @@ def test_a_pid_that_the_system_really_gives_out_again_means_another_process() ->
             assert second.poll() is None
             return
     pytest.skip("the pid was never given out again: others start processes all the time")
+
+
+def test_a_process_catches_the_signals_that_it_has_a_handler_for() -> None:
+    own = identity_of(os.getpid())
+    before = signal.getsignal(signal.SIGUSR2)
+    try:
+        signal.signal(signal.SIGUSR2, lambda *_: None)
+        assert catches(own, signal.SIGUSR2)
+        for handler in (signal.SIG_DFL, signal.SIG_IGN):
+            signal.signal(signal.SIGUSR2, handler)
+            assert not catches(own, signal.SIGUSR2)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert not catches(_replace_pid(own), signal.SIGUSR2)
+
+
+def _replace_pid(identity: ProcessIdentity) -> ProcessIdentity:
+    """Somebody who had the same pid before."""
+    return ProcessIdentity(identity.pid, identity.start_ticks - 1, identity.boot_id)

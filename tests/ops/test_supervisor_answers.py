@@ -11,13 +11,15 @@ from timellm_ops.contract.commands import (
     PauseRun,
     Ping,
     ResumeRun,
+    SetPolicy,
     StopMode,
     StopRun,
 )
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import Hold, RunState, SavedCheckpoint
-from timellm_ops.supervisor.answers import answer
+from timellm_ops.supervisor.answers import Terms, answer
 
+TERMS = Terms(stop_grace_s=20.0)
 TRAINING = RunState(activity="training", epoch=1, iteration=40, steps_per_epoch=100, engine_pid=7)
 HOT = Hold(rule="thermal", reason="86 °C > 85 °C", until="resumes below 75 °C")
 MINE = Hold(rule="user", reason="paused by cli", until="resumes when you say so")
@@ -29,9 +31,9 @@ def run(**changes: object) -> RunState:
 
 def asked(state: RunState, request: AnyRequest) -> tuple[bool, str, str | None]:
     """Whether it was taken, what was said, and the command that is journaled."""
-    answered = answer(state, request, 20.0)
-    command = answered.command
-    return answered.reply.ok, answered.reply.message, None if command is None else command.what
+    answered = answer(state, request, TERMS)
+    commands = [event.what for event in answered.events if isinstance(event, ev.Command)]
+    return answered.reply.ok, answered.reply.message, commands[0] if commands else None
 
 
 def test_a_ping_tells_the_phase_and_what_holds_the_run() -> None:
@@ -76,11 +78,103 @@ def test_a_resume_lifts_the_users_own_hold_and_names_what_is_left() -> None:
     assert "86 °C > 85 °C" in message
 
 
-def test_a_resume_without_a_hold_of_ones_own_is_refused_with_the_reason() -> None:
-    assert asked(TRAINING, ResumeRun()) == (False, "the run is not paused", None)
-    ok, message, command = asked(run(holds=(HOT,)), ResumeRun())
-    assert (ok, command) == (False, None)
-    assert "thermal hold stays: 86 °C > 85 °C; resumes below 75 °C" in message
+def test_a_run_that_nothing_holds_cannot_be_resumed() -> None:
+    for request in (ResumeRun(), ResumeRun(for_s=60.0)):
+        assert asked(TRAINING, request) == (False, "the run is not paused", None)
+
+
+def overridden(state: RunState, request: AnyRequest) -> ev.RulesOverridden | None:
+    events = answer(state, request, TERMS).events
+    return next((event for event in events if isinstance(event, ev.RulesOverridden)), None)
+
+
+def test_a_resume_where_only_a_rule_holds_the_run_overrides_it_for_half_an_hour() -> None:
+    ok, message, command = asked(run(holds=(HOT,)), ResumeRun(who="dashboard"))
+    assert (ok, command) == (True, None)
+    assert "overridden for 30 min: the thermal hold, 86 °C > 85 °C" in message
+    assert "may still stop" in message
+    expected = ev.RulesOverridden(who="dashboard", rules=("thermal",), for_s=1800.0)
+    assert overridden(run(holds=(HOT,)), ResumeRun(who="dashboard")) == expected
+
+
+def test_a_resume_with_a_time_of_its_own_overrides_also_beside_the_users_hold() -> None:
+    both = run(holds=(MINE, HOT))
+    assert overridden(both, ResumeRun()) is None, "the hold of one's own is lifted first"
+    ok, message, command = asked(both, ResumeRun(for_s=45.0))
+    assert (ok, command) == (True, "resume")
+    assert "45 s" in message
+    expected = ev.RulesOverridden(who="cli", rules=("thermal",), for_s=45.0)
+    assert overridden(both, ResumeRun(for_s=45.0)) == expected
+
+
+@pytest.mark.parametrize("stop", ["checkpoint", "now", "kill"])
+def test_no_rule_is_overridden_in_a_run_that_is_ending(stop: StopMode) -> None:
+    ok, message, _ = asked(run(holds=(HOT,), stop=stop), ResumeRun())
+    assert not ok
+    assert "ending" in message
+
+
+# --- other thresholds ----------------------------------------------------------------------------
+
+
+def changed(state: RunState, *settings: str) -> ev.PolicyChanged | str:
+    """What is journaled, or why nothing is."""
+    answered = answer(state, SetPolicy(settings=settings), TERMS)
+    assert len(answered.events) <= 1
+    for event in answered.events:
+        assert isinstance(event, ev.PolicyChanged)
+        assert answered.reply.ok
+        return event
+    return answered.reply.message
+
+
+def test_a_threshold_is_changed_and_journaled_with_who_asked() -> None:
+    answered = answer(
+        TRAINING, SetPolicy(settings=("policy.thermal.pause_above_c = 83 ",), who="me"), TERMS
+    )
+    settings = ("policy.thermal.pause_above_c=83",)
+    assert answered.events == (ev.PolicyChanged(who="me", settings=settings),)
+    assert settings[0] in answered.reply.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("policy.thermal.pause_above_c=hot",), 'found "hot"; expected a number'),
+        (("policy.thermal.pause_above_c=74",), "resume_below_c: found 75; expected below"),
+        (("policy.thermal.pause_abov_c=83",), '"policy.thermal.pause_above_c" (did you mean'),
+        (("policy.thermal={enabled=false}",), "found a whole table; expected one of its keys"),
+        (("train.epochs=3",), "fixed while the run lasts"),
+        (("policy.thermal.pause_above_c",), "expected key=value"),
+        (("policy.battery.pause_below_pct=90",), "resume_above_pct: found 60; expected at least"),
+        (("policy.schedule.quiet_from=22:00",), "quiet_until: found nothing"),
+        (("policy.schedule.quiet_from=25:00",), "of the form 22:30"),
+        (("policy.schedule.timezone=Mars/Olympus",), "the name of a time zone"),
+        (("policy.schedule.deadline=soon",), "a day and a time"),
+        (("policy.vram.enabled=false", "policy.thermal.samples=9"), "samples: found 9"),
+    ],
+)
+def test_a_setting_that_is_not_right_changes_nothing_and_says_what_would_be(
+    settings: tuple[str, ...], words: str
+) -> None:
+    refused = changed(TRAINING, *settings)
+    assert isinstance(refused, str)
+    assert words in refused
+    assert refused.isprintable()
+
+
+def test_settings_are_checked_together_and_beside_those_before_them() -> None:
+    low = "policy.thermal.resume_below_c=60"
+    lower = "policy.thermal.pause_above_c=70"
+    assert isinstance(changed(TRAINING, lower), str), "its resume would lie above it"
+    assert isinstance(changed(TRAINING, lower, low), ev.PolicyChanged)
+    assert isinstance(changed(run(policy_settings=(low,)), lower), ev.PolicyChanged)
+    assert isinstance(changed(run(policy_settings=(low, lower)), lower), str), "already so"
+
+
+def test_the_rules_of_a_run_that_has_ended_stay_as_they_are() -> None:
+    refused = changed(run(outcome="finished"), "policy.vram.enabled=false")
+    assert refused == "the run has ended already"
 
 
 @pytest.mark.parametrize("mode", STOP_MODES)
@@ -138,11 +232,21 @@ STATES = st.builds(
     activity=st.sampled_from(["waiting", "starting", "training", "evaluating"]),
     outcome=st.none() | st.sampled_from(["finished", "failed"]),
 )
+SETTINGS = st.sampled_from(
+    [
+        "policy.vram.enabled=false",
+        "policy.thermal.samples=9",
+        "policy.thermal.window=9",
+        "x",
+        "a=\n",
+    ]
+)
 REQUESTS = st.one_of(
     st.just(Ping()),
     st.just(PauseRun()),
-    st.just(ResumeRun()),
+    st.builds(ResumeRun, for_s=st.none() | st.floats(1.0, 86_400.0)),
     st.builds(StopRun, mode=st.sampled_from(STOP_MODES)),
+    st.builds(SetPolicy, settings=st.lists(SETTINGS, min_size=1, max_size=3).map(tuple)),
 )
 
 
@@ -150,21 +254,22 @@ REQUESTS = st.one_of(
 def test_every_answer_is_one_line_and_a_refusal_changes_nothing(
     state: RunState, request: AnyRequest
 ) -> None:
-    ok, message, command = asked(state, request)
-    assert message
-    assert message.isprintable()
-    if not ok:
-        assert command is None
+    answered = answer(state, request, TERMS)
+    assert answered.reply.message
+    assert answered.reply.message.isprintable()
+    if not answered.reply.ok:
+        assert answered.events == ()
 
 
 @given(state=STATES, request=REQUESTS)
-def test_a_command_that_is_journaled_changes_the_state(
-    state: RunState, request: AnyRequest
-) -> None:
-    command = answer(state, request, 20.0).command
-    if command is not None:
-        after = reduce(state, command)
-        assert (after.holds, after.stop) != (state.holds, state.stop)
+def test_what_is_journaled_changes_the_state(state: RunState, request: AnyRequest) -> None:
+    def parts(state: RunState) -> tuple[object, ...]:
+        return state.holds, state.stop, state.overrides, state.policy_settings
+
+    for event in answer(state, request, TERMS).events:
+        after = reduce(state, event)
+        assert parts(after) != parts(state)
+        state = after
 
 
 @given(state=STATES, request=REQUESTS, who=st.text(max_size=10))
@@ -172,5 +277,5 @@ def test_the_journal_names_who_asked(state: RunState, request: AnyRequest, who: 
     named = type(request)(
         **{**{f: getattr(request, f) for f in request.__struct_fields__}, "who": who}
     )
-    command = answer(state, named, 20.0).command
-    assert command is None or command == ev.Command(who=who, what=command.what)
+    for event in answer(state, named, TERMS).events:
+        assert event.who == who

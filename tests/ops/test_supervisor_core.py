@@ -144,7 +144,11 @@ def test_an_impossible_pace_is_brought_into_bounds(wanted: float, told: float) -
 
 def test_a_change_of_pace_alone_is_sent_too() -> None:
     def slower_later(
-        policy: PolicySection, state: RunState, recent: Sequence[TimedSample], now_t: float
+        policy: PolicySection,
+        state: RunState,
+        recent: Sequence[TimedSample],
+        now_t: float,
+        *_: object,
     ) -> tuple[ev.PolicyDecision, ...]:
         if now_t < 1010.0:
             return ()
@@ -195,7 +199,11 @@ def test_policies_are_not_asked_about_an_engine_that_is_not_there() -> None:
     asked: list[RunState] = []
 
     def rule(
-        policy: PolicySection, state: RunState, recent: Sequence[TimedSample], now_t: float
+        policy: PolicySection,
+        state: RunState,
+        recent: Sequence[TimedSample],
+        now_t: float,
+        *_: object,
     ) -> tuple[ev.PolicyDecision, ...]:
         asked.append(state)
         return ()

@@ -15,7 +15,7 @@ from timellm_ops.contract.commands import AnyRequest, PauseRun, Reply, ResumeRun
 from timellm_ops.contract.config import PolicySection, ThermalSection
 from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.contract.telemetry import HostSample
+from timellm_ops.contract.telemetry import GpuProcess, GpuSample, HostSample
 from timellm_ops.control_socket import send_request
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.process.engine import ExitStatus
@@ -446,6 +446,37 @@ def test_what_an_earlier_engine_left_is_journaled_with_its_bytes_before_a_new_st
     assert [type(r.event) for r in last] == [ev.TrainingStarted, ev.Progress, ev.RunStarted]
     assert [r.engine_offset for r in last] == [100, 200, None]
     assert recall(read_records(bench.layout.journal)).engine_offset == 200
+
+
+def test_processes_on_the_gpu_are_told_apart_by_whose_they_are(bench: Bench) -> None:
+    bench.engine.children = [4712]
+    listed = tuple(GpuProcess(pid=pid) for pid in (4711, 4712, 99))
+    bench.probe.readings = [
+        GpuSample(source="nvml", temperature_c=50.0, processes=listed),
+        GpuSample(source="nvml", temperature_c=50.0, processes=None),
+    ]
+    bench.turn()
+    seen = bench.supervisor.supervision.run.sample
+    assert seen is not None
+    assert [(p.pid, p.of_run) for p in seen.processes or ()] == [
+        (4711, True), (4712, True), (99, False),
+    ]  # fmt: skip
+    bench.turn()
+    seen = bench.supervisor.supervision.run.sample
+    assert seen is not None
+    assert seen.processes is None
+
+
+def test_the_process_table_is_read_only_when_another_process_turns_up(bench: Bench) -> None:
+    walks: list[int] = []
+    own = bench.engine.pids
+    bench.engine.pids = lambda: (walks.append(1), own())[1]  # type: ignore[method-assign]
+    first = GpuSample(source="nvml", processes=(GpuProcess(pid=4711),))
+    second = GpuSample(source="nvml", processes=(GpuProcess(pid=4711), GpuProcess(pid=5)))
+    bench.probe.readings = [first, first, first, second, second, first]
+    for _ in range(6):
+        bench.turn()
+    assert len(walks) == 3
 
 
 def test_each_reading_of_the_machine_is_on_record(bench: Bench) -> None:

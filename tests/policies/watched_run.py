@@ -2,16 +2,27 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import PolicySection, ThermalSection
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
-from timellm_ops.contract.telemetry import GpuSample, TimedSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample, TimedSample
 from timellm_policies import decide
 
+NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 QUICK = ThermalSection(samples=1, window=1, min_dwell_s=0.0)
 """Acts on every single reading."""
+
+TRAINING_STARTED = ev.TrainingStarted(
+    epochs=3, steps_per_epoch=1000, batch_size=4, train_samples=4000, vali_samples=10,
+    test_samples=10, trainable_parameters=1_000_000, frozen_parameters=90, backbone="embedded",
+    device="cuda", patience=2,
+)  # fmt: skip
 
 
 @dataclass
@@ -22,6 +33,10 @@ class WatchedRun:
     gpu: str = "simulated"
     slowdown_c: float | None = None
     shutdown_c: float | None = None
+    policy: PolicySection = field(default_factory=PolicySection)
+    """Of the other rules."""
+    engine: Literal["timellm", "foreign"] = "timellm"
+    began: datetime = NOON
     t: float = 1000.0
     state: RunState = field(init=False)
     recent: list[TimedSample] = field(init=False, default_factory=list)
@@ -30,13 +45,33 @@ class WatchedRun:
 
     def __post_init__(self) -> None:
         self.state = RunState()
-        started = ev.RunStarted(run_id="r", name="n", engine="timellm", gpu=self.gpu)
-        self.happens(started, ev.EngineStarted(pid=7))
+        started = ev.RunStarted(run_id="r", name="n", engine=self.engine, gpu=self.gpu)
+        self.happens(started, ev.EngineStarted(pid=7), TRAINING_STARTED)
 
     def happens(self, *events: ev.Event) -> None:
         for event in events:
-            timed = type(event)(**{**_fields(event), "t": self.t})
+            timed = type(event)(**{**_fields(event), "t": self.t, "at": self.now_at})
             self.state = reduce(self.state, timed)
+
+    def trains(
+        self, losses: Iterable[float], every_s: float = 1.0, iterations: int = 1
+    ) -> list[ev.PolicyDecision]:
+        """Time passes, and the engine tells of its progress after each `every_s`."""
+        made = []
+        for loss in losses:
+            self.t += every_s
+            done = self.state.iteration + iterations
+            speed_s = every_s / iterations
+            self.happens(
+                ev.Progress(iteration=done, epoch=1, loss=loss, seconds_per_iteration=speed_s)
+            )
+            made += self.decides()
+        return made
+
+    def host(self, **fields: object) -> list[ev.PolicyDecision]:
+        """The machine is looked at."""
+        self.happens(ev.HostTelemetry(sample=HostSample(**fields)))  # type: ignore[arg-type]
+        return self.decides()
 
     def sees(
         self, *temperatures_c: float | None, every_s: float = 1.0, **more: object
@@ -65,14 +100,19 @@ class WatchedRun:
     def decides(self) -> list[ev.PolicyDecision]:
         made = []
         for decision in self.asked():
-            timed = ev.PolicyDecision(**{**_fields(decision), "t": self.t})
+            timed = ev.PolicyDecision(**{**_fields(decision), "t": self.t, "at": self.now_at})
             self.state = reduce(self.state, timed)
             made.append(timed)
         self.decisions += made
         return made
 
     def asked(self) -> tuple[ev.PolicyDecision, ...]:
-        return decide(PolicySection(thermal=self.thermal), self.state, self.recent, self.t)
+        policy = msgspec.structs.replace(self.policy, thermal=self.thermal)
+        return decide(policy, self.state, self.recent, self.t, self.now_at)
+
+    @property
+    def now_at(self) -> datetime:
+        return self.began + timedelta(seconds=self.t - 1000.0)
 
     def sample(self, celsius: float | None, **more: object) -> GpuSample:
         return GpuSample(

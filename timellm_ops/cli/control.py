@@ -1,5 +1,6 @@
 """`pause`, `resume` and `stop`: requests to a run's supervisor."""
 
+import re
 import sys
 import time
 from typing import Annotated
@@ -10,7 +11,14 @@ from timellm_ops.cli.errors import BAD_INPUT, UsageError
 from timellm_ops.cli.options import RunRef
 from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.client import RunClient
-from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, StopMode, StopRun
+from timellm_ops.contract.commands import (
+    LONGEST_OVERRIDE_S,
+    AnyRequest,
+    PauseRun,
+    ResumeRun,
+    StopMode,
+    StopRun,
+)
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
@@ -21,12 +29,34 @@ _LOOK_EVERY_S = 0.5
 
 def pause(run: RunRef = "latest") -> int:
     """Hold the engine between two steps, until `resume`."""
-    return _ask(_resolve(run), PauseRun())
+    return ask(_resolve(run), PauseRun())
 
 
-def resume(run: RunRef = "latest") -> int:
-    """Lift your pause. A pause for heat's sake ends when it is cool."""
-    return _ask(_resolve(run), ResumeRun())
+def resume(
+    run: RunRef = "latest",
+    *,
+    for_: Annotated[
+        str, Parameter(name="--for", help="How long rules are overridden: 45m, 2h, 90s.")
+    ] = "",
+) -> int:
+    """Lift your pause; where a rule holds the run, go on against it for half an hour.
+
+    A rule that is overridden may not pause the run until that time is over. It may still stop it.
+    """
+    return ask(_resolve(run), ResumeRun(for_s=seconds_of(for_) if for_ else None))
+
+
+_UNITS_S = {"h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
+
+
+def seconds_of(text: str) -> float:
+    """`1h30m` in seconds. Raises `UsageError`."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|min|m|s)", text.replace(" ", ""))
+    seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    whole = "".join(number + unit for number, unit in parts) == text.replace(" ", "")
+    if not whole or not 0.0 < seconds <= LONGEST_OVERRIDE_S:
+        raise UsageError(f'--for: found "{text}"; expected a time of at most 24h, such as 45m')
+    return seconds
 
 
 def stop(
@@ -47,7 +77,7 @@ def stop(
         raise UsageError("only one of --after-checkpoint and --now can be given")
     mode: StopMode = "now" if now else "after_checkpoint" if after_checkpoint else "checkpoint"
     layout = _resolve(run)
-    code = _ask(layout, StopRun(mode=mode))
+    code = ask(layout, StopRun(mode=mode))
     return _wait(layout) if wait and code == 0 else code
 
 
@@ -55,7 +85,8 @@ def _resolve(reference: str) -> RunLayout:
     return RunStore(runs_dir()).resolve(reference)
 
 
-def _ask(layout: RunLayout, request: AnyRequest) -> int:
+def ask(layout: RunLayout, request: AnyRequest) -> int:
+    """Pass a request to the run's supervisor and print the answer; the exit code."""
     ensure_supervised(layout)
     client = RunClient(layout)
     if not client.supervised() and (state := state_of(layout)).ended:

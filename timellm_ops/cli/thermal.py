@@ -2,20 +2,22 @@
 
 from timellm_dashboard.look import LimitsOf
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import ConfigError
 from timellm_ops.store import load_config
+from timellm_ops.supervisor.rules_in_force import policy_in_force
 from timellm_policies.limits import Limits, limits
 
 
 def limits_of(layout: RunLayout) -> LimitsOf | None:
-    """The limits for a card as it last reported itself; `None` where no thermal rule applies."""
+    """The limits of a run, as they follow its state; `None` where its config cannot be read."""
     try:
-        thermal = load_config(layout).policy.thermal
+        config = load_config(layout)
     except ConfigError:
         return None  # an old run's config may be of an old version; it can still be looked at
 
-    def in_force(card: GpuSample | None) -> Limits:
-        return limits(thermal, card)
+    def in_force(state: RunState) -> Limits | None:
+        thermal = policy_in_force(config.policy, config.gpu, state.policy_settings).thermal
+        return limits(thermal, state.sample) if thermal.enabled else None
 
-    return in_force if thermal.enabled else None
+    return in_force

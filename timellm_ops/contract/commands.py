@@ -1,8 +1,8 @@
 """What a running supervisor may be asked for: one JSON object a line on its socket."""
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 StopMode = Literal["checkpoint", "after_checkpoint", "now", "kill"]
 """`checkpoint`: save at the next step and stop; `after_checkpoint`: wait for the next save;
@@ -11,6 +11,11 @@ StopMode = Literal["checkpoint", "after_checkpoint", "now", "kill"]
 
 STOP_MODES: tuple[StopMode, ...] = ("after_checkpoint", "checkpoint", "now", "kill")
 """Ways to stop, from patient to abrupt. A run's way to stop only ever moves to the right."""
+
+
+DEFAULT_OVERRIDE_S = 1800.0
+"""For how long a rule is overridden where nobody says."""
+LONGEST_OVERRIDE_S = 86_400.0
 
 
 def stronger(mode: StopMode, than: StopMode | None) -> StopMode:
@@ -29,7 +34,14 @@ class PauseRun(Request, frozen=True, kw_only=True):
 
 
 class ResumeRun(Request, frozen=True, kw_only=True):
-    """Lift the user's hold. A policy's hold stays until the policy lifts it."""
+    """Lift the user's hold; where only rules hold the run, or with `for_s`, go on against them.
+
+    A rule that is overridden may not hold the run for a while. It may still stop it.
+    """
+
+    for_s: Annotated[float, Meta(gt=0.0, le=LONGEST_OVERRIDE_S)] | None = None
+    """For how long the rules that hold the run are overridden, in seconds; `None`: as long as
+    `DEFAULT_OVERRIDE_S`, and only where the user's own hold is not to be lifted first."""
 
 
 class StopRun(Request, frozen=True, kw_only=True):
@@ -38,11 +50,18 @@ class StopRun(Request, frozen=True, kw_only=True):
     mode: StopMode = "checkpoint"
 
 
+class SetPolicy(Request, frozen=True, kw_only=True):
+    """Change keys of `[policy]` for the rest of the run; all of them, or none."""
+
+    settings: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
+    """Each `key=value`, the key in full, such as `policy.thermal.pause_above_c=83`."""
+
+
 class Ping(Request, frozen=True, kw_only=True):
     """Ask for a sign of life."""
 
 
-AnyRequest: TypeAlias = PauseRun | ResumeRun | StopRun | Ping
+AnyRequest: TypeAlias = PauseRun | ResumeRun | StopRun | SetPolicy | Ping
 
 
 class Reply(Struct, frozen=True, kw_only=True):

@@ -6,19 +6,26 @@ in `validation`. Every key has a default except the data set, so a config holds 
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-Positive = Annotated[int, Meta(ge=1)]
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-Rate = Annotated[float, Meta(ge=0.0, lt=1.0)]
-PositiveFloat = Annotated[float, Meta(gt=0.0)]
-NotNegative = Annotated[float, Meta(ge=0.0)]
-Seconds = Annotated[float, Meta(ge=0.0)]
-Celsius = Annotated[float, Meta(ge=0.0, le=150.0)]
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the configuration file."""
+from timellm_ops.contract.policy_sections import (
+    BatterySection,
+    DiskSection,
+    HealthSection,
+    PowerSection,
+    ScheduleSection,
+    SharingSection,
+    VramSection,
+)
+from timellm_ops.contract.section import (
+    Celsius,
+    NotNegative,
+    Positive,
+    PositiveFloat,
+    Rate,
+    Seconds,
+    Section,
+)
 
 
 class RunSection(Section, frozen=True, kw_only=True):
@@ -290,6 +297,13 @@ class PolicySection(Section, frozen=True, kw_only=True):
     """`[policy]`: every rule that may act on the engine."""
 
     thermal: ThermalSection = ThermalSection()
+    power: PowerSection = PowerSection()
+    vram: VramSection = VramSection()
+    sharing: SharingSection = SharingSection()
+    health: HealthSection = HealthSection()
+    disk: DiskSection = DiskSection()
+    battery: BatterySection = BatterySection()
+    schedule: ScheduleSection = ScheduleSection()
 
 
 class SupervisorSection(Section, frozen=True, kw_only=True):

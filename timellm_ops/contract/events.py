@@ -309,6 +309,33 @@ class PolicyDecision(BaseEvent, frozen=True, kw_only=True):
     until: str = ""
     """When the decision will be taken back, as half a sentence; empty where it will not."""
     expected_s: float | None = None
+    about: str = ""
+    """Of an alert: what it is about, in a word. Its rule gives it again only when it wants to;
+    an alert about nothing in particular is given once in the same words."""
+    failure: bool = False
+    """Of a stop: training has failed, and the hardware is not to blame."""
+
+
+SILENT_ENGINE = ("no progress", "loading")
+"""What an alert is about when an engine should have said something by then."""
+
+
+class RulesOverridden(BaseEvent, frozen=True, kw_only=True):
+    """Somebody let the run go on against rules that held it. They hold it no more for a while."""
+
+    who: str
+    rules: tuple[str, ...]
+    for_s: float
+    until: datetime | None = None
+    """The wall-clock end of it, whatever the machine's clocks do in between."""
+
+
+class PolicyChanged(BaseEvent, frozen=True, kw_only=True):
+    """Somebody changed keys of `[policy]` under the run, and they were found to be right."""
+
+    who: str
+    settings: tuple[str, ...]
+    """Each `key=value` with the key in full and the value in TOML."""
 
 
 # --- telemetry and notices -----------------------------------------------------------------------
@@ -328,6 +355,8 @@ class TelemetryLost(BaseEvent, frozen=True, kw_only=True):
     """There is no such GPU or driver here: nobody will ask again."""
     asleep: bool = False
     """The GPU is powered down and was not woken to be read: it does no work and makes no heat."""
+    lost: bool = False
+    """The GPU itself has failed: it has fallen off the bus, or must be reset."""
 
 
 class HostTelemetry(BaseEvent, frozen=True, kw_only=True):
@@ -371,11 +400,20 @@ Event: TypeAlias = (
     | Paced
     | Command
     | PolicyDecision
+    | RulesOverridden
+    | PolicyChanged
     | Telemetry
     | TelemetryLost
     | HostTelemetry
     | Alert
 )
+
+WORDS_OF_THE_ENGINE = (
+    TrainingStarted, EpochStarted, Progress, ForecastsTimed, EvaluationProgress, EpochEnded,
+    LearningRateChanged, EarlyStopping, TestEvaluated, TrainingFinished, CheckpointWriting, CheckpointSaved,
+    CheckpointFailed, ControlAcknowledged, Paused, Resumed,
+)  # fmt: skip
+"""Events that show that the engine is alive."""
 
 
 class JournalRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):

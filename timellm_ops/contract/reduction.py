@@ -7,9 +7,21 @@ import msgspec
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import StopMode, stronger
-from timellm_ops.contract.state import EpochRow, Evaluation, Hold, Notice, RunState, SavedCheckpoint
+from timellm_ops.contract.state import (
+    EpochRow,
+    Evaluation,
+    Hold,
+    Notice,
+    Override,
+    RunState,
+    SavedCheckpoint,
+    Told,
+    TrainingRecord,
+)
 
 KEPT_NOTICES = 50
+KEPT_TRAINING_RECORDS = 64
+_WORDS = frozenset(ev.WORDS_OF_THE_ENGINE)
 _LOSS_SMOOTHING = 0.1
 _SPEED_SMOOTHING = 0.2
 
@@ -28,13 +40,21 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
     counted = not state.ended and not isinstance(event, ev.RunStarted)
     passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0
+    if state.overrides:
+        state = _without_ended_overrides(state, event.t)
     return _replace(
         state,
         t=event.t,
         updated_at=event.at or state.updated_at,
         active_s=state.active_s + passed,
         paused_s=state.paused_s + (passed if state.standing else 0.0),
+        engine_word_t=event.t if type(event) in _WORDS else state.engine_word_t,
     )
+
+
+def _without_ended_overrides(state: RunState, now_t: float) -> RunState:
+    kept = tuple(o for o in state.overrides if o.until_t is not None and now_t < o.until_t)
+    return _replace(state, overrides=kept)
 
 
 def _apply(state: RunState, event: ev.Event) -> RunState:
@@ -44,7 +64,13 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.PreflightDone():
             return state
         case ev.EngineStarted():
-            return _replace(_moving(state), engine_pid=event.pid, activity="starting")
+            return _replace(
+                _moving(state),
+                engine_pid=event.pid,
+                engine_started_t=event.t,
+                engine_word_t=None,
+                activity="starting",
+            )
         case ev.TrainingStarted():
             return _training_started(state, event)
         case ev.Adopted():
@@ -117,6 +143,10 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             return _command(state, event)
         case ev.PolicyDecision():
             return _decision(state, event)
+        case ev.RulesOverridden():
+            return _overridden(state, event)
+        case ev.PolicyChanged():
+            return _policy_changed(state, event)
         case ev.Telemetry():
             return _telemetry(state, event)
         case ev.TelemetryLost():
@@ -144,21 +174,30 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         activity="starting",
         holds=(),
         resumed_t=None,
+        overrides=(),
+        told=(),
         duty=1.0,
         stop=None,
         stop_reason="",
         stopping_for_hardware=False,
+        stopping_for_failure=False,
         outcome=None,
         exit_code=None,
         end_reason="",
         failure="",
         evaluation=None,
         writing=None,
+        recent_training=(),
+        engine_started_t=None,
+        engine_word_t=None,
         sample=None,
         sample_t=None,
         telemetry_problem="",
         telemetry_gone=False,
         telemetry_asleep=False,
+        gpu_lost_t=None,
+        gpu_lost_reason="",
+        ecc_errors_before=None,
         host=None,
         host_t=None,
         watched_since_t=event.t,
@@ -231,6 +270,7 @@ def _another_training(state: RunState) -> RunState:
         early_stopped=False,
         smoothed_loss=None,
         seconds_per_iteration=None,
+        recent_training=(),
     )
 
 
@@ -249,8 +289,16 @@ def _progress(state: RunState, event: ev.Progress) -> RunState:
         engine_left_seconds=event.left_seconds,
         lr=event.lr if event.lr is not None else state.lr,
         grad_norm=event.grad_norm,
+        recent_training=_with_record(state, event),
         evaluation=None,
     )
+
+
+def _with_record(state: RunState, event: ev.Progress) -> tuple[TrainingRecord, ...]:
+    same_epoch = event.epoch == state.epoch
+    iterations = event.iteration - state.iteration if same_epoch else event.iteration
+    record = TrainingRecord(event.loss, event.seconds_per_iteration, max(1, iterations))
+    return (*state.recent_training, record)[-KEPT_TRAINING_RECORDS:]
 
 
 def _smooth(previous: float | None, value: float, share: float) -> float:
@@ -356,7 +404,7 @@ def _command(state: RunState, event: ev.Command) -> RunState:
                 until="resumes when you say so",
                 since_t=event.t,
             )
-            return _with_hold(state, hold)
+            return _with_hold(_replace(state, overrides=()), hold)
         case ["resume"]:
             return _without_hold(state, "user")
         case ["stop", ("after_checkpoint" | "checkpoint" | "now" | "kill") as mode]:
@@ -379,26 +427,68 @@ def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
         case "resume":
             return _replace(_without_hold(state, event.rule), resumed_t=event.t)
         case "stop":
-            stopped = _told_to_stop(state, "checkpoint", event.reason, for_hardware=True)
+            stopped = _told_to_stop(
+                state,
+                "checkpoint",
+                event.reason,
+                for_hardware=not event.failure,
+                for_failure=event.failure,
+            )
             return _notice(stopped, "error", event.reason, event)
         case "pace":
             return state  # `Paced` tells what has come of it
         case "alert":
-            return _notice(state, "warning", event.reason, event)
+            return _notice(_having_told(state, event), "warning", event.reason, event)
         case _:
             assert_never(event.action)
 
 
+def _having_told(state: RunState, event: ev.PolicyDecision) -> RunState:
+    if not event.about:
+        return state
+    told = Told(rule=event.rule, about=event.about, t=event.t)
+    others = (t for t in state.told if (t.rule, t.about) != (told.rule, told.about))
+    return _replace(state, told=(*others, told))
+
+
+def _overridden(state: RunState, event: ev.RulesOverridden) -> RunState:
+    """The rules' holds are gone at once, as if each rule had lifted its own."""
+    until_t = None if event.t is None else event.t + event.for_s
+    new = tuple(
+        Override(rule=rule, who=event.who, until_t=until_t, until_at=event.until)
+        for rule in event.rules
+    )
+    kept = tuple(o for o in state.overrides if o.rule not in event.rules)
+    holds = tuple(hold for hold in state.holds if hold.rule not in event.rules)
+    resumed_t = state.resumed_t if holds == state.holds else event.t
+    return _replace(state, overrides=(*kept, *new), holds=holds, resumed_t=resumed_t)
+
+
+def _policy_changed(state: RunState, event: ev.PolicyChanged) -> RunState:
+    """The newest value of each key, in the order of their first change."""
+    by_key = {setting.partition("=")[0]: setting for setting in state.policy_settings}
+    by_key |= {setting.partition("=")[0]: setting for setting in event.settings}
+    return _replace(state, policy_settings=tuple(by_key.values()))
+
+
 def _told_to_stop(
-    state: RunState, mode: StopMode, reason: str, *, for_hardware: bool = False
+    state: RunState,
+    mode: StopMode,
+    reason: str,
+    *,
+    for_hardware: bool = False,
+    for_failure: bool = False,
 ) -> RunState:
-    """A run's way to stop never becomes gentler, and a reason of the hardware's outlasts others."""
-    if for_hardware or not state.stopping_for_hardware:
+    """A run's way to stop never becomes gentler. A reason of the hardware's outlasts others, and
+    one of a failure outlasts a user's."""
+    keeps = state.stopping_for_hardware or (state.stopping_for_failure and not for_failure)
+    if for_hardware or not keeps:
         state = _replace(state, stop_reason=reason)
     return _replace(
         state,
         stop=stronger(mode, state.stop),
         stopping_for_hardware=state.stopping_for_hardware or for_hardware,
+        stopping_for_failure=state.stopping_for_failure or for_failure,
     )
 
 
@@ -418,8 +508,12 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
     temperature, peak = event.sample.temperature_c, state.peak_temperature_c
     if temperature is not None:
         peak = temperature if peak is None else max(peak, temperature)
+    errors = state.ecc_errors_before
     return _replace(
         state,
+        gpu_lost_t=None,
+        gpu_lost_reason="",
+        ecc_errors_before=event.sample.ecc_errors if errors is None else errors,
         sample=event.sample,
         sample_t=event.t,
         peak_temperature_c=peak,
@@ -431,6 +525,8 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
 
 def _telemetry_lost(state: RunState, event: ev.TelemetryLost) -> RunState:
     woke = state.telemetry_asleep and not event.asleep
+    if event.lost and not state.gpu_lost_reason:
+        state = _replace(state, gpu_lost_t=event.t, gpu_lost_reason=event.reason)
     return _replace(
         state,
         sample=None if event.permanent else state.sample,

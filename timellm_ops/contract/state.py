@@ -53,6 +53,35 @@ class Hold(Struct, frozen=True, kw_only=True):
     since_t: float | None = None
 
 
+class Override(Struct, frozen=True, kw_only=True):
+    """A rule that may not hold the run for a while, because a person said so."""
+
+    rule: str
+    who: str
+    until_t: float | None = None
+    """Monotonic second of its end."""
+    until_at: datetime | None = None
+    """The same on the wall clock. Whichever of the two comes first ends it."""
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """An alert of a rule, as far as that rule needs to know of it."""
+
+    rule: str
+    about: str
+    t: float | None = None
+    """Monotonic second in which it was last given."""
+
+
+class TrainingRecord(Struct, frozen=True):
+    """What a progress record says of training."""
+
+    loss: float
+    seconds_per_iteration: float | None = None
+    iterations: int = 1
+    """How many there were since the record before."""
+
+
 class SavedCheckpoint(Struct, frozen=True, kw_only=True):
     """A checkpoint that is durable."""
 
@@ -113,14 +142,27 @@ class RunState(Struct, frozen=True, kw_only=True):
     holds: tuple[Hold, ...] = ()
     resumed_t: float | None = None
     """Monotonic second in which a policy last lifted a hold of its own."""
+    overrides: tuple[Override, ...] = ()
+    """Of rules, the newest of each. One that is over goes with the next event."""
+    policy_settings: tuple[str, ...] = ()
+    """Keys of `[policy]` that were changed under the run, each `key=value` in TOML, the newest of
+    each. They stay when the run is stopped and resumed."""
+    told: tuple[Told, ...] = ()
+    """Alerts about something in particular, the newest of each."""
     duty: float = 1.0
     acknowledged: int = 0
     engine_pid: int | None = None
+    engine_started_t: float | None = None
+    """Monotonic second in which the engine's process was started."""
+    engine_word_t: float | None = None
+    """Monotonic second of the engine's newest word."""
     supervisor_pid: int | None = None
     stop: StopMode | None = None
     """How the run was told to stop, if it was."""
     stop_reason: str = ""
     stopping_for_hardware: bool = False
+    stopping_for_failure: bool = False
+    """A rule has found that training has failed."""
     outcome: Outcome | None = None
     exit_code: int | None = None
     end_reason: str = ""
@@ -150,6 +192,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     grad_norm: float | None = None
     seconds_per_iteration: float | None = None
     """Smoothed over recent progress."""
+    recent_training: tuple[TrainingRecord, ...] = ()
+    """The latest progress records of this start, oldest first."""
     engine_left_seconds: float | None = None
     windows_per_second: float | None = None
     """How fast the engine forecasts, as it tried out before its first evaluation."""
@@ -173,6 +217,12 @@ class RunState(Struct, frozen=True, kw_only=True):
     telemetry_gone: bool = False
     telemetry_asleep: bool = False
     """The GPU is powered down and was not woken to be read."""
+    gpu_lost_t: float | None = None
+    """Monotonic second in which the driver said that the GPU is lost or must be reset; `None` once
+    it was read again."""
+    gpu_lost_reason: str = ""
+    ecc_errors_before: int | None = None
+    """Memory errors that could not be corrected, as first read in this start."""
     watched_since_t: float | None = None
     """Monotonic second in which the present supervisor took charge, or the GPU was found awake
     but unreadable: what was missing before is not missed."""
@@ -216,6 +266,15 @@ class RunState(Struct, frozen=True, kw_only=True):
         if self.holds:
             return "pause"
         return "stop_after_checkpoint" if self.stop is not None else "run"
+
+    def override_of(self, rule: str, now_t: float, now_at: datetime | None) -> Override | None:
+        """The override of `rule` that is in force at this moment, on both clocks."""
+        found = next((o for o in self.overrides if o.rule == rule), None)
+        if found is None or found.until_t is None or now_t >= found.until_t:
+            return None
+        if found.until_at is not None and now_at is not None and now_at >= found.until_at:
+            return None
+        return found
 
     @property
     def ended(self) -> bool:

@@ -12,6 +12,8 @@ class GpuProcess(Struct, frozen=True, kw_only=True):
     pid: int
     name: str | None = None
     used_bytes: int | None = None
+    of_run: bool | None = None
+    """Whether it is one of the run's own engine; `None` where nobody has looked."""
 
 
 class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,8 +9,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from timellm_ops.contract.config import Config, DataSection, Section, TrainSection
+from timellm_ops.contract.config import Config, DataSection, TrainSection
 from timellm_ops.contract.frequency import EXAMPLES, parse_frequency
+from timellm_ops.contract.policy_checks import policy_checks
+from timellm_ops.contract.section import Section
 from timellm_ops.contract.splits import by_dates, split_ends
 
 _SHOWN_CHARACTERS = 80
@@ -213,6 +215,7 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             str(thermal.samples),
             f"at most policy.thermal.window ({thermal.window})",
         )
+    yield from policy_checks(config.policy, config.gpu)
     if config.foreign.checkpoint and not stays_below(config.foreign.checkpoint):
         yield (
             "foreign.checkpoint",

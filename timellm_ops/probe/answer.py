@@ -16,6 +16,8 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """There is no such GPU or driver on this machine."""
     asleep: bool = False
     """The GPU is powered down and was not woken."""
+    lost: bool = False
+    """The GPU has failed: it has fallen off the bus, or must be reset."""
 
 
 class QueryAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -24,6 +24,11 @@ class Fault(Struct, frozen=True):
     scope: Scope
     message: str
 
+    @property
+    def lost(self) -> bool:
+        """The GPU itself has failed, not only the way to it."""
+        return self.name in ("GPU_IS_LOST", "RESET_REQUIRED")
+
 
 _FAULTS = (
     Fault(1, "UNINITIALIZED", Scope.DEVICE, "NVML is not initialised"),

@@ -117,7 +117,7 @@ class NvmlProbe:
 
     def _problem(self, answer: Answer, now_t: float) -> Unreadable:
         if not answer.absent or self._ever_read:
-            return self._failed(answer.problem, now_t)
+            return self._failed(answer.problem, now_t, lost=answer.lost)
         if self._required:
             return self._failed(f'{answer.problem}, but gpu.probe is "nvml"', now_t)
         self._over = True
@@ -140,13 +140,13 @@ class NvmlProbe:
             reason = f"{reason}; it is left out from here on"
         return self._failed(reason, now_t)
 
-    def _failed(self, reason: str, now_t: float) -> Unreadable:
+    def _failed(self, reason: str, now_t: float, *, lost: bool = False) -> Unreadable:
         """Give the child up and plan the next attempt."""
         self._drop_child()
         backoff_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(self._failures, 10))
         self._failures += 1
         self._start_at_t = now_t + backoff_s
-        return Unreadable(reason=reason)
+        return Unreadable(reason=reason, lost=lost)
 
     def _drop_child(self) -> None:
         if self._child is not None:

@@ -83,7 +83,8 @@ def serve(options: _Options) -> None:
             _send(Answer(sample=reader.read()))
         except DeviceUnusableError as error:
             absent = error.fault.scope is Scope.ABSENT
-            _send(Answer(problem=error.fault.message, absent=absent))
+            fault = error.fault
+            _send(Answer(problem=fault.message, absent=absent, lost=fault.lost))
             return
 
 

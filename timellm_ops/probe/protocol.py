@@ -15,6 +15,8 @@ class Unreadable(Struct, frozen=True, kw_only=True):
     """There is no such GPU or driver here; the probe will not ask again."""
     asleep: bool = False
     """The GPU is powered down and was not woken: it does no work and makes no heat."""
+    lost: bool = False
+    """The GPU itself has failed: it has fallen off the bus, or must be reset."""
 
 
 Reading: TypeAlias = GpuSample | Unreadable

@@ -59,4 +59,7 @@ def _timeline(records: Iterable[JournalRecord], speed: float) -> Iterable[tuple[
                 yield offset_s, replace(event.sample, source="recorded")
             case TelemetryLost():
                 # Permanent was true of that machine; here the recording goes on.
-                yield offset_s, Unreadable(reason=event.reason, asleep=event.asleep)
+                yield (
+                    offset_s,
+                    Unreadable(reason=event.reason, asleep=event.asleep, lost=event.lost),
+                )

@@ -17,7 +17,13 @@ from msgspec import Struct
 
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.process.identity import ProcessIdentity, identify, is_alive
+from timellm_ops.process.identity import (
+    ProcessIdentity,
+    catches,
+    identify,
+    is_alive,
+    send_signal,
+)
 from timellm_ops.process.open_files import files_open_for_writing
 from timellm_ops.process.records import EngineRecord, read_record, write_record
 from timellm_ops.process.rest_guard import RestGuard
@@ -63,8 +69,16 @@ class EngineHandle(Protocol):
         """The files, of those `wanted`, that the tree has open to write."""
         ...
 
+    def dump_stacks(self) -> None:
+        """Have our own engine write the stacks of its threads to its log, if it can."""
+        ...
+
     def cpu_seconds(self) -> float:
         """User and system seconds of the tree so far."""
+        ...
+
+    def pids(self) -> frozenset[int]:
+        """The processes of the tree that live now."""
         ...
 
 
@@ -132,9 +146,19 @@ class EngineProcess:
         """SIGKILL for the whole tree, also for what is left of it once the engine has ended."""
         self._tree.signal(signal.SIGKILL)
 
+    def dump_stacks(self) -> None:
+        """SIGUSR1 for our own engine alone. One that has no handler for it would end of it, and is
+        not sent any."""
+        if not self.foreign and catches(self.identity, signal.SIGUSR1):
+            send_signal(self.identity, signal.SIGUSR1)
+
     def cpu_seconds(self) -> float:
         """User and system seconds of the tree so far. Never decreases."""
         return self._tree.cpu_seconds()
+
+    def pids(self) -> frozenset[int]:
+        """The processes of the tree that live now."""
+        return frozenset(entry.pid for entry in self._tree.walk())
 
 
 MARK = "TIMELLM_SUPERVISED"

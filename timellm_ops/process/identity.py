@@ -36,6 +36,21 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return entry is not None and entry.start_ticks == identity.start_ticks and not entry.zombie
 
 
+def catches(identity: ProcessIdentity, number: int) -> bool:
+    """Whether that very process has a handler for a signal; `False` where nobody can tell."""
+    if not is_alive(identity):
+        return False
+    try:
+        status = Path(f"/proc/{identity.pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    caught = next((line for line in status.splitlines() if line.startswith("SigCgt:")), "")
+    try:
+        return bool(int(caught.partition(":")[2], 16) & 1 << (number - 1))
+    except ValueError:
+        return False
+
+
 def send_signal(identity: ProcessIdentity, number: int) -> bool:
     """Send a signal to that very process; `False` where it is gone or not ours to signal.
 

@@ -4,29 +4,43 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from timellm_ops.configfile import with_policy_settings
 from timellm_ops.contract.commands import (
+    DEFAULT_OVERRIDE_S,
     AnyRequest,
     PauseRun,
     Ping,
     Reply,
     Request,
     ResumeRun,
+    SetPolicy,
     StopMode,
     StopRun,
 )
-from timellm_ops.contract.events import Command
-from timellm_ops.contract.state import Hold, RunState
+from timellm_ops.contract.config import GpuSection, PolicySection
+from timellm_ops.contract.events import Command, PolicyChanged, RulesOverridden
+from timellm_ops.contract.state import Hold, Override, RunState
+from timellm_ops.contract.validation import ConfigError
 from timellm_ops.supervisor.ladder import is_stronger
 
 
 class Answer(Struct, frozen=True):
-    """`command` is journaled if the request was taken; it alone changes the run's state."""
+    """`events` are journaled if the request was taken; they alone change the run's state."""
 
     reply: Reply
-    command: Command | None = None
+    events: tuple[Command | RulesOverridden | PolicyChanged, ...] = ()
 
 
-def answer(state: RunState, request: AnyRequest, stop_grace_s: float) -> Answer:
+class Terms(Struct, frozen=True, kw_only=True):
+    """What an answer depends on besides the run's state."""
+
+    stop_grace_s: float
+    policy: PolicySection = PolicySection()
+    """The run's own `[policy]`, without what was changed under it."""
+    gpu: GpuSection = GpuSection()
+
+
+def answer(state: RunState, request: AnyRequest, terms: Terms) -> Answer:
     """The answer to `request` from a run in `state`. One plain sentence for who asked."""
     match request:
         case Ping():
@@ -36,13 +50,15 @@ def answer(state: RunState, request: AnyRequest, stop_grace_s: float) -> Answer:
         case ResumeRun():
             return _resume(state, request)
         case StopRun():
-            return _stop(state, request, stop_grace_s)
+            return _stop(state, request, terms.stop_grace_s)
+        case SetPolicy():
+            return _set_policy(state, request, terms)
         case _:
             assert_never(request)
 
 
 def _taken(request: Request, what: str, message: str) -> Answer:
-    return Answer(Reply(ok=True, message=message), Command(who=request.who, what=what))
+    return Answer(Reply(ok=True, message=message), (Command(who=request.who, what=what),))
 
 
 def _refused(message: str) -> Answer:
@@ -66,12 +82,51 @@ def _pause(state: RunState, request: PauseRun) -> Answer:
 
 def _resume(state: RunState, request: ResumeRun) -> Answer:
     others = [hold for hold in state.holds if hold.rule != "user"]
-    stays = "; ".join(_describe(hold) for hold in others)
-    if _user_hold(state) is None:
-        return _refused(stays or "the run is not paused")
-    if others:
-        return _taken(request, "resume", f"your pause is lifted; {stays}")
-    return _taken(request, "resume", "going on")
+    mine = _user_hold(state) is not None
+    lift = Command(who=request.who, what="resume")
+    if not mine and not others:
+        return _refused("the run is not paused")
+    if mine and others and request.for_s is None:
+        stays = "; ".join(_describe(hold) for hold in others)
+        more = "resume once more to go on against it"
+        return Answer(Reply(ok=True, message=f"your pause is lifted; {stays}; {more}"), (lift,))
+    if not others:
+        return Answer(Reply(ok=True, message="going on"), (lift,))
+    if state.stop not in (None, "after_checkpoint"):
+        return _refused("the run is ending; there is nothing left to resume")
+    override = RulesOverridden(
+        who=request.who,
+        rules=tuple(hold.rule for hold in others),
+        for_s=DEFAULT_OVERRIDE_S if request.for_s is None else request.for_s,
+    )
+    against = "; ".join(f"overridden for {_minutes(override.for_s)}: {_short(h)}" for h in others)
+    message = f"going on; {against}; a rule may still stop the run"
+    return Answer(Reply(ok=True, message=message), (*((lift,) if mine else ()), override))
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+
+
+def _set_policy(state: RunState, request: SetPolicy, terms: Terms) -> Answer:
+    if state.ended:
+        return _refused("the run has ended already")
+    settings = tuple(_trimmed(text) for text in request.settings)
+    try:
+        # With all that was set before, for a key may be right only beside another one.
+        with_policy_settings(terms.policy, terms.gpu, (*state.policy_settings, *settings))
+    except ConfigError as error:
+        return _refused(str(error))
+    if set(settings) <= set(state.policy_settings):
+        return Answer(Reply(ok=True, message=f"already so: {', '.join(settings)}"))
+    changed = PolicyChanged(who=request.who, settings=settings)
+    message = f"from here on: {', '.join(settings)}"
+    return Answer(Reply(ok=True, message=message), (changed,))
+
+
+def _trimmed(setting: str) -> str:
+    key, equals, value = setting.partition("=")
+    return f"{key.strip()}{equals}{value.strip()}"
 
 
 def _stop(state: RunState, request: StopRun, stop_grace_s: float) -> Answer:
@@ -135,5 +190,20 @@ def _describe(hold: Hold) -> str:
     return f"the {hold.rule} hold stays: {hold.reason}{until}"
 
 
+def _short(hold: Hold) -> str:
+    return f"the {hold.rule} hold, {hold.reason}"
+
+
 def _hold_text(state: RunState) -> str:
-    return "".join(f" · {_describe(hold)}" for hold in state.holds)
+    holds = "".join(f" · {_describe(hold)}" for hold in state.holds)
+    overridden = "".join(
+        f" · {override.rule} hold overridden{_until(override)} by {override.who}"
+        for override in state.overrides
+    )
+    return holds + overridden
+
+
+def _until(override: Override) -> str:
+    if override.until_at is None:
+        return ""
+    return f" until {override.until_at.astimezone():%H:%M}"

@@ -5,23 +5,25 @@ whoever reads the journal can retrace every action.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import STOP_MODES, AnyRequest, Reply
-from timellm_ops.contract.config import PolicySection
+from timellm_ops.contract.config import GpuSection, PolicySection
 from timellm_ops.contract.control import Control
+from timellm_ops.contract.policy_checks import KEPT_READINGS
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample, HostSample, TimedSample
 from timellm_ops.probe.protocol import Reading
-from timellm_ops.supervisor.answers import answer
+from timellm_ops.supervisor.answers import Terms, answer
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
+    DumpStacks,
     Finish,
     Relaunch,
     Rest,
@@ -34,6 +36,7 @@ from timellm_ops.supervisor.ladder import Climb, is_stronger, lowest_signal, nex
 from timellm_ops.supervisor.memory import Memory, pace_of, remember
 from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude
 from timellm_ops.supervisor.restart import Patience, due, restart
+from timellm_ops.supervisor.rules_in_force import policy_in_force
 from timellm_ops.supervisor.stop_pacing import Account, next_account
 
 ACKNOWLEDGE_WITHIN_S = 60.0
@@ -41,13 +44,13 @@ ACKNOWLEDGE_WITHIN_STEPS = 5
 """A control must be acknowledged within this many seconds and this many steps, or a person is
 told. Longer than the longest stretch in which an engine does not look."""
 
-RECENT_SAMPLES = 600
-"""Readings kept for the policies; at one a second, ten minutes."""
+RECENT_SAMPLES = KEPT_READINGS
 
 _replace = msgspec.structs.replace
 
 Decide = Callable[
-    [PolicySection, RunState, Sequence[TimedSample], float], tuple[ev.PolicyDecision, ...]
+    [PolicySection, RunState, Sequence[TimedSample], float, datetime],
+    tuple[ev.PolicyDecision, ...],
 ]
 """`timellm_policies.decide`, passed in so that a test can put any rule in its place."""
 
@@ -63,6 +66,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What stays the same for the whole run."""
 
     policy: PolicySection
+    """As the run's config has it; what is changed under the run is part of its state."""
+    gpu: GpuSection = GpuSection()
+    zone: str = ""
+    """Where this machine is, by the name of its time zone; empty: UTC."""
     stop_grace_s: float
     decide: Decide
     patience: Patience = Patience()
@@ -217,7 +224,10 @@ class _Draft:
         if known != (reading.reason, reading.permanent, reading.asleep):
             self.record(
                 ev.TelemetryLost(
-                    reason=reading.reason, permanent=reading.permanent, asleep=reading.asleep
+                    reason=reading.reason,
+                    permanent=reading.permanent,
+                    asleep=reading.asleep,
+                    lost=reading.lost,
                 )
             )
 
@@ -225,9 +235,12 @@ class _Draft:
         self.recent = (*self.recent, TimedSample(self.now.t, sample))[-RECENT_SAMPLES:]
 
     def take_request(self, settings: Settings, request: AnyRequest) -> Reply:
-        answered = answer(self.run, request, settings.stop_grace_s)
-        if answered.command is not None:
-            self.record(answered.command)
+        terms = Terms(stop_grace_s=settings.stop_grace_s, policy=settings.policy, gpu=settings.gpu)
+        answered = answer(self.run, request, terms)
+        for event in answered.events:
+            if isinstance(event, ev.RulesOverridden):
+                event = _replace(event, until=self.now.at + timedelta(seconds=event.for_s))
+            self.record(event)
         return answered.reply
 
     def take_interrupts(self, count: int) -> None:
@@ -244,9 +257,14 @@ class _Draft:
         leaving = lowest_signal(self.run, self.memory, self.now.t) is not None
         if leaving or self.run.stop not in (None, "after_checkpoint"):
             return
-        for decision in settings.decide(settings.policy, self.run, self.recent, self.now.t):
+        policy = policy_in_force(
+            settings.policy, settings.gpu, self.run.policy_settings, settings.zone
+        )
+        for decision in settings.decide(policy, self.run, self.recent, self.now.t, self.now.at):
             if _changes_anything(self.run, self.memory, decision):
                 self.record(decision)
+                if decision.about in ev.SILENT_ENGINE and self.run.engine == "timellm":
+                    self.effects.append(DumpStacks())
 
     def steer(self, settings: Settings) -> None:
         lowest = lowest_signal(self.run, self.memory, self.now.t)
@@ -349,7 +367,8 @@ def _changes_anything(run: RunState, memory: Memory, decision: ev.PolicyDecision
         case "resume":
             return held
         case "alert":
-            return all(notice.message != decision.reason for notice in run.notices)
+            new = all(notice.message != decision.reason for notice in run.notices)
+            return new or decision.about != ""
         case "pace":
             return decision.value is not None and pace_of(decision.value) != memory.duty
         case "stop":

@@ -46,10 +46,16 @@ class Relaunch(Effect, frozen=True, kw_only=True):
     """How many times as many pieces as configured a batch is computed in."""
 
 
+class DumpStacks(Effect, frozen=True, kw_only=True):
+    """Have our own engine write the stacks of its threads to its log: where it hangs."""
+
+
 class Finish(Effect, frozen=True, kw_only=True):
     """The run is over: leave, with this exit code."""
 
     exit_code: int
 
 
-AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Rest | Wake | Signal | Relaunch | Finish
+AnyEffect: TypeAlias = (
+    WriteControl | Suspend | Continue | Rest | Wake | Signal | DumpStacks | Relaunch | Finish
+)

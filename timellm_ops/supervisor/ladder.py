@@ -12,7 +12,8 @@ RUNGS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 """From asking to ending. A later rung is never followed by an earlier one."""
 
 HARDWARE_STOP_PATIENCE_S = 60.0
-"""How long an engine may take to save itself when it is stopped for the hardware's sake."""
+"""How long an engine may take to save itself when a rule stops it: for the hardware's sake, or
+because training has failed, which an engine that hangs would never hear."""
 
 
 class Climb(Struct, frozen=True):
@@ -38,7 +39,8 @@ def lowest_signal(run: RunState, memory: Memory, now_t: float) -> int | None:
         case _:
             pass
     waited = 0.0 if memory.stop_t is None else now_t - memory.stop_t
-    if run.stopping_for_hardware and waited > HARDWARE_STOP_PATIENCE_S:
+    by_a_rule = run.stopping_for_hardware or run.stopping_for_failure
+    if by_a_rule and waited > HARDWARE_STOP_PATIENCE_S:
         return signal.SIGTERM
     return None
 

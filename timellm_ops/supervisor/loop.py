@@ -18,14 +18,16 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import SavedCheckpoint
+from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.journal import Journal
-from timellm_ops.probe.protocol import GpuProbe, HostProbe
+from timellm_ops.probe.protocol import GpuProbe, HostProbe, Reading
 from timellm_ops.process.engine import EngineHandle, ExitStatus
 from timellm_ops.process.files import replace_file
 from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
+    DumpStacks,
     Finish,
     Relaunch,
     Rest,
@@ -81,6 +83,10 @@ class Supervisor:
     _watched_t: float | None = None
     _stood_s: float = 0.0
     _finished: bool = False
+    _listed: frozenset[int] = frozenset()
+    """The processes that the driver listed the last time."""
+    _own: frozenset[int] = frozenset()
+    """Those of them that belong to the engine."""
     _control_problem: str = field(default="", repr=False)
     _journal_problem: str = field(default="", repr=False)
 
@@ -116,7 +122,7 @@ class Supervisor:
         inputs = core.Inputs(
             stream=self._stream_events(),
             observed=self._watch_checkpoints(now.t),
-            reading=around.probe.poll(now.t),
+            reading=self._owned(around.probe.poll(now.t)),
             host=around.host.poll(now.t),
             requests=tuple(pending.request for pending in requests),
             interrupts=self.interrupts,
@@ -184,6 +190,22 @@ class Supervisor:
     def _waits_for_checkpoint(self, now_t: float) -> bool:
         return self.around.watch.pending and now_t - self._ended_t < LAST_CHECKPOINT_S
 
+    def _owned(self, reading: Reading | None) -> Reading | None:
+        """The reading, each process in it marked as the engine's or not.
+
+        The tree is walked only when the list is another one: a walk reads the whole process table.
+        """
+        if not isinstance(reading, GpuSample) or not reading.processes or self.engine is None:
+            return reading
+        listed = frozenset(process.pid for process in reading.processes)
+        if listed != self._listed:
+            self._listed, self._own = listed, listed & self.engine.pids()
+        marked = tuple(
+            msgspec.structs.replace(process, of_run=process.pid in self._own)
+            for process in reading.processes
+        )
+        return msgspec.structs.replace(reading, processes=marked)
+
     def _stream_events(self) -> tuple[tuple[ev.Event, int], ...]:
         found: list[tuple[ev.Event, int]] = []
         while new := self.around.stream.poll():
@@ -248,6 +270,9 @@ class Supervisor:
                     self.engine.send_signal(effect.number)
             case Relaunch():
                 self._relaunch(effect.pieces)
+            case DumpStacks():
+                if self.engine is not None:
+                    self.engine.dump_stacks()
             case Finish():
                 self.exit_code = effect.exit_code
             case _:

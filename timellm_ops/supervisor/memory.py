@@ -34,7 +34,7 @@ class Memory(Struct, frozen=True, kw_only=True):
     made_finer: bool = False
     """Batches are computed in more pieces already, for want of memory."""
     stop_t: float | None = None
-    """Since when the run is told to stop; where for the hardware's sake, since that was said."""
+    """Since when the run is told to stop; where a rule stops it, since that was said."""
     stop_acknowledged: bool = False
     saved_since_stop: bool = False
     saved_standing: bool = False
@@ -81,7 +81,7 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
         case ev.Command() if event.what.startswith("stop "):
             return memory if before.stop is not None else _replace(memory, stop_t=event.t)
         case ev.PolicyDecision(action="stop"):
-            again = before.stopping_for_hardware
+            again = before.stopping_for_hardware or before.stopping_for_failure
             return memory if again else _replace(memory, stop_t=event.t)
         case ev.PolicyDecision(action="pace") if event.value is not None:
             return _replace(memory, duty=pace_of(event.value))

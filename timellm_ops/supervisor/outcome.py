@@ -114,11 +114,14 @@ def _conclude_foreign(
 def _stopped(state: RunState, reason: str) -> ev.RunEnded:
     if state.stopping_for_hardware:
         return _ended("stopped_for_hardware", 5, f"{state.stop_reason}; {reason}")
+    if state.stopping_for_failure:
+        return _ended("failed", 4, f"{state.stop_reason}; {reason}")
     return _ended("stopped", 0, reason)
 
 
 def _as_asked(state: RunState) -> str:
-    return "stopped" if state.stopping_for_hardware else "stopped as asked"
+    by_a_rule = state.stopping_for_hardware or state.stopping_for_failure
+    return "stopped" if by_a_rule else "stopped as asked"
 
 
 def _failed(
@@ -132,6 +135,8 @@ def _failed(
         parts.insert(1, _in_vain(memory.restarts_in_row))
     if state.stopping_for_hardware:
         return _ended("stopped_for_hardware", 5, "; ".join((state.stop_reason, *parts)))
+    if state.stopping_for_failure:
+        parts.insert(0, state.stop_reason)
     return _ended("failed", 4, "; ".join(parts))
 
 

@@ -13,35 +13,32 @@ from textual.widgets import Static
 from timellm_dashboard.view import View
 
 
-class StopNowScreen(ModalScreen[bool]):
-    """Whether to end the engine at once. Neither Enter nor a click beside it says yes."""
+class ConfirmScreen(ModalScreen[bool]):
+    """A question. Neither Enter nor a click beside it says yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("y", "answer(True)", ""), ("n", "answer(False)", ""), ("escape", "answer(False)", ""),
         ("q", "answer(False)", ""),
     ]  # fmt: skip
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, title: str, lines: tuple[str, ...], yes: str, no: str) -> None:
+        """`lines` say what will be done, what it costs, and what would be gentler."""
         super().__init__()
-        self._view = view
+        self._title, self._lines, self._yes, self._no = title, lines, yes, no
 
     def compose(self) -> ComposeResult:
         """The question, what it costs, the gentler way, and the two answers."""
-        words, panel = self._view.words, self._view.checkpoints
-        free = panel.at_risk.value == 0
-        cost = words.stop_now_free if free else words.stop_now_cost.format(steps=panel.at_risk.text)
         with Vertical(id="confirm"):
-            yield Static(Content.styled(words.stop_now_title, "bold $tone-held"))
-            yield Static(Content(words.stop_now_body))
-            yield Static(Content(cost), id="confirm-cost")
-            yield Static(Content(words.stop_now_gentler))
+            yield Static(Content.styled(self._title, "bold $tone-held"))
+            for number, line in enumerate(self._lines):
+                yield Static(Content(line), id="confirm-cost" if number == 1 else None)
             yield Static(
-                Content.assemble(("y ", "bold $tone-accent"), words.stop_now_yes),
+                Content.assemble(("y ", "bold $tone-accent"), self._yes),
                 id="confirm-yes",
                 classes="answer",
             )
             yield Static(
-                Content.assemble(("n ", "bold $tone-accent"), words.stop_now_no),
+                Content.assemble(("n ", "bold $tone-accent"), self._no),
                 id="confirm-no",
                 classes="answer",
             )
@@ -54,3 +51,31 @@ class StopNowScreen(ModalScreen[bool]):
     def action_answer(self, yes: bool) -> None:
         """Give the answer."""
         self.dismiss(yes)
+
+
+class StopNowScreen(ConfirmScreen):
+    """Whether to end the engine at once."""
+
+    def __init__(self, view: View) -> None:
+        words, panel = view.words, view.checkpoints
+        free = panel.at_risk.value == 0
+        cost = words.stop_now_free if free else words.stop_now_cost.format(steps=panel.at_risk.text)
+        super().__init__(
+            words.stop_now_title,
+            (words.stop_now_body, cost, words.stop_now_gentler),
+            words.stop_now_yes,
+            words.stop_now_no,
+        )
+
+
+class OverrideScreen(ConfirmScreen):
+    """Whether to go on against the rules that hold the run."""
+
+    def __init__(self, view: View) -> None:
+        words = view.words
+        super().__init__(
+            words.override_title,
+            (view.headline.reason, words.override_body, words.override_end),
+            words.override_yes,
+            words.override_no,
+        )

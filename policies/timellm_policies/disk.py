@@ -1,0 +1,115 @@
+"""The disk rule: holds the run before a checkpoint that would not fit, and until there is room."""
+
+from timellm_ops.contract.config import PolicySection
+from timellm_ops.contract.events import PolicyDecision
+from timellm_ops.contract.state import RunState
+from timellm_policies.situation import RuleStatus, Situation
+
+RULE = "disk"
+
+_MIB = 1 << 20
+_BYTES_A_WEIGHT = 12
+"""A weight and Adam's two moments of it, four bytes each."""
+_RESUME_EXTRA = 1.25
+"""So many times the room that was missed must be there again, so that a run does not flap."""
+
+
+def may_hold(policy: PolicySection) -> bool:
+    """Whether the rule may hold a run."""
+    return policy.disk.enabled
+
+
+def needed_bytes(state: RunState) -> int:
+    """What the next checkpoint takes while the one before it still stands.
+
+    The larger one of those that were saved; before the first, what our own engine's weights and
+    optimiser will come to. Nothing where nobody can tell.
+    """
+    saved = [c.bytes for c in (state.best, state.last) if c is not None]
+    if saved:
+        return max(saved)
+    return _BYTES_A_WEIGHT * (state.trainable_parameters or 0)
+
+
+def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
+    """A pause with an alert while the next checkpoint would not fit; a resume when it would."""
+    if not now.policy.disk.enabled:
+        return ()
+    free = _free_bytes(now.state)
+    if free is None:
+        return ()
+    limit = _limit_bytes(now)
+    if now.hold_of(RULE) is not None:
+        return _resume(free, limit)
+    if free >= limit:
+        return ()
+    reason = (
+        f"{size(free)} free on the disk, and the next checkpoint needs"
+        f" {size(needed_bytes(now.state))} besides a margin of {now.policy.disk.margin_mib:g} MiB"
+    )
+    pause = PolicyDecision(
+        action="pause",
+        rule=RULE,
+        reason=reason,
+        value=free / _MIB,
+        threshold=limit / _MIB,
+        unit="MiB",
+        until=f"resumes when {size(_RESUME_EXTRA * limit)} are free",
+    )
+    alert = PolicyDecision(
+        action="alert",
+        rule=RULE,
+        reason=f"{reason}; make room, and the run goes on by itself",
+        value=free / _MIB,
+        threshold=limit / _MIB,
+        unit="MiB",
+        about="full",
+    )
+    if now.state.override_of(RULE, now.now_t, now.now_at) is not None:
+        return ()
+    return pause, alert
+
+
+def _resume(free: int, limit: float) -> tuple[PolicyDecision, ...]:
+    enough = _RESUME_EXTRA * limit
+    if free < enough:
+        return ()
+    return (
+        PolicyDecision(
+            action="resume",
+            rule=RULE,
+            reason=f"{size(free)} free on the disk",
+            value=free / _MIB,
+            threshold=enough / _MIB,
+            unit="MiB",
+        ),
+    )
+
+
+def _limit_bytes(now: Situation) -> float:
+    return needed_bytes(now.state) + now.policy.disk.margin_mib * _MIB
+
+
+def _free_bytes(state: RunState) -> int | None:
+    return None if state.host is None else state.host.disk_free_bytes
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them."""
+    mib = count / _MIB
+    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"
+
+
+def status(now: Situation) -> RuleStatus:
+    """What the rule sees, and would do."""
+    if not now.policy.disk.enabled:
+        return RuleStatus(rule=RULE, standing="off", next="switched off")
+    free, hold, limit = _free_bytes(now.state), now.hold_of(RULE), _limit_bytes(now)
+    return RuleStatus(
+        rule=RULE,
+        standing="holding" if hold else "unknown" if free is None else "watching",
+        value=None if free is None else round(free / _MIB, 1),
+        threshold=round(limit / _MIB, 1),
+        unit="MiB",
+        next=hold.until if hold else f"pauses the run below {size(limit)} free",
+    )

@@ -1,0 +1,66 @@
+"""The rules there are, in the order in which they are asked."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from timellm_ops.contract.config import PolicySection
+from timellm_ops.contract.events import PolicyDecision
+from timellm_policies import (
+    battery,
+    disk,
+    health,
+    power,
+    schedule,
+    sharing,
+    telemetry,
+    thermal,
+    vram,
+)
+from timellm_policies.situation import RuleStatus, Situation
+from timellm_policies.thermal_status import telemetry_status, thermal_status
+
+
+class Rule(NamedTuple):
+    """One rule: its name, what it wants, whether it may hold a run, and how it stands."""
+
+    name: str
+    decisions: Callable[[Situation], tuple[PolicyDecision, ...]]
+    may_hold: Callable[[PolicySection], bool]
+    status: Callable[[Situation], RuleStatus]
+
+
+def _thermal(now: Situation) -> tuple[PolicyDecision, ...]:
+    return thermal.decisions(now.policy.thermal, now.state, now.recent, now.now_t)
+
+
+def _telemetry(now: Situation) -> tuple[PolicyDecision, ...]:
+    return telemetry.decisions(now.policy.thermal, now.state, now.recent, now.now_t)
+
+
+def _watches_heat(policy: PolicySection) -> bool:
+    return policy.thermal.enabled
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(thermal.RULE, _thermal, _watches_heat, thermal_status),
+    Rule(telemetry.RULE, _telemetry, _watches_heat, telemetry_status),
+    *(
+        Rule(module.RULE, module.decisions, module.may_hold, module.status)
+        for module in (health, power, vram, sharing, disk, battery, schedule)
+    ),
+)
+
+
+def statuses(now: Situation) -> tuple[RuleStatus, ...]:
+    """How every rule stands, with what a person has said against it."""
+    return tuple(_overridden(rule.status(now), now) for rule in RULES)
+
+
+def _overridden(status: RuleStatus, now: Situation) -> RuleStatus:
+    override = now.state.override_of(status.rule, now.now_t, now.now_at)
+    if override is None:
+        return status
+    said = f"may not hold the run for now, says {override.who}"
+    return replace(status, standing="overridden", next=said)

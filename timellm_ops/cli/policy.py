@@ -1,0 +1,19 @@
+"""`policy`: the rules of a run, looked at and changed while it lasts.
+
+Each command below it is a module of its own, loaded when it is given.
+"""
+
+from cyclopts import App
+
+app = App(
+    name="policy",
+    help="The rules that may act on a run: how they stand, and other thresholds.",
+    help_format="plaintext",
+    result_action="return_value",
+)
+app.command("timellm_ops.cli.policy_show:show", name="show", help="How each rule of a run stands.")
+app.command(
+    "timellm_ops.cli.policy_set:set_policy",
+    name="set",
+    help="Change thresholds under a run, from now on.",
+)

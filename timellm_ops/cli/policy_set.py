@@ -1,0 +1,31 @@
+"""`policy set`: other thresholds for a run that is under way."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from timellm_ops.cli.control import ask
+from timellm_ops.cli.errors import UsageError
+from timellm_ops.contract.commands import SetPolicy
+from timellm_ops.store import RunStore, runs_dir
+
+
+def set_policy(
+    *arguments: Annotated[
+        str,
+        Parameter(help="The run (without: latest), then policy.KEY=VALUE one or more times."),
+    ],
+) -> int:
+    """Change keys of [policy] under a run: checked as in a config, journaled, in force at once.
+
+    Such as: timellm-ops policy set latest policy.thermal.pause_above_c=83
+    """
+    named = arguments[:1] if arguments and "=" not in arguments[0] else ()
+    settings = arguments[len(named) :]
+    if not settings:
+        raise UsageError(
+            "policy set takes key=value, such as policy.thermal.pause_above_c=83;"
+            " timellm-ops policy show lists the rules"
+        )
+    layout = RunStore(runs_dir()).resolve(named[0] if named else "latest")
+    return ask(layout, SetPolicy(settings=settings))
