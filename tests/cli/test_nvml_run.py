@@ -28,7 +28,6 @@ dataset = "synthetic"
 probe = "nvml"
 uuid = "GPU-00000001"
 poll_s = 0.1
-deadline_s = 1.0
 
 [host]
 poll_s = 1.0
@@ -37,7 +36,6 @@ poll_s = 1.0
 samples = 2
 window = 3
 min_dwell_s = 0.2
-unknown_after_s = 1.5
 
 [foreign]
 command = "exec python3 script.py"
@@ -45,15 +43,19 @@ checkpoint = "checkpoint"
 """
 
 
+SOON = ("--set", "gpu.deadline_s=1.0", "--set", "policy.thermal.unknown_after_s=1.5")
+"""What is missing is missed soon."""
+
+
 def card(celsius: str) -> str:
     """The second of two, at these temperatures; the first is hot all the time."""
     return f"{FULL}value gpus 2\nvalue temperature@0 99\nvalue temperature@1 {celsius}\n"
 
 
-def begin(shell: Shell) -> None:
+def begin(shell: Shell, *options: str) -> None:
     shell.write("script.py", SCRIPT)
     shell.write("run.toml", CONFIG)
-    done = shell("run", "run.toml", "--detach")
+    done = shell("run", "run.toml", "--detach", *options)
     assert done.code == 0, done
     shell.until(lambda state: state.iteration > 0 and state.sample is not None)
 
@@ -113,7 +115,7 @@ def test_a_card_that_cannot_be_read_holds_the_run_until_it_can(
     shell: Shell, driver: Library
 ) -> None:
     script = driver(card("60"))
-    begin(shell)
+    begin(shell, *SOON)
     for words, fault in FAULTS.items():
         rewrite(script, f"{card('60')}{fault}\n")
         held = shell.until(Held("telemetry"))

@@ -158,3 +158,16 @@ def test_every_query_is_a_call_of_the_bindings_that_only_reads() -> None:
         assert callable(getattr(pynvml, query.call)), query
         reads = query.call.startswith(("nvmlDeviceGet", "nvmlSystemGet"))
         assert reads or query == queries.XIDS
+
+
+CARDS = Path(__file__).parents[1] / "fixtures" / "cards"
+"""Recordings that were sent in, each beside the reading that is right for it, `X.sample.json`."""
+
+
+RECORDED = [path for path in sorted(CARDS.glob("*.json")) if ".sample" not in path.name]
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_a_card_that_was_recorded_reads_as_it_should(path: Path) -> None:
+    expected = path.with_suffix(".sample.json").read_bytes()
+    assert sample_of(read_recording(path)) == msgspec.json.decode(expected, type=GpuSample)
