@@ -25,7 +25,8 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.control_socket import socket_path
+from timellm_ops.contract.telemetry import GpuSample
+from timellm_ops.control_socket import runtime_folder, socket_path
 from timellm_ops.journal import Journal, read_records
 from timellm_ops.probe import open_probe
 from timellm_ops.probe.host import BackgroundHostProbe, HostReader
@@ -38,6 +39,7 @@ from timellm_ops.process.engine import (
     recorded_exit,
 )
 from timellm_ops.process.files import read_json
+from timellm_ops.process.gpu_lock import GpuTaken, take_gpu
 from timellm_ops.process.identity import identify, is_alive
 from timellm_ops.process.lock import FileLock
 from timellm_ops.process.records import (
@@ -48,6 +50,7 @@ from timellm_ops.process.records import (
 )
 from timellm_ops.process.tree import kill_tree
 from timellm_ops.store import load_config
+from timellm_ops.supervisor.claim import full, taken
 from timellm_ops.supervisor.core import Settings, next_control
 from timellm_ops.supervisor.loop import Supervisor, Surroundings
 from timellm_ops.supervisor.rebuild import Past, recall, start_anew, take_over
@@ -149,13 +152,18 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
         engine.append(living)
     elif (before := read_record(layout.engine_process, EngineRecord)) is not None:
         kill_tree(before.process, mark_of(layout))  # what an engine that is gone has left behind
-    with _surroundings(layout, config, past, engine) as around:
+    with (
+        contextlib.ExitStack() as claims,
+        _surroundings(layout, config, past, engine) as around,
+    ):
         supervisor = _prepared(around, config, past, living)
         _listen_to_signals(supervisor)
         match order.mode:
             case "adopt":
                 pid = None if living is None else living.identity.pid
                 supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=pid))
+                if living is not None:
+                    _claim_gpu(around, config, claims)  # it is there already, whoever else is
                 if living is not None and config.foreign.command:
                     # The one before may have been killed between a signal and its record.
                     if past.run.standing:
@@ -167,7 +175,7 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
                 if living is None and supervisor.supervision.memory.all_done:
                     # Its last engine has done everything, and nobody was there to write it down.
                     supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=None))
-                elif living is None and not _launch(supervisor, config, order, engine):
+                elif living is None and not _launch(supervisor, config, order, engine, claims):
                     return 3
             case _:
                 assert_never(order.mode)
@@ -259,7 +267,11 @@ def _prepared(
 
 
 def _launch(
-    supervisor: Supervisor, config: Config, order: Order, engine: list[EngineHandle]
+    supervisor: Supervisor,
+    config: Config,
+    order: Order,
+    engine: list[EngineHandle],
+    claims: contextlib.ExitStack,
 ) -> bool:
     """Begin or resume the run with a new engine; whether there is one now."""
     around, foreign = supervisor.around, bool(config.foreign.command)
@@ -278,6 +290,11 @@ def _launch(
     if not foreign:
         # An engine that is resumed must not find the stop that ended it the last time.
         supervisor.write_control(next_control(supervisor.supervision))
+    refusal = _claim_gpu(around, config, claims)
+    if refusal:
+        supervisor.note(ev.EngineFailed(message=refusal, kind="preflight"))
+        supervisor.note(ev.RunEnded(outcome="refused", exit_code=3, reason=refusal))
+        return False
     try:
         started = launch(
             around.layout,
@@ -294,6 +311,35 @@ def _launch(
     supervisor.engine = started
     supervisor.note(ev.EngineStarted(pid=started.identity.pid))
     return True
+
+
+def _claim_gpu(around: Surroundings, config: Config, claims: contextlib.ExitStack) -> str:
+    """Take the GPU for this run until `claims` is closed; why it cannot be had, if so.
+
+    Only a GPU that the driver knows by a UUID can be taken, and only by a first reading.
+    """
+    if config.gpu.share or around.probe.source != "nvml":
+        return ""
+    sample = _first_reading(around, config.gpu.deadline_s)
+    if sample is None or sample.uuid is None:
+        return ""
+    try:
+        claims.enter_context(take_gpu(runtime_folder(), sample.uuid, around.layout.run_id))
+    except GpuTaken as error:
+        return taken(sample, str(error))
+    except OSError:
+        return ""  # a lock is a help, and no condition
+    return full(sample)
+
+
+def _first_reading(around: Surroundings, patience_s: float) -> GpuSample | None:
+    give_up_t = around.clock.monotonic() + patience_s
+    while around.clock.monotonic() < give_up_t:
+        reading = around.probe.poll(around.clock.monotonic())
+        if reading is not None:
+            return reading if isinstance(reading, GpuSample) else None
+        around.clock.sleep(_LOOK_EVERY_S)
+    return None
 
 
 def _started_again(

@@ -31,12 +31,20 @@ class SupervisorGone(Exception):  # noqa: N818 - it says what happened
 def socket_path(run_root: Path, env: Mapping[str, str] = os.environ) -> Path:
     """Where the socket of a run belongs: a short name that is the run folder's alone."""
     name = hashlib.sha256(str(run_root.resolve()).encode()).hexdigest()[:16] + ".sock"
+    path = runtime_folder(env) / name
+    return path if len(os.fsencode(path)) <= _MAX_PATH_BYTES else _below_tmp() / name
+
+
+def runtime_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's sockets and locks belong; it may have to be made, for this user alone."""
     runtime = env.get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_absolute():
-        path = Path(runtime) / "timellm-ops" / name
-        if len(os.fsencode(path)) <= _MAX_PATH_BYTES and _is_own_folder(Path(runtime)):
-            return path
-    return Path("/tmp") / f"timellm-ops-{os.getuid()}" / name  # noqa: S108 - 0700 and checked
+    if runtime and Path(runtime).is_absolute() and _is_own_folder(Path(runtime)):
+        return Path(runtime) / "timellm-ops"
+    return _below_tmp()
+
+
+def _below_tmp() -> Path:
+    return Path("/tmp") / f"timellm-ops-{os.getuid()}"  # noqa: S108 - 0700 and checked
 
 
 def _is_own_folder(folder: Path) -> bool:

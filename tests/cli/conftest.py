@@ -65,12 +65,20 @@ class Shell:
         (layout,) = self.store.runs()
         return layout
 
+    @property
+    def runtime(self) -> Path:
+        """Its own, or a run of another test would have the same GPU."""
+        folder = self.folder / "runtime"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
     def env(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TIMELLM_")}
         return {
             **kept,
             "TIMELLM_RUNS_DIR": str(self.folder / "runs"),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "XDG_RUNTIME_DIR": str(self.runtime),
             "HF_HUB_OFFLINE": "1",
             "LC_ALL": "C.UTF-8",
         }

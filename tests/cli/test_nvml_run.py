@@ -143,3 +143,30 @@ def living_with(script: Path) -> list[str]:
         if f"NVML_STUB_SCRIPT={script}\0".encode() in environment:
             found.append(process.name)
     return found
+
+
+def test_a_second_run_on_the_same_card_is_refused_unless_it_may_share(
+    shell: Shell, driver: Library
+) -> None:
+    driver(card("60"))
+    begin(shell)
+    first = shell.run.run_id
+    refused = shell("run", "run.toml", "--plain")
+    assert refused.code == 3, refused
+    assert f"in use by run {first}" in refused.out + refused.err
+    assert "gpu.share = true" in refused.out + refused.err
+    assert shell("run", "run.toml", "--detach", "--set", "gpu.share=true").code == 0
+    assert shell("stop", first, "--now", "--wait").code == 0
+    assert shell("stop", "--now", "--wait").code == 0
+    again = shell("run", "run.toml", "--detach")
+    assert again.code == 0, again
+    assert shell("stop", "--now", "--wait").code == 0
+
+
+def test_a_card_without_memory_left_is_refused_and_says_so(shell: Shell, driver: Library) -> None:
+    driver(f"{card('60')}value memory_used@1 6400000000\n")
+    shell.write("script.py", SCRIPT)
+    shell.write("run.toml", CONFIG)
+    refused = shell("run", "run.toml", "--plain")
+    assert refused.code == 3, refused
+    assert "is full: 0.0 of 6.0 GiB are free" in refused.out + refused.err

@@ -254,6 +254,8 @@ class GpuSection(Section, frozen=True, kw_only=True):
     ] = ""
     """Which GPU, by its UUID as `nvidia-smi -L` shows it, instead of `index`; a GPU's
     beginning is enough. A MIG slice has one too."""
+    share: bool = False
+    """Whether a run may start on a GPU that another run of yours has, or that is nearly full."""
     poll_s: Annotated[float, Meta(ge=0.05, le=60.0)] = 1.0
     """Time between two readings."""
     deadline_s: Annotated[float, Meta(ge=0.1, le=120.0)] = 5.0

@@ -410,7 +410,8 @@ Event: TypeAlias = (
 
 WORDS_OF_THE_ENGINE = (
     TrainingStarted, EpochStarted, Progress, ForecastsTimed, EvaluationProgress, EpochEnded,
-    LearningRateChanged, EarlyStopping, TestEvaluated, TrainingFinished, CheckpointWriting, CheckpointSaved,
+    LearningRateChanged, EarlyStopping, TestEvaluated, TrainingFinished, CheckpointWriting,
+    CheckpointSaved,
     CheckpointFailed, ControlAcknowledged, Paused, Resumed,
 )  # fmt: skip
 """Events that show that the engine is alive."""

@@ -1,0 +1,41 @@
+"""Whether a run may start on its GPU: nobody else trains there, and there is memory left. Pure."""
+
+from timellm_ops.contract.telemetry import GpuProcess, GpuSample
+
+FULL = 0.9
+"""From such a share of its memory on, a GPU is full before a run has begun."""
+_GIB = 1 << 30
+
+
+def taken(sample: GpuSample, holder: str) -> str:
+    """The one line for a GPU that run `holder` (empty: not known) has."""
+    if not holder:
+        return f"{_gpu(sample)} is in use by another run; {_OTHERWISE}"
+    return (
+        f"{_gpu(sample)} is in use by run {holder}: wait for it (timellm-ops attach {holder}), "
+        f"stop it (timellm-ops stop {holder}), or {_OTHERWISE}"
+    )
+
+
+def full(sample: GpuSample) -> str:
+    """The one line for a GPU that has no memory left to begin with; empty: it has some."""
+    used, total = sample.memory_used_bytes, sample.memory_total_bytes
+    if used is None or not total or used < FULL * total:
+        return ""
+    free = f"{(total - used) / _GIB:.1f} of {total / _GIB:.1f} GiB are free"
+    holders = ", ".join(map(_named, sample.processes or ()))
+    who = f"held by {holders}" if holders else "the driver does not say by whom the rest is held"
+    return f"{_gpu(sample)} is full: {free}, {who}; end that first, or {_OTHERWISE}"
+
+
+_OTHERWISE = "set gpu.share = true to train beside it"
+
+
+def _gpu(sample: GpuSample) -> str:
+    return f"GPU {sample.index}{f' ({sample.name})' if sample.name else ''}"
+
+
+def _named(process: GpuProcess) -> str:
+    name = process.name or "a process"
+    held = "" if process.used_bytes is None else f" with {process.used_bytes / _GIB:.1f} GiB"
+    return f"{name} (pid {process.pid}){held}"
