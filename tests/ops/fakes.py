@@ -108,6 +108,7 @@ class FakeWatch:
     expected: list[ev.CheckpointWriting] = field(default_factory=list)
     told_on: int = 0
     left: bool = False
+    writes: bool = False
     polled_t: list[float] = field(default_factory=list)
 
     def expect(self, event: ev.CheckpointWriting) -> None:
@@ -115,6 +116,9 @@ class FakeWatch:
 
     def went_on(self, event: ev.Event) -> None:
         self.told_on += 1
+
+    def quiet(self) -> bool:
+        return not self.writes
 
     def engine_left(self) -> None:
         self.left = True

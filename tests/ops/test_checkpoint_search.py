@@ -109,9 +109,14 @@ def test_a_script_that_announces_nothing_is_seen_to_save(tmp_path: Path) -> None
         assert script.goes_on() == "begun"
         assert polled(watch, 20.0, 5 * STABLE_S) == [UNANNOUNCED]
         assert watch.pending
+        assert not watch.quiet()
         assert script.goes_on() == "done"
         saved = the_saved(polled(watch, 30.0, 2 * STABLE_S))
         assert (saved.kind, saved.epoch) == ("last", None)
+        assert watch.quiet()
+        Path(saved.path).write_bytes(b"another")
+        assert not watch.quiet()
+        the_saved(polled(watch, 35.0, 4.0))
         assert polled(watch, 40.0, 20.0) == []
         assert not watch.pending
 

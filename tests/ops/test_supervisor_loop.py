@@ -21,7 +21,7 @@ from timellm_ops.journal import Journal, read_records
 from timellm_ops.process.engine import ExitStatus
 from timellm_ops.process.identity import ProcessIdentity
 from timellm_ops.supervisor import core
-from timellm_ops.supervisor.loop import Supervisor, Surroundings
+from timellm_ops.supervisor.loop import QUIET_WITHIN_S, Supervisor, Surroundings
 from timellm_ops.supervisor.rebuild import recall, take_over
 from timellm_ops.supervisor.reception import Reception
 from timellm_ops.supervisor.restart import Patience
@@ -348,6 +348,34 @@ def test_the_watch_is_told_that_the_engine_is_gone(foreign: Bench) -> None:
     foreign.engine.ended = ExitStatus(code=0)
     foreign.turn()
     assert foreign.watch.left
+
+
+def stopping_after_its_checkpoint(foreign: Bench) -> None:
+    foreign.turn()
+    foreign.supervisor.note(ev.Command(who="test", what="stop after_checkpoint"))
+    foreign.watch.seen = [ev.CheckpointSaved(kind="best", path="p", bytes=3)]
+    foreign.turn()
+
+
+def test_a_script_that_writes_again_already_is_not_interrupted_in_it(foreign: Bench) -> None:
+    foreign.watch.writes = True
+    stopping_after_its_checkpoint(foreign)
+    for _ in range(5):
+        foreign.turn()
+    assert foreign.engine.signals == []
+    assert not foreign.engine.suspended
+    assert foreign.engine.log == ["rest", "resume"] * 6
+    foreign.watch.writes = False
+    foreign.turn()
+    assert foreign.engine.signals == [signal.SIGINT]
+    assert not foreign.engine.suspended
+
+
+def test_a_script_that_writes_without_an_end_is_interrupted_all_the_same(foreign: Bench) -> None:
+    foreign.watch.writes = True
+    stopping_after_its_checkpoint(foreign)
+    foreign.turn(QUIET_WITHIN_S + 1.0)
+    assert foreign.engine.signals == [signal.SIGINT]
 
 
 def test_a_foreign_checkpoint_is_waited_for_after_the_script_has_ended(foreign: Bench) -> None:

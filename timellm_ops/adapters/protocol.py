@@ -46,6 +46,11 @@ class CheckpointWatch(Protocol):
         """What has been found out by monotonic second `now_t`. Never waits."""
         ...
 
+    def quiet(self) -> bool:
+        """Whether, at this moment, no checkpoint is being written. To be asked while the engine
+        stands, or the answer is old when it comes."""
+        ...
+
 
 class NoWatch:
     """The watch of an engine that tells of its own checkpoints once they are durable."""
@@ -64,3 +69,7 @@ class NoWatch:
     def poll(self, now_t: float) -> list[Event]:  # noqa: ARG002
         """Nothing, always."""
         return []
+
+    def quiet(self) -> bool:
+        """Our own engine is never stopped while it writes."""
+        return True

@@ -198,6 +198,13 @@ class SavedFileWatch:
                 return [*told, self._saved(found, secured.sha256, self._expected)]
         return [*told, *self._lost_patience(now_t)]
 
+    def quiet(self) -> bool:
+        """Whether nothing is announced, open to write, or another version than was last saved."""
+        if self._expected is not None:
+            return False
+        open_now = self._being_written(self._wanted())
+        return not open_now and all(self._before.get(p) == v for p, v in self._versions())
+
     def _saves_unannounced(self, now_t: float) -> bool:
         if self._looked_t is not None and 0.0 <= now_t - self._looked_t < IDLE_S:
             return False

@@ -42,6 +42,8 @@ from timellm_ops.supervisor.reception import Reception
 TURN_S = 0.2
 """The longest wait between two turns; a request ends it at once."""
 HEARTBEAT_S = 1.0
+QUIET_WITHIN_S = 60.0
+"""How long a moment is looked for in which a script that is to end writes no checkpoint."""
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
 
@@ -80,6 +82,7 @@ class Supervisor:
     _beat_t: float | None = None
     _ended: ExitStatus | None = None
     _ended_t: float = 0.0
+    _asked_t: float | None = None
     _watched_t: float | None = None
     _stood_s: float = 0.0
     _finished: bool = False
@@ -266,8 +269,7 @@ class Supervisor:
                 if self.engine is not None:
                     self.engine.resume()
             case Signal():
-                if self.engine is not None:
-                    self.engine.send_signal(effect.number)
+                self._signal(effect.number)
             case Relaunch():
                 self._relaunch(effect.pieces)
             case DumpStacks():
@@ -295,6 +297,26 @@ class Supervisor:
             self.exit_code = 4
             return
         self.note(ev.EngineStarted(pid=self.engine.identity.pid))
+
+    def _signal(self, number: int) -> None:
+        """Send it. One that ends a script after its checkpoint must not hit it in the next one,
+        which may be written over the last: it is sent while the script stands and writes none."""
+        engine, run = self.engine, self.supervision.run
+        if engine is None:
+            return
+        if number != signal.SIGINT or run.stop != "after_checkpoint":
+            engine.send_signal(number)
+            return
+        now_t = self._now().t
+        self._asked_t = now_t if self._asked_t is None else self._asked_t
+        engine.rest()
+        try:
+            if self.around.watch.quiet() or now_t - self._asked_t > QUIET_WITHIN_S:
+                engine.send_signal(number)
+            else:  # not sent, so it is wanted again at the next turn
+                self.supervision = msgspec.structs.replace(self.supervision, climb=None)
+        finally:
+            engine.resume()
 
     def _suspend(self) -> None:
         if self.engine is not None:
