@@ -67,7 +67,8 @@ def holders(processes: Iterable[GpuProcess] | None) -> str:
 
 
 def _holder(process: GpuProcess) -> str:
-    name = process.name or "process"
+    # Any program can call itself anything.
+    name = "".join(c if c.isalnum() or c in " ._-+:/" else "?" for c in process.name or "process")
     size = "" if process.used_bytes is None else f" {process.used_bytes / _GIB:.2f} GiB"
     return f"{name} [{process.pid}]{size}"
 
