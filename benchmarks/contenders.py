@@ -30,7 +30,8 @@ SEQ_LEN, PRED_LEN = 512, 96
 RATE = 1e-3
 KEPT_WINDOWS = 256
 DESCRIPTION = default_description("ETTh1")
-MODEL = ModelSection()
+MODEL = ModelSection(prototypes="mapping")
+"""As published; variants with direct prototypes say so."""
 MAPPED, FOLDED, WINDOWS, BACKBONE = "mapped.safetensors", "folded.safetensors", "windows", "llm"
 
 

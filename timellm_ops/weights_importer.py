@@ -11,6 +11,7 @@ import msgspec
 
 from timellm_ops.configfile import write_config
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.published_weights import TASK, WeightsAnswer, WeightsQuestion
 from timellm_ops.engine_task import ask_engine
@@ -31,8 +32,9 @@ def import_weights(
 ) -> tuple[RunLayout, WeightsAnswer]:
     """Make a run whose checkpoint `best` holds the weights of a published file.
 
-    Raises `ImportRefused` and `EngineTaskFailed` before there is a run, and `OSError` where it
-    cannot be written; nothing is left then.
+    The run's config is `found`'s with `model.prototypes = "mapping"`, which such a file holds
+    whatever our default is. Raises `ImportRefused` and `EngineTaskFailed` before there is a run,
+    and `OSError` where it cannot be written; nothing is left then.
     """
     try:
         source = describe_file(path)
@@ -40,6 +42,7 @@ def import_weights(
         what = "no such file" if error.errno == errno.ENOENT else f"{error.strerror or error}"
         expected = "a checkpoint file of the published code"
         raise ImportRefused(path, what, expected) from None
+    found = msgspec.structs.replace(found, config=_with_mapping(found.config))
     aside = store.root / f".new-{secrets.token_hex(8)}"
     aside.mkdir(parents=True)
     try:
@@ -66,6 +69,11 @@ def import_weights(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return layout, answer
+
+
+def _with_mapping(config: Config) -> Config:
+    model = msgspec.structs.replace(config.model, prototypes="mapping")
+    return msgspec.structs.replace(config, model=model)
 
 
 def _write_journal(layout: RunLayout, found: Preflight, path: Path, answer: WeightsAnswer) -> None:

@@ -62,6 +62,7 @@ class Case:
             self.backbone,
             ModelSection(
                 num_prototypes=len(weights["mapping_layer.bias"]),
+                prototypes="mapping",
                 **{key: self.settings[key] for key in _MODEL_KEYS},
             ),
             PromptSection(padding=padding),
