@@ -13,8 +13,9 @@ from slow_writer import WRITER
 from waiting import python
 
 from timellm_ops.adapters import open_watch
+from timellm_ops.adapters.checkpoint_place import Place
 from timellm_ops.adapters.checkpoint_search import checkpoints_below, looks_like_checkpoint
-from timellm_ops.adapters.saved_file import STABLE_S, Place, SavedFileWatch
+from timellm_ops.adapters.saved_file import STABLE_S, SavedFileWatch
 from timellm_ops.adapters.saved_version import state_of, version_of
 from timellm_ops.configfile import foreign_config
 from timellm_ops.contract import events as ev

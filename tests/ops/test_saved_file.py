@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from waiting import until
 
 from timellm_ops.adapters import open_watch
+from timellm_ops.adapters.checkpoint_place import Place
 from timellm_ops.adapters.saved_file import (
     AT_ONCE_BYTES,
     PATIENCE_S,
     STABLE_S,
     Look,
-    Place,
     SavedFileWatch,
     settled,
 )

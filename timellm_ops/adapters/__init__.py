@@ -10,8 +10,8 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import RunState
 
 if TYPE_CHECKING:
+    from timellm_ops.adapters.checkpoint_place import OpenFiles, Place
     from timellm_ops.adapters.pattern_file import Patterns
-    from timellm_ops.adapters.saved_file import OpenFiles, Place
 
 __all__ = ["PUBLISHED", "CheckpointWatch", "EngineStream", "open_stream", "open_watch"]
 
@@ -55,7 +55,8 @@ def open_watch(
         from timellm_ops.adapters.protocol import NoWatch
 
         return NoWatch()
-    from timellm_ops.adapters.saved_file import SavedFileWatch, nothing_open
+    from timellm_ops.adapters.checkpoint_place import nothing_open
+    from timellm_ops.adapters.saved_file import SavedFileWatch
 
     being_written = being_written or nothing_open
     place = _place(layout, config)
@@ -86,8 +87,8 @@ def open_watch(
 
 def _place(layout: RunLayout, config: Config) -> "Place":
     """A place that was given is the only one that counts."""
+    from timellm_ops.adapters.checkpoint_place import Place
     from timellm_ops.adapters.pattern_file import load_patterns
-    from timellm_ops.adapters.saved_file import Place
 
     patterns = _patterns(layout, config) or load_patterns(PUBLISHED, "foreign.patterns")
     given = config.foreign.checkpoint

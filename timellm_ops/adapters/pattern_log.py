@@ -4,11 +4,11 @@ It holds no times, so the events have none. The events depend on the bytes alone
 were split, except where a search was ended because it took too long.
 """
 
-import itertools
 import math
 from collections.abc import Mapping
 from typing import assert_never
 
+from timellm_ops.adapters.accounted_events import AccountedEvents
 from timellm_ops.adapters.log_pieces import LogPieces, Piece
 from timellm_ops.adapters.pattern_fields import EventName, Value
 from timellm_ops.adapters.pattern_file import CompiledPattern, Patterns
@@ -52,8 +52,7 @@ class PatternLog:
         self._steps, self._rates, self._evaluations = Thinning(), Thinning(), Thinning()
         self._told: set[str] = set()
         self._repeated: set[tuple[int, tuple[tuple[str, Value], ...]]] = set()
-        self._found: list[tuple[ev.Event, int]] = []  # each with the end of its piece
-        self._offset = 0  # of the newest event that was handed out
+        self._found = AccountedEvents()
 
     def feed(self, data: bytes) -> list[tuple[ev.Event, int]]:
         """The events that are complete with these bytes, in order."""
@@ -318,27 +317,16 @@ class PatternLog:
         self._add(end, ev.TestEvaluated(mse=mse, mae=mae, windows=self._windows))
 
     def _add(self, end: int, *events: ev.Event) -> None:
-        self._found += [(event, end) for event in events]
+        self._found.add(end, *events)
 
     def _handed_out(self) -> list[tuple[ev.Event, int]]:
-        """The events of a piece account for its last bytes, one each; none goes beyond its end,
-        so that a file never seems to have become shorter. More events than bytes are left out."""
-        found: list[tuple[ev.Event, int]] = []
-        for end, group in itertools.groupby(self._found, key=lambda item: item[1]):
-            events = [event for event, _ in group]
-            last = end
-            if self._held is not None and self._held[1] == end:
-                last -= _OF_A_HELD
-            if self._left_out is not None and self._left_out[1] == end:
-                last -= 1
-            for place, event in enumerate(events):
-                offset = max(self._offset + 1, last - len(events) + 1 + place)
-                if offset > last:
-                    break
-                found.append((event, offset))
-                self._offset = offset
-        self._found = []
-        return found
+        return self._found.handed_out(self._still_to_come)
+
+    def _still_to_come(self, end: int) -> int:
+        """Events that may yet be told of the piece that ends there."""
+        held = _OF_A_HELD if self._held is not None and self._held[1] == end else 0
+        left_out = 1 if self._left_out is not None and self._left_out[1] == end else 0
+        return held + left_out
 
 
 def _pace_s(match: Match) -> float | None:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from msgspec import Struct
-
+from timellm_ops.adapters.checkpoint_place import OpenFiles, Place, Position, nothing_open
 from timellm_ops.adapters.checkpoint_search import checkpoints_below, looks_like_checkpoint
 from timellm_ops.adapters.saved_version import State, Version, state_of, version_of
 from timellm_ops.adapters.securing import Securing
@@ -72,32 +71,6 @@ def settled(
         return None
     enough = went_on and newest.state == "whole"
     return newest if enough or newest.t - same_since_t >= STABLE_S else None
-
-
-class Place(Struct, frozen=True, kw_only=True):
-    """Where a script saves, as far as it is known."""
-
-    workdir: Path
-    pattern: str = ""
-    """Of files or folders below `workdir`; empty: not known."""
-    search: bool = False
-    """Files that the script has open, or has changed in its working folder, count as well."""
-    last_file: str = ""
-    """Of a checkpoint that is a folder, the file in it that is written last."""
-    announced: bool = True
-    """The script tells of each checkpoint before it is written."""
-
-
-Position: TypeAlias = tuple[int | None, int | None]
-"""Epoch and iteration, as in `CheckpointSaved`."""
-
-OpenFiles: TypeAlias = Callable[[Callable[[Path], bool]], AbstractSet[Path]]
-"""The files, of those wanted, that a script has open to write."""
-
-
-def nothing_open(wanted: Callable[[Path], bool]) -> frozenset[Path]:  # noqa: ARG001
-    """The open files of a script whose processes nobody can look at."""
-    return frozenset()
 
 
 class SavedFileWatch:
