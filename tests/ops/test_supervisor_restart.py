@@ -85,6 +85,8 @@ def test_there_is_no_going_on_without_the_gpu_that_was_there() -> None:
     lost = ev.TelemetryLost(reason="the GPU is lost", permanent=True)
     assert asked(lost) is not None  # there never was one, and training does without
     assert asked(seen, lost) is None
+    fell_off = ev.TelemetryLost(reason="GPU is lost", lost=True)
+    assert asked(seen, fell_off) is None
 
 
 def test_each_in_a_row_waits_twice_as_long_and_a_checkpoint_ends_the_row() -> None:

@@ -58,7 +58,8 @@ def _crashed(memory: Memory, exited: ev.EngineExited) -> bool:
 
 
 def _gpu_is_gone(state: RunState) -> bool:
-    return state.telemetry_gone and state.peak_temperature_c is not None
+    went = state.telemetry_gone and state.peak_temperature_c is not None
+    return went or state.gpu_lost_reason != ""
 
 
 def _in_finer_pieces(
