@@ -19,7 +19,7 @@ from timellm_ops.manifest import collect_manifest
 
 SAVING = TINY.replace(
     "[gpu]", "[backbone]\nlayers = 1\n\n[checkpoint]\nevery_steps = 5\nkeep = 2\n\n[gpu]"
-)
+).replace("[model]", '[model]\nprototypes = "mapping"')
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_no_run(shell: Shell) -> None:
 def test_what_cannot_be_exported_is_one_line(shell: Shell) -> None:
     assert shell("export").code == 2
     log = Path(__file__).parents[1] / "fixtures"
-    source = next(path for path in sorted(log.glob("*.log")))
+    source = log / "published.log"
     assert shell("import", str(source)).code == 0
     done = shell("export", "latest")
     assert (done.code, "script's training" in done.error) == (2, True)

@@ -23,6 +23,7 @@ def config_of(source: str = "Qwen/Qwen2.5-3B", layers: int = 6, **train: Any) ->
     tables = {
         "data": {"dataset": "ETTh1"},
         "backbone": {"source": source, "layers": layers, "dtype": "bfloat16"},
+        "model": {"prototypes": "mapping"},
         "train": {"batch_size": 4, "epochs": 3, "eval_batch_size": 32, **train},
     }
     return parse_config(tables, "test")

@@ -355,7 +355,7 @@ def test_a_runs_folder_that_is_none(tmp_path: Path) -> None:
 
 def test_what_is_needed_covers_two_of_each_checkpoint() -> None:
     """Time-LLM's own size: the mapping of 50,257 words to 1,000 prototypes dominates."""
-    config = Config(data=DataSection(dataset="ETTh1"))
+    config = Config(data=DataSection(dataset="ETTh1"), model=ModelSection(prototypes="mapping"))
     shape = msgspec.structs.replace(EMBEDDED, hidden_size=768, vocab_size=50257)
     mapping = 4 * 1000 * 50257
     needed = disk_needed_bytes(config, shape)

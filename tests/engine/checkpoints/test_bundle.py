@@ -30,7 +30,7 @@ ORIGIN = Origin(run_id="r", checkpoint="best", epoch=1, iteration=6)
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
     layout = tiny_run(
         tmp_path_factory.mktemp("bundled"), data__synthetic_columns=3,
-        checkpoint__every_steps=5, checkpoint__keep=1,
+        checkpoint__every_steps=5, checkpoint__keep=1, model__prototypes="mapping",
     )  # fmt: skip
     run_here(layout)
     return layout

@@ -34,7 +34,7 @@ def trained() -> State:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        layout = tiny_run(Path(folder), run__seed=7)
+        layout = tiny_run(Path(folder), run__seed=7, model__prototypes="mapping")
         return {n: t.clone() for n, t in build(read_config(layout)).model.trainable_state().items()}
 
 
@@ -46,7 +46,7 @@ def published(state: State, prefix: str = "") -> dict[str, Tensor]:
 
 
 def imported(file: Path, root: Path, **changes: Any) -> tuple[RunLayout, WeightsAnswer]:
-    layout = tiny_run(root, **changes)
+    layout = tiny_run(root, **{"model__prototypes": "mapping", **changes})
     question = WeightsQuestion(file=str(file), folder=str(root), config_name="mine.toml")
     return layout, take_over(question)
 
@@ -208,7 +208,10 @@ def test_settings_that_are_named_make_exactly_the_shapes_that_were_found(
     model: dict[str, int], lengths: dict[str, int], other: dict[str, int], others: dict[str, int]
 ) -> None:
     def config(model: dict[str, int], data: dict[str, int]) -> Config:
-        return Config(data=DataSection(dataset="synthetic", **data), model=ModelSection(**model))
+        return Config(
+            data=DataSection(dataset="synthetic", **data),
+            model=ModelSection(prototypes="mapping", **model),  # type: ignore[arg-type]
+        )
 
     def shapes(config: Config) -> dict[str, tuple[int, ...]]:
         data = config.data

@@ -69,7 +69,7 @@ def test_the_same_seed_draws_the_same_weights_and_another_does_not() -> None:
         build(config(**changes)).model.trainable_state() for changes in ({}, {}, {"run__seed": 7})
     )
     assert all(torch.equal(tensor, again[name]) for name, tensor in first.items())
-    assert not torch.equal(first["mapping.weight"], other["mapping.weight"])
+    assert not torch.equal(first["prototypes.values"], other["prototypes.values"])
 
 
 @pytest.mark.parametrize(
