@@ -68,7 +68,7 @@ class Shell:
     @property
     def runtime(self) -> Path:
         """Its own, or a run of another test would have the same GPU."""
-        folder = self.folder / "runtime"
+        folder = self.folder.with_name(f"{self.folder.name}-runtime")
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 

@@ -4,11 +4,17 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timellm_ops.contract.config import CheckpointSection, Config, DataSection, TrainSection
+from timellm_ops.contract.config import (
+    CheckpointSection,
+    Config,
+    DataSection,
+    ModelSection,
+    TrainSection,
+)
 from timellm_ops.contract.shapes import folded_shapes, trainable_shapes
 from timellm_ops.planning.files import files_plan, most_bytes
 
-CONFIG = Config(data=DataSection(dataset="ETTh1"))
+CONFIG = Config(data=DataSection(dataset="ETTh1"), model=ModelSection(prototypes="mapping"))
 
 
 def test_the_users_checkpoint_is_the_600_mb_that_people_see() -> None:

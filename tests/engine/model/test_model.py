@@ -14,7 +14,9 @@ from timellm_engine.model.timellm import PUBLISHED_NAMES, TimeLLM, from_publishe
 from timellm_ops.contract.config import BackboneSection, ModelSection, PromptSection
 
 SEQ_LEN, PRED_LEN = 40, 6
-SMALL = ModelSection(patch_len=8, stride=4, d_model=8, n_heads=2, d_ff=8, num_prototypes=12)
+SMALL = ModelSection(
+    patch_len=8, stride=4, d_model=8, n_heads=2, d_ff=8, num_prototypes=12, prototypes="mapping"
+)
 
 
 @pytest.fixture(scope="module")

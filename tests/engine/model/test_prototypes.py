@@ -64,7 +64,8 @@ def test_their_rate_is_a_multiple_of_the_schedules(rate: float) -> None:
 
 
 def test_the_mapping_has_one_rate() -> None:
-    job = build(Config(data=DATA, model=ModelSection(**SHAPE), train=TrainSection(threads=1)))
+    model = ModelSection(prototypes="mapping", **SHAPE)
+    job = build(Config(data=DATA, model=model, train=TrainSection(threads=1)))
     assert len(job.optimiser.param_groups) == 1
 
 

@@ -94,7 +94,8 @@ def test_a_dimension_changes_with_the_settings_it_comes_from_and_no_other(
 
 
 def test_the_users_own_run_has_these_weights() -> None:
-    shapes = trainable_shapes(ModelSection(), 512, 96, embedding_size=2_048, vocab_size=151_936)
+    model = ModelSection(prototypes="mapping")
+    shapes = trainable_shapes(model, 512, 96, embedding_size=2_048, vocab_size=151_936)
     counts: dict[str, int] = {}
     for shape in shapes:
         counts[shape.module] = counts.get(shape.module, 0) + shape.count

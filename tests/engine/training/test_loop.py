@@ -300,7 +300,7 @@ def test_a_full_disk_does_not_end_training_and_the_best_is_written_later(
     clock = FakeClock(now=BEGIN_S, tick_s=TICK_S)
     first_end, second_end = (moment(whole, ev.EpochEnded, number) for number in (0, 1))
     with ExitStack() as disk:
-        full = files_end_at(20_000)  # less than a checkpoint, more than events and log
+        full = files_end_at(12_000)  # less than a checkpoint, more than events and log
         clock.at(first_end, lambda: disk.enter_context(full))
         clock.at(second_end, disk.close)
         run_here(layout, clock=clock)
