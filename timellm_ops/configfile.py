@@ -65,6 +65,11 @@ def foreign_config(
     return _parse_overridden(tables, overrides, "--engine-command")
 
 
+def default_config(overrides: Sequence[str] = ()) -> Config:
+    """Every key at its default, apart from the overrides. Raises `ConfigError`."""
+    return _parse_overridden({"data": {"dataset": "synthetic"}}, overrides, "the defaults")
+
+
 def foreign_name(command: str) -> str:
     """A run's name from a command: the stem of the script in it."""
     for word in command.split():

@@ -192,6 +192,7 @@ def rule_name(rule: str, words: Words) -> str:
         "thermal": words.rule_thermal,
         "telemetry": words.rule_telemetry,
         "health": words.rule_health,
+        "governor": words.rule_governor,
     }
     return known.get(rule, rule)
 

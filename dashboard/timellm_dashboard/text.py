@@ -229,6 +229,8 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_went_on: str
     ev_went_on_after: str
     ev_paced: str
+    ev_power_limit: str
+    ev_power_refused: str
     ev_command: str
     ev_adopted: str
     ev_adopted_ended: str
@@ -254,6 +256,7 @@ class Words(Struct, frozen=True, kw_only=True):
     rule_thermal: str
     rule_telemetry: str
     rule_health: str
+    rule_governor: str
 
     # plain form
     plain_gone: str

@@ -6,7 +6,7 @@ from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import Action, PolicyDecision
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import TimedSample
-from timellm_policies import health, telemetry, thermal
+from timellm_policies import governor, health, telemetry, thermal
 
 _PRECEDENCE: tuple[Action, ...] = ("stop", "pause", "pace", "resume")
 
@@ -28,6 +28,7 @@ def decide(
         *thermal.decisions(config.thermal, state, recent, now_t),
         *telemetry.decisions(config.thermal, state, recent, now_t),
         *health.decisions(state, recent),
+        *governor.decisions(config.governor, config.thermal, state, recent, now_t),
     ]
     alerts = [decision for decision in wanted if decision.action == "alert"]
     for action in _PRECEDENCE:

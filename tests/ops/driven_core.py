@@ -17,6 +17,7 @@ from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     Finish,
+    LimitPower,
     Signal,
     Suspend,
     WriteControl,
@@ -193,7 +194,7 @@ class DrivenCore:
                 self.note(ev.Resumed())
             case Finish():
                 self.exit_code = effect.exit_code
-            case Signal():
+            case Signal() | LimitPower():
                 pass
 
     def _obey(self, control: Control) -> None:

@@ -109,6 +109,11 @@ class FakeProbe:
 
     readings: list[Reading] = field(default_factory=list)
     source: str = "simulated"
+    limits_w: list[float] = field(default_factory=list)
+    """Every power limit that was asked for."""
+
+    def limit_power(self, limit_w: float) -> None:
+        self.limits_w.append(limit_w)
 
     def poll(self, now_t: float) -> Reading | None:
         if not self.readings:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.config import PolicySection, ThermalSection
+from timellm_ops.contract.config import GovernorSection, PolicySection, ThermalSection
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample, TimedSample
@@ -19,6 +19,8 @@ class WatchedRun:
     """What a supervisor does with readings and decisions, and nothing else."""
 
     thermal: ThermalSection = field(default_factory=ThermalSection)
+    governor: GovernorSection = field(default_factory=lambda: GovernorSection(enabled=False))
+    """Off, unless a test is about it: it keeps a card from getting as hot as the others want."""
     gpu: str = "simulated"
     slowdown_c: float | None = None
     shutdown_c: float | None = None
@@ -72,7 +74,8 @@ class WatchedRun:
         return made
 
     def asked(self) -> tuple[ev.PolicyDecision, ...]:
-        return decide(PolicySection(thermal=self.thermal), self.state, self.recent, self.t)
+        policy = PolicySection(thermal=self.thermal, governor=self.governor)
+        return decide(policy, self.state, self.recent, self.t)
 
     def sample(self, celsius: float | None, **more: object) -> GpuSample:
         return GpuSample(

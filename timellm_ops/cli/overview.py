@@ -21,6 +21,10 @@ COMMANDS = {
         "Every key of a config: as a schema, as a template, of a file.",
     ),
     "data": ("data:data", "Check a data set, or download it: dates, splits, windows."),
+    "policy": (
+        "simulating:policy",
+        "Rehearse a night: no rule, pausing, the governor, side by side.",
+    ),
     "doctor": ("doctor:doctor", "What is here: GPU, data, backbone, disk."),
 }
 """By name: where the command is, as `module:function` of this package, and what it does."""

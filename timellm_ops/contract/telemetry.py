@@ -11,6 +11,14 @@ class GpuProcess(Struct, frozen=True, kw_only=True):
     used_bytes: int | None = None
 
 
+class PowerLimits(Struct, frozen=True, kw_only=True):
+    """A card's power limit and how far it can be moved, in watts."""
+
+    limit_w: float
+    lowest_w: float
+    highest_w: float
+
+
 class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One reading of one GPU. `source` is `nvml`, `simulated` or `recorded`."""
 
@@ -32,6 +40,8 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     energy_mj: int | None = None
     """Energy since the driver was loaded, in millijoules."""
     processes: tuple[GpuProcess, ...] | None = None
+    power_limits: PowerLimits | None = None
+    """Only in the first reading of a probe, where the driver tells it."""
 
 
 class TimedSample(Struct, frozen=True):

@@ -13,6 +13,8 @@ from timellm_ops.contract.config import Config, DataSection, Section, TrainSecti
 from timellm_ops.contract.frequency import EXAMPLES, parse_frequency
 from timellm_ops.contract.splits import by_dates, split_ends
 
+SET_POINT_MARGIN_C = 2.0
+"""The least distance, in °C, of a set point from the temperature that pauses."""
 _SHOWN_CHARACTERS = 80
 """How much of a value that is wrong is shown."""
 
@@ -212,6 +214,7 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             str(thermal.samples),
             f"at most policy.thermal.window ({thermal.window})",
         )
+    yield from _governor_checks(config)
     if not stays_below(config.foreign.checkpoint):
         yield (
             "foreign.checkpoint",
@@ -224,6 +227,27 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             "gpu.simulated.throttle_c",
             f"{simulated.throttle_c:g}",
             f"below gpu.simulated.shutdown_c ({simulated.shutdown_c:g})",
+        )
+    if simulated.idle_power_w >= simulated.load_power_w:
+        yield (
+            "gpu.simulated.idle_power_w",
+            f"{simulated.idle_power_w:g}",
+            f"below gpu.simulated.load_power_w ({simulated.load_power_w:g})",
+        )
+
+
+def _governor_checks(config: Config) -> Iterator[tuple[str, str, str]]:
+    """What is held by pace must be below what pauses, and have an engine that can be paced."""
+    governor, pause_c = config.policy.governor, config.policy.thermal.pause_above_c
+    set_point_c = governor.set_point_c
+    if set_point_c is not None and set_point_c > pause_c - SET_POINT_MARGIN_C:
+        yield (
+            "policy.governor.set_point_c",
+            f"{set_point_c:g}",
+            (
+                f"at most {pause_c - SET_POINT_MARGIN_C:g}, which is {SET_POINT_MARGIN_C:g} °C below"
+                " policy.thermal.pause_above_c, or readings of whole degrees would pause the run"
+            ),
         )
 
 

@@ -11,8 +11,8 @@ import msgspec
 
 from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
-from timellm_ops.probe.answer import Answer, decode_answer
-from timellm_ops.probe.protocol import Reading, Unreadable
+from timellm_ops.probe.answer import Answer, decode_answer, encode_limit
+from timellm_ops.probe.protocol import PowerAnswer, Reading, Unreadable
 
 _FIRST_BACKOFF_S = 1.0
 _LONGEST_BACKOFF_S = 60.0
@@ -53,6 +53,17 @@ class NvmlProbe:
         self._failures = 0
         self._ever_read = False
         self._over = False
+        self._limit_w: float | None = None
+
+    def limit_power(self, limit_w: float) -> None:
+        """Ask for a power limit; while there is no child, the next one is asked.
+
+        One that is lost with its child is not repeated: whoever asked sees no answer.
+        """
+        if self._child is None:
+            self._limit_w = limit_w
+        else:
+            self._child.send(encode_limit(limit_w))
 
     def poll(self, now_t: float) -> Reading | None:
         """The answer that has come since the last call, or what went wrong since then."""
@@ -90,21 +101,26 @@ class NvmlProbe:
             self._child = _Child(self._command)
         except OSError as error:
             return self._failed(f"the NVML reader could not be started: {error.strerror}", now_t)
+        if self._limit_w is not None:
+            self._child.send(encode_limit(self._limit_w))
+            self._limit_w = None
         return self._ask(now_t, self._startup_s + self._gpu.deadline_s)
 
     def _ask(self, now_t: float, allowed_s: float) -> Reading | None:
         self._asked_t, self._allowed_s = now_t, allowed_s
         if self._child is not None:
-            self._child.request()
+            self._child.send(b"\n")
         return None
 
     def _answered(self, line: bytes, now_t: float) -> Reading:
-        asked_t = now_t if self._asked_t is None else self._asked_t
-        self._asked_t, self._due_t = None, asked_t + self._gpu.poll_s
         try:
             answer = decode_answer(line)
         except msgspec.MsgspecError:
             return self._failed("the NVML reader answered with something unreadable", now_t)
+        if answer.limit_w is not None:
+            return PowerAnswer(limit_w=answer.limit_w, problem=answer.problem)
+        asked_t = now_t if self._asked_t is None else self._asked_t
+        self._asked_t, self._due_t = None, asked_t + self._gpu.poll_s
         if answer.sample is not None:
             return self._known(answer.sample)
         if answer.asleep:
@@ -163,10 +179,10 @@ class _Child:
         os.set_blocking(self._answers, False)
         self._received = b""
 
-    def request(self) -> None:
+    def send(self, line: bytes) -> None:
         """Ask for one answer. A child that is gone is found out through `how_it_ended`."""
         with contextlib.suppress(BrokenPipeError, BlockingIOError):
-            os.write(self._requests, b"\n")
+            os.write(self._requests, line)
 
     def read_line(self) -> bytes | None:
         """The next whole line, if it has arrived."""

@@ -1,8 +1,9 @@
 """The process that talks to NVML, so that a hang or a crash in there stays in there.
 
-`python -m timellm_ops.probe.nvml_child --index N` answers every line on its standard input with
-one `Answer` on its standard output, and ends when its input does, even in the middle of a hung
-call. The only module that imports `pynvml` (the package `nvidia-ml-py`).
+`python -m timellm_ops.probe.nvml_child --index N` answers every line on its standard input, which
+asks for a reading or a power limit, with one `Answer` on its standard output, and ends when its
+input does, even in the middle of a hung call. The only module that imports `pynvml` (the package
+`nvidia-ml-py`).
 """
 
 import argparse
@@ -16,8 +17,8 @@ from typing import Any
 
 import pynvml
 
-from timellm_ops.contract.telemetry import GpuProcess, GpuSample
-from timellm_ops.probe.answer import Answer, encode_answer
+from timellm_ops.contract.telemetry import GpuProcess, GpuSample, PowerLimits
+from timellm_ops.probe.answer import Answer, decode_limit, encode_answer
 from timellm_ops.probe.fault import Fault, Scope, fault_of, opening_fault
 from timellm_ops.probe.sleep import PCI_DEVICES, is_asleep
 from timellm_ops.probe.throttle import throttle_reasons
@@ -47,6 +48,18 @@ class Device:
         self._name = self._text("nvmlDeviceGetName")
         self._uuid = self._text("nvmlDeviceGetUUID")
         self._limits_c: tuple[float | None, float | None] | None = None
+        self._told_power = False
+
+    def limit_power(self, limit_w: float) -> str:
+        """Set the card's power limit. Returns why it could not be set; empty: it is."""
+        try:
+            pynvml.nvmlDeviceSetPowerManagementLimit(self._handle, round(limit_w * 1000.0))
+        except pynvml.NVMLError as error:
+            fault = fault_of(error.value)
+            if fault.scope is Scope.METRIC:
+                return fault.message
+            raise DeviceUnusableError(fault) from None
+        return ""
 
     def read(self) -> GpuSample:
         """One reading; `None` for what this card, driver or user may not tell."""
@@ -76,6 +89,21 @@ class Device:
             shutdown_c=shutdown_c,
             energy_mj=self._ask("nvmlDeviceGetTotalEnergyConsumption"),
             processes=self._processes(),
+            power_limits=self._power_limits(),
+        )
+
+    def _power_limits(self) -> PowerLimits | None:
+        """With the first reading alone: none of it changes unless somebody sets it."""
+        if self._told_power:
+            return None
+        self._told_power = True
+        limit = self._ask("nvmlDeviceGetPowerManagementLimit")
+        reach = self._ask("nvmlDeviceGetPowerManagementLimitConstraints")
+        if limit is None or reach is None:
+            return None
+        lowest, highest = reach
+        return PowerLimits(
+            limit_w=limit / 1000.0, lowest_w=lowest / 1000.0, highest_w=highest / 1000.0
         )
 
     def _ask(self, function: str, *arguments: object) -> Any:
@@ -194,13 +222,17 @@ def serve(index: int, pci_devices: Path) -> None:
     requests = _requests()
     device: Device | None = None
     while True:
-        requests.get()
+        limit_w = decode_limit(requests.get())
         try:
             if device is None:
-                if is_asleep(index, pci_devices):
+                # A card whose limit is to be set may be woken for it: it is put back but once.
+                if limit_w is None and is_asleep(index, pci_devices):
                     _send(Answer(problem="the GPU sleeps; not woken", asleep=True))
                     continue
                 device = Device(index)
+            if limit_w is not None:
+                _send(Answer(limit_w=limit_w, problem=device.limit_power(limit_w)))
+                continue
             _send(Answer(sample=device.read()))
         except DeviceUnusableError as error:
             absent = error.fault.scope is Scope.ABSENT
@@ -208,14 +240,16 @@ def serve(index: int, pci_devices: Path) -> None:
             return
 
 
-def _requests() -> "queue.SimpleQueue[None]":
-    """Request lines, counted by a thread that ends the process at once when the input ends."""
-    lines: queue.SimpleQueue[None] = queue.SimpleQueue()
+def _requests() -> "queue.SimpleQueue[bytes]":
+    """Request lines, taken by a thread that ends the process at once when the input ends."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def listen() -> None:
+        begun = b""
         while received := os.read(sys.stdin.fileno(), 4096):
-            for _ in range(received.count(b"\n")):
-                lines.put(None)
+            *whole, begun = (begun + received).split(b"\n")
+            for line in whole:
+                lines.put(line)
         os._exit(0)
 
     threading.Thread(target=listen, name="requests", daemon=True).start()

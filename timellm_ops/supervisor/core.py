@@ -17,12 +17,13 @@ from timellm_ops.contract.control import Control
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample, TimedSample
-from timellm_ops.probe.protocol import Reading
+from timellm_ops.probe.protocol import PowerAnswer, Reading
 from timellm_ops.supervisor.answers import answer
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     Finish,
+    LimitPower,
     Signal,
     Suspend,
     WriteControl,
@@ -35,6 +36,9 @@ ACKNOWLEDGE_WITHIN_S = 60.0
 ACKNOWLEDGE_WITHIN_STEPS = 5
 """A control must be acknowledged within this many seconds and this many steps, or a person is
 told. Longer than the longest stretch in which an engine does not look."""
+
+POWER_LIMIT_WITHIN_S = 10.0
+"""A power limit that is not answered for so long is asked for again."""
 
 RECENT_SAMPLES = 600
 """Readings kept for the policies; at one a second, ten minutes."""
@@ -78,6 +82,13 @@ class Inputs(Struct, frozen=True, kw_only=True):
     """What is on disk; looked at only when `exited` is set."""
 
 
+class AskedPower(Struct, frozen=True):
+    """A power limit, in watts, and the monotonic second in which it was asked for."""
+
+    limit_w: float
+    t: float
+
+
 class Supervision(Struct, frozen=True, kw_only=True):
     """What the supervisor knows between two turns. `run` and `memory` come from the journal."""
 
@@ -89,6 +100,8 @@ class Supervision(Struct, frozen=True, kw_only=True):
     control_doubted: bool = False
     """A person was told that `control` is not acknowledged."""
     recent: tuple[TimedSample, ...] = ()
+    asked_power: AskedPower | None = None
+    """Asked for and not answered yet."""
     interrupts: int = 0
     climb: Climb | None = None
 
@@ -166,6 +179,7 @@ class _Draft:
         self.climb = supervision.climb
         self.interrupts = supervision.interrupts
         self.doubted = supervision.control_doubted
+        self.asked_power = supervision.asked_power
         self.records: list[tuple[ev.Event, int | None]] = []
         self.effects: list[AnyEffect] = []
 
@@ -178,6 +192,7 @@ class _Draft:
             climb=self.climb,
             interrupts=self.interrupts,
             control_doubted=self.doubted,
+            asked_power=self.asked_power,
         )
 
     def record(self, event: ev.Event, offset: int | None = None) -> None:
@@ -188,6 +203,9 @@ class _Draft:
 
     def take_reading(self, reading: Reading | None) -> None:
         if reading is None:
+            return
+        if isinstance(reading, PowerAnswer):
+            self._take_power_answer(reading)
             return
         if isinstance(reading, GpuSample):
             self._keep(reading)
@@ -202,6 +220,10 @@ class _Draft:
                     reason=reading.reason, permanent=reading.permanent, asleep=reading.asleep
                 )
             )
+
+    def _take_power_answer(self, answered: PowerAnswer) -> None:
+        self.asked_power = None
+        self.record(power_event(answered))
 
     def _keep(self, sample: GpuSample | None) -> None:
         self.recent = (*self.recent, TimedSample(self.now.t, sample))[-RECENT_SAMPLES:]
@@ -237,6 +259,7 @@ class _Draft:
             if number is not None:
                 self.climb = Climb(number, self.now.t)
                 self.effects.append(Signal(number=number))
+        self._steer_power()
         if self.run.engine == "foreign":
             self._steer_foreign(leaving=lowest is not None)
         else:
@@ -267,6 +290,22 @@ class _Draft:
                 )
             )
 
+    def _steer_power(self) -> None:
+        """The limit that the policies want, or the one that was found once they want none."""
+        power = self.run.power
+        if power is None or power.refused:
+            return
+        wanted_w = self.run.pace.power_limit_w
+        wanted_w = power.found_w if wanted_w is None else wanted_w
+        asked = self.asked_power
+        if asked is None and wanted_w == power.limit_w:
+            return
+        if asked is not None and asked.limit_w == wanted_w:
+            if self.now.t - asked.t < POWER_LIMIT_WITHIN_S:
+                return
+        self.asked_power = AskedPower(wanted_w, self.now.t)
+        self.effects.append(LimitPower(limit_w=wanted_w))
+
     def before_with(self, run: RunState, memory: Memory) -> Supervision:
         return _replace(self.before, run=run, memory=memory)
 
@@ -282,6 +321,22 @@ class _Draft:
     def end(self, verdict: ev.RunEnded) -> None:
         self.record(verdict)
         self.effects.append(Finish(exit_code=verdict.exit_code))
+
+
+def power_event(answered: PowerAnswer) -> ev.PowerLimitSet | ev.PowerLimitRefused:
+    """What a probe's answer to a power limit is to the journal."""
+    if answered.problem:
+        return ev.PowerLimitRefused(limit_w=answered.limit_w, reason=answered.problem)
+    return ev.PowerLimitSet(limit_w=answered.limit_w)
+
+
+def power_to_restore(supervision: Supervision) -> float | None:
+    """The power limit, in watts, that the card was found with and may not have now."""
+    power = supervision.run.power
+    if power is None:
+        return None
+    as_found = power.limit_w == power.found_w and supervision.asked_power is None
+    return None if as_found else power.found_w
 
 
 def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
@@ -304,6 +359,10 @@ def _changes_anything(run: RunState, memory: Memory, decision: ev.PolicyDecision
         case "alert":
             return all(notice.message != decision.reason for notice in run.notices)
         case "pace":
-            return decision.value is not None and pace_of(decision.value) != memory.duty
+            if decision.value is None:
+                return False
+            if decision.unit == "W":
+                return decision.value != run.pace.power_limit_w
+            return pace_of(decision.value) != memory.duty
         case "stop":
             return True

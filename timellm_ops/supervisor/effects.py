@@ -31,10 +31,16 @@ class Signal(Effect, frozen=True, kw_only=True):
     number: int
 
 
+class LimitPower(Effect, frozen=True, kw_only=True):
+    """Ask for a power limit of the card."""
+
+    limit_w: float
+
+
 class Finish(Effect, frozen=True, kw_only=True):
     """The run is over: leave, with this exit code."""
 
     exit_code: int
 
 
-AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Signal | Finish
+AnyEffect: TypeAlias = WriteControl | Suspend | Continue | Signal | LimitPower | Finish

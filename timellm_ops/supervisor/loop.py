@@ -18,7 +18,7 @@ from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import SavedCheckpoint
 from timellm_ops.journal import Journal
-from timellm_ops.probe.protocol import GpuProbe
+from timellm_ops.probe.protocol import GpuProbe, PowerAnswer
 from timellm_ops.process.engine import EngineHandle, ExitStatus
 from timellm_ops.process.files import replace_file
 from timellm_ops.supervisor import core
@@ -26,6 +26,7 @@ from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     Finish,
+    LimitPower,
     Signal,
     Suspend,
     WriteControl,
@@ -36,6 +37,9 @@ from timellm_ops.supervisor.reception import Reception
 TURN_S = 0.2
 """The longest wait between two turns; a request ends it at once."""
 HEARTBEAT_S = 1.0
+RESTORE_NAP_S = 0.05
+RESTORE_S = 10.0
+"""How long the driver may take to put the card's power limit back, at the end."""
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
 
@@ -71,14 +75,40 @@ class Supervisor:
     _ended: ExitStatus | None = None
     _ended_t: float = 0.0
     _finished: bool = False
+    _power_tried: bool = False
     _control_problem: str = field(default="", repr=False)
     _journal_problem: str = field(default="", repr=False)
 
     def run(self) -> int:
-        """Turn until the run is over; returns its exit code."""
-        while self.exit_code is None:
-            self.turn()
+        """Turn until the run is over; returns its exit code.
+
+        However it ends, the card gets back the power limit that it was found with.
+        """
+        try:
+            while self.exit_code is None:
+                self.turn()
+        finally:
+            self.restore_power()
         return self.exit_code
+
+    def restore_power(self) -> None:
+        """Put the card's power limit back where it was found, if this run has moved it."""
+        found_w = core.power_to_restore(self.supervision)
+        if found_w is None or self._power_tried:
+            return
+        self._power_tried = True
+        around = self.around
+        around.probe.limit_power(found_w)
+        give_up_t = around.clock.monotonic() + RESTORE_S
+        while around.clock.monotonic() < give_up_t:
+            answered = around.probe.poll(around.clock.monotonic())
+            if isinstance(answered, PowerAnswer) and answered.limit_w == found_w:
+                self.supervision = msgspec.structs.replace(self.supervision, asked_power=None)
+                self.note(core.power_event(answered))
+                return
+            around.clock.sleep(RESTORE_NAP_S)
+        text = f"the card's power limit was not put back: nvidia-smi -pl {found_w:g} does it"
+        self.note(ev.Alert(level="error", message=text))
 
     def note(self, event: ev.Event, offset: int | None = None) -> None:
         """Journal one fact that belongs to no turn."""
@@ -106,6 +136,7 @@ class Supervisor:
             interrupts=self.interrupts,
         )
         if exited is not None and not self._waits_for_checkpoint(now.t):
+            self.restore_power()
             inputs = msgspec.structs.replace(
                 inputs,
                 exited=ev.EngineExited(code=exited.code, signal=exited.signal),
@@ -212,6 +243,8 @@ class Supervisor:
             case Signal():
                 if self.engine is not None:
                     self.engine.send_signal(effect.number)
+            case LimitPower():
+                self.around.probe.limit_power(effect.limit_w)
             case Finish():
                 self.exit_code = effect.exit_code
             case _:

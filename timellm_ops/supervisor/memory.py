@@ -69,7 +69,7 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
         case ev.PolicyDecision(action="stop"):
             again = before.stopping_for_hardware
             return memory if again else _replace(memory, stop_t=event.t)
-        case ev.PolicyDecision(action="pace") if event.value is not None:
+        case ev.PolicyDecision(action="pace", unit="") if event.value is not None:
             return _replace(memory, duty=pace_of(event.value))
         case _:
             return memory
