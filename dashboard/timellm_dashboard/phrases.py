@@ -6,6 +6,9 @@ import re
 from timellm_dashboard.text import Lang
 
 _DEGREES = r"[-\d.]+ °C"
+_RATE = r"([\d.]+) °C a minute"
+_DUTY = r"computing ([\d.]+) % of the time after ([\d.]+) %"
+_LIMIT = r"a power limit of ([\d.]+) W after ([\d.]+) W"
 
 _ZH: tuple[tuple[str, str], ...] = (
     (rf"({_DEGREES}) ([<>≥]) ({_DEGREES}) in the last reading", r"最近一次读数 \1 \2 \3"),
@@ -31,32 +34,28 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"no temperature for ([\d.]+) s \((.+)\)", r"已有 \1 秒读不到温度（\2）"),
     (r"no temperature for ([\d.]+) s", r"已有 \1 秒读不到温度"),
     (
-        (
-            rf"({_DEGREES}), to be held at ({_DEGREES}): computing ([\d.]+) % of the time"
-            r" after ([\d.]+) %"
-        ),
+        rf"({_DEGREES}), to be held at ({_DEGREES}): {_DUTY}",
         r"\1，目标 \2：计算时间由 \4 % 调为 \3 %",
     ),
     (
-        (
-            rf"({_DEGREES}), (rising|falling) ([\d.]+) °C a minute, to be held at ({_DEGREES}):"
-            r" computing ([\d.]+) % of the time after ([\d.]+) %"
-        ),
-        r"\1，每分钟变化（\2）\3 °C，目标 \4：计算时间由 \6 % 调为 \5 %",
+        rf"({_DEGREES}), rising {_RATE}, to be held at ({_DEGREES}): {_DUTY}",
+        r"\1，每分钟上升 \2 °C，目标 \3：计算时间由 \5 % 调为 \4 %",
     ),
     (
-        (
-            rf"({_DEGREES}), to be held at ({_DEGREES}): a power limit of ([\d.]+) W"
-            r" after ([\d.]+) W"
-        ),
+        rf"({_DEGREES}), falling {_RATE}, to be held at ({_DEGREES}): {_DUTY}",
+        r"\1，每分钟下降 \2 °C，目标 \3：计算时间由 \5 % 调为 \4 %",
+    ),
+    (
+        rf"({_DEGREES}), to be held at ({_DEGREES}): {_LIMIT}",
         r"\1，目标 \2：功率上限由 \4 W 调为 \3 W",
     ),
     (
-        (
-            rf"({_DEGREES}), (rising|falling) ([\d.]+) °C a minute, to be held at ({_DEGREES}):"
-            r" a power limit of ([\d.]+) W after ([\d.]+) W"
-        ),
-        r"\1，每分钟变化（\2）\3 °C，目标 \4：功率上限由 \6 W 调为 \5 W",
+        rf"({_DEGREES}), rising {_RATE}, to be held at ({_DEGREES}): {_LIMIT}",
+        r"\1，每分钟上升 \2 °C，目标 \3：功率上限由 \5 W 调为 \4 W",
+    ),
+    (
+        rf"({_DEGREES}), falling {_RATE}, to be held at ({_DEGREES}): {_LIMIT}",
+        r"\1，每分钟下降 \2 °C，目标 \3：功率上限由 \5 W 调为 \4 W",
     ),
     (
         r"the driver tells of no power limit here",

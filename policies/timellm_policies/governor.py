@@ -133,7 +133,7 @@ def _readings(state: RunState, recent: Sequence[TimedSample]) -> list[Temperatur
         since_t = max(since_t, state.pace.since_t - FIT_S)
     found: list[Temperature] = []
     for reading in reversed(recent):
-        if reading.t < since_t:
+        if reading.t <= since_t:
             break
         temperature = known(reading)
         if temperature is not None:
@@ -161,25 +161,24 @@ def _change(
     config: GovernorSection, state: RunState, readings: Sequence[Temperature], target_c: float
 ) -> _Change | None:
     """What the time since the last decision asks for; `None`: nothing, or too little is known."""
-    if len(readings) < 2:
+    seen = None if not readings else trend([r for r in readings if r.t > readings[-1].t - FIT_S])
+    if seen is None:
         return None
-    newest_t = readings[-1].t
-    from_t = state.pace.since_t
+    near = abs(target_c - seen.celsius) < _NEAR_C
+    newest_t, from_t = readings[-1].t, state.pace.since_t
     if from_t is None or from_t < readings[0].t:
         from_t = readings[0].t
     if _at_full_pace(state):
         # What full pace could not use up is not owed to it later.
-        from_t = max(from_t, newest_t - FIT_S)
+        from_t = max(from_t, newest_t - (_UNHURRIED_S if near else FIT_S))
     elapsed_s = newest_t - from_t
     since = [r for r in readings if r.t > from_t]
-    seen = trend([r for r in readings if r.t > newest_t - FIT_S])
     before = trend_at(readings, from_t)
-    if elapsed_s < _EVERY_S or seen is None or before is None:
+    if elapsed_s < _EVERY_S or before is None:
         return None
     gain = 1.0 / (config.full_load_rise_c * (config.time_constant_s + _DELAY_S))
     error_c = target_c - sum(r.celsius for r in since) / len(since)
     unhurried = 0.0 if abs(error_c) < _ON_IT_C else gain * error_c * elapsed_s
-    near = abs(target_c - seen.celsius) < _NEAR_C
     share = unhurried - gain * config.time_constant_s * _moved_c(before, seen, near=near)
     share -= _SOON_GAIN * _too_hot_soon_c(seen, target_c, near=near)
     if near and abs(share) < _QUICK_CHANGE:

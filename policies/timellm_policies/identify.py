@@ -71,9 +71,8 @@ def identify(records: Iterable[JournalRecord]) -> Identified:
             f"found {len(bins) * _BIN_S / 60.0:.0f} minutes with temperature and power;"
             f" expected at least {minutes:g}"
         )
-    fits = [(*_fit(bins, tau), tau) for tau in _TIME_CONSTANTS_S]
-    error, resistance, tau = min(fits)
-    if not math.isfinite(error) or resistance <= 0.0:
+    best = min((_fit(bins, tau) for tau in _TIME_CONSTANTS_S), key=lambda fit: fit.missed)
+    if not math.isfinite(best.missed) or best.resistance <= 0.0:
         raise NotIdentifiable(
             "found a power that hardly changes; expected a recording with its warming up, or with"
             " pauses"
@@ -81,14 +80,14 @@ def identify(records: Iterable[JournalRecord]) -> Identified:
     powers = sorted(b.power_w for b in bins)
     steps_s.sort()
     return Identified(
-        time_constant_s=round(tau, 1),
-        resistance_c_per_w=round(resistance, 4),
-        room_c=_room(bins, tau, resistance),
+        time_constant_s=round(best.tau, 1),
+        resistance_c_per_w=round(best.resistance, 4),
+        room_c=_room(best.room_c),
         idle_power_w=round(powers[len(powers) // 50], 1),
         load_power_w=round(powers[-1 - len(powers) // 20], 1),
         step_s=steps_s[len(steps_s) // 2] if steps_s else None,
         hours=(bins[-1].t - bins[0].t) / 3600.0,
-        error_c=round(math.sqrt(error), 2),
+        error_c=round(math.sqrt(best.missed), 2),
     )
 
 
@@ -114,41 +113,75 @@ def _bins(readings: Sequence[tuple[float, float, float]]) -> list[_Bin]:
     return bins
 
 
-def _filtered(bins: Sequence[_Bin], tau: float) -> list[float]:
-    """The power as a card with this time constant feels it, in watts."""
+class _Fit(Struct, frozen=True):
+    """What is left over, and what was found for one time constant."""
+
+    missed: float
+    """Mean square, in °C²; infinite where the power says nothing."""
+    tau: float
+    resistance: float
+    room_c: tuple[float, ...] = ()
+    """For each bin, the temperature without the card's own heat."""
+
+
+def _fit(bins: Sequence[_Bin], tau: float) -> _Fit:
+    """Least squares for room, resistance and, of each stretch without a gap, how far the card was
+    from the power of its first moment: that part fades with the time constant; it is projected out.
+    """
+    felt, fading = _felt(bins, tau)
+    stretches = _stretches(bins)
+    celsius = [b.celsius for b in bins]
+
+    def without_fading(values: Sequence[float]) -> list[float]:
+        left: list[float] = []
+        for first, end in stretches:
+            fades, part = fading[first:end], values[first:end]
+            share = _dot(fades, part) / _dot(fades, fades)
+            left += [value - share * fade for value, fade in zip(part, fades, strict=True)]
+        return left
+
+    ones, watts, degrees = map(without_fading, ([1.0] * len(bins), felt, celsius))
+    a, b, c = _dot(ones, ones), _dot(ones, watts), _dot(watts, watts)
+    determinant = a * c - b * b
+    spread_w = math.sqrt(max(0.0, determinant / a) / len(bins)) if a > 0.0 else 0.0
+    if spread_w < _SMALLEST_SPREAD_W:
+        return _Fit(math.inf, tau, 0.0)
+    y1, y2 = _dot(ones, degrees), _dot(watts, degrees)
+    room, resistance = (c * y1 - b * y2) / determinant, (a * y2 - b * y1) / determinant
+    off = [y - room * one - resistance * w for y, one, w in zip(degrees, ones, watts, strict=True)]
+    return _Fit(_dot(off, off) / len(bins), tau, resistance, tuple(room + missed for missed in off))
+
+
+def _felt(bins: Sequence[_Bin], tau: float) -> tuple[list[float], list[float]]:
+    """The power as a card with this time constant feels it, and what is left of the beginning."""
     felt: list[float] = []
-    value, t = bins[0].power_w, bins[0].t
+    fading: list[float] = []
+    value, fade, t = bins[0].power_w, 1.0, bins[0].t
     for found in bins:
         if found.begins:
-            value = found.power_w
+            value, fade = found.power_w, 1.0
         else:
-            value += (found.power_w - value) * (1.0 - math.exp(-(found.t - t) / tau))
+            kept = math.exp(-(found.t - t) / tau)
+            value = found.power_w + (value - found.power_w) * kept
+            fade *= kept
         t = found.t
         felt.append(value)
-    return felt
+        fading.append(fade)
+    return felt, fading
 
 
-def _fit(bins: Sequence[_Bin], tau: float) -> tuple[float, float]:
-    """Mean square of what is missed, and resistance; infinite where power says nothing."""
-    felt = _filtered(bins, tau)
-    count = len(bins)
-    mean_w, mean_c = sum(felt) / count, sum(b.celsius for b in bins) / count
-    spread = sum((w - mean_w) ** 2 for w in felt)
-    if math.sqrt(spread / count) < _SMALLEST_SPREAD_W:
-        return math.inf, 0.0
-    both = zip(felt, bins, strict=True)
-    slope = sum((w - mean_w) * (b.celsius - mean_c) for w, b in both) / spread
-    both = zip(felt, bins, strict=True)
-    missed = sum((b.celsius - mean_c - slope * (w - mean_w)) ** 2 for w, b in both) / count
-    return missed, slope
+def _stretches(bins: Sequence[_Bin]) -> list[tuple[int, int]]:
+    starts = [index for index, found in enumerate(bins) if found.begins or index == 0]
+    return list(zip(starts, [*starts[1:], len(bins)], strict=True))
 
 
-def _room(bins: Sequence[_Bin], tau: float, resistance: float) -> tuple[float, ...]:
-    """What is left of the temperature when the card's own heat is taken away, in stretches."""
-    left = [b.celsius - resistance * w for w, b in zip(_filtered(bins, tau), bins, strict=True)]
-    size = -(-len(left) // _ROOM_POINTS)
+def _dot(first: Sequence[float], second: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(first, second, strict=True))
+
+
+def _room(room_c: Sequence[float]) -> tuple[float, ...]:
+    """Means over stretches evenly apart, within what a room can be."""
+    size = -(-len(room_c) // _ROOM_POINTS)
+    parts = (room_c[i : i + size] for i in range(0, len(room_c), size))
     lowest_c, highest_c = _ROOM_C
-    means = (
-        sum(part) / len(part) for part in (left[i : i + size] for i in range(0, len(left), size))
-    )
-    return tuple(round(min(highest_c, max(lowest_c, mean)), 1) for mean in means)
+    return tuple(round(min(highest_c, max(lowest_c, sum(part) / len(part))), 1) for part in parts)

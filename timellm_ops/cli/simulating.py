@@ -12,7 +12,6 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Json, Lang, Overrides, has_unicode, language
 from timellm_ops.configfile import default_config, read_config
 from timellm_ops.contract.config import Config, PolicySection, SimulatedGpuSection
-from timellm_ops.contract.validation import ConfigError
 from timellm_ops.journal import read_records
 from timellm_ops.probe.simulated import SimulatedCard
 from timellm_ops.store import RunStore, load_config, runs_dir

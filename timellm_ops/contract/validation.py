@@ -245,7 +245,7 @@ def _governor_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             "policy.governor.set_point_c",
             f"{set_point_c:g}",
             (
-                f"at most {pause_c - SET_POINT_MARGIN_C:g}, which is {SET_POINT_MARGIN_C:g} °C below"
+                f"at most {pause_c - SET_POINT_MARGIN_C:g}, {SET_POINT_MARGIN_C:g} °C below"
                 " policy.thermal.pause_above_c, or readings of whole degrees would pause the run"
             ),
         )

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from timellm_ops.contract.telemetry import GpuSample
 
-
 _LIMIT = b"limit "
 
 

@@ -300,9 +300,9 @@ class _Draft:
         asked = self.asked_power
         if asked is None and wanted_w == power.limit_w:
             return
-        if asked is not None and asked.limit_w == wanted_w:
-            if self.now.t - asked.t < POWER_LIMIT_WITHIN_S:
-                return
+        fresh = asked is not None and self.now.t - asked.t < POWER_LIMIT_WITHIN_S
+        if fresh and asked is not None and asked.limit_w == wanted_w:
+            return
         self.asked_power = AskedPower(wanted_w, self.now.t)
         self.effects.append(LimitPower(limit_w=wanted_w))
 
