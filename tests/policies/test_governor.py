@@ -3,7 +3,7 @@
 import math
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from watched_run import WatchedRun, actions
 
@@ -79,6 +79,7 @@ def test_on_the_set_point_nothing_is_decided_though_readings_flicker() -> None:
 
 
 @given(st.lists(st.floats(20.0, 120.0), min_size=1, max_size=12), st.floats(0.05, 0.9))
+@settings(max_examples=30)
 def test_the_pace_stays_within_its_bounds_and_moves_in_small_steps(
     temperatures_c: list[float], lowest_duty: float
 ) -> None:

@@ -179,7 +179,7 @@ CARDS = st.builds(
 
 
 @given(card=CARDS, step_s=st.floats(0.1, 5.0), strategy=st.sampled_from(GOVERNED))
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_whatever_the_card_no_work_of_a_night_is_lost_to_the_governor(
     card: SimulatedGpuSection, step_s: float, strategy: Strategy
 ) -> None:

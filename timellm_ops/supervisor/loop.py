@@ -137,6 +137,7 @@ class Supervisor:
         )
         if exited is not None and not self._waits_for_checkpoint(now.t):
             self.restore_power()
+            now = self._now()
             inputs = msgspec.structs.replace(
                 inputs,
                 exited=ev.EngineExited(code=exited.code, signal=exited.signal),
