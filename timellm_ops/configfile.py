@@ -98,6 +98,11 @@ def with_policy_settings(
     return changed
 
 
+def default_config(overrides: Sequence[str] = ()) -> Config:
+    """Every key at its default, apart from the overrides. Raises `ConfigError`."""
+    return _parse_overridden({"data": {"dataset": "synthetic"}}, overrides, "the defaults")
+
+
 def foreign_name(command: str) -> str:
     """A run's name from a command: the stem of the script in it."""
     for word in command.split():

@@ -25,6 +25,8 @@ _EXAMPLES: dict[str, float] = {
     "checkpoint.every_steps": 500,
     "policy.thermal.emergency_c": 95.0,
     "policy.power.limit_w": 90.0,
+    "policy.governor.set_point_c": 80.0,
+    "policy.governor.lowest_power_w": 70.0,
 }
 """Of the keys that are absent by default, for which TOML has no value."""
 _WIDTH = 98

@@ -98,6 +98,12 @@ def _tell(item: FeedItem, look: Look) -> _Told:
             return "info", words.ev_went_on_after.format(time=time)
         case ev.Paced() as event:
             return "info", words.ev_paced.format(share=fmt.percent(event.duty))
+        case ev.PowerLimitSet() as event:
+            return "info", words.ev_power_limit.format(watts=f"{event.limit_w:g}")
+        case ev.PowerLimitRefused() as event:
+            return "warning", words.ev_power_refused.format(
+                watts=f"{event.limit_w:g}", reason=said(event.reason, lang)
+            )
         case ev.Command() as event:
             return "info", _command(event, words)
         case ev.PolicyDecision() as event:

@@ -7,6 +7,9 @@ from timellm_dashboard.phrases_of_rules import OF_RULES
 from timellm_dashboard.text import Lang
 
 _DEGREES = r"[-\d.]+ °C"
+_RATE = r"([\d.]+) °C a minute"
+_DUTY = r"computing ([\d.]+) % of the time after ([\d.]+) %"
+_LIMIT = r"a power limit of ([\d.]+) W after ([\d.]+) W"
 
 _ZH: tuple[tuple[str, str], ...] = (
     (rf"({_DEGREES}) ([<>≥]) ({_DEGREES}) in the last reading", r"最近一次读数 \1 \2 \3"),
@@ -31,6 +34,41 @@ _ZH: tuple[tuple[str, str], ...] = (
     (rf"resumes when the temperature is known and below ({_DEGREES})", r"温度已知且低于 \1 时恢复"),
     (r"no temperature for ([\d.]+) s \((.+)\)", r"已有 \1 秒读不到温度（\2）"),
     (r"no temperature for ([\d.]+) s", r"已有 \1 秒读不到温度"),
+    (
+        rf"({_DEGREES}), to be held at ({_DEGREES}): {_DUTY}",
+        r"\1，目标 \2：计算时间由 \4 % 调为 \3 %",
+    ),
+    (
+        rf"({_DEGREES}), rising {_RATE}, to be held at ({_DEGREES}): {_DUTY}",
+        r"\1，每分钟上升 \2 °C，目标 \3：计算时间由 \5 % 调为 \4 %",
+    ),
+    (
+        rf"({_DEGREES}), falling {_RATE}, to be held at ({_DEGREES}): {_DUTY}",
+        r"\1，每分钟下降 \2 °C，目标 \3：计算时间由 \5 % 调为 \4 %",
+    ),
+    (
+        rf"({_DEGREES}), to be held at ({_DEGREES}): {_LIMIT}",
+        r"\1，目标 \2：功率上限由 \4 W 调为 \3 W",
+    ),
+    (
+        rf"({_DEGREES}), rising {_RATE}, to be held at ({_DEGREES}): {_LIMIT}",
+        r"\1，每分钟上升 \2 °C，目标 \3：功率上限由 \5 W 调为 \4 W",
+    ),
+    (
+        rf"({_DEGREES}), falling {_RATE}, to be held at ({_DEGREES}): {_LIMIT}",
+        r"\1，每分钟下降 \2 °C，目标 \3：功率上限由 \5 W 调为 \4 W",
+    ),
+    (
+        r"the driver tells of no power limit here",
+        r"这里的驱动不提供功率上限",
+    ),
+    (
+        r"the governor rests between steps instead",
+        r"改为在步与步之间休息",
+    ),
+    (r"the power limit cannot be set to ([\d.]+) W: ([^;]+)", r"功率上限无法设为 \1 W：\2"),
+    (r"this user may not ask the driver for it", r"当前用户无权要求驱动这样做"),
+    (r"the card or driver does not support this", r"显卡或驱动不支持"),
     (r"paused by ([^;]+)", r"由 \1 暂停"),
     (r"resumes when you say so", r"由你恢复"),
     (r"asked for by ([^;]+)", r"由 \1 要求"),

@@ -242,6 +242,8 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_went_on: str
     ev_went_on_after: str
     ev_paced: str
+    ev_power_limit: str
+    ev_power_refused: str
     ev_command: str
     ev_overridden: str
     ev_policy: str
@@ -276,6 +278,7 @@ class Words(Struct, frozen=True, kw_only=True):
     rule_disk: str
     rule_battery: str
     rule_schedule: str
+    rule_governor: str
 
     # plain form
     plain_gone: str

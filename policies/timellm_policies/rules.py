@@ -10,6 +10,7 @@ from timellm_ops.contract.events import PolicyDecision
 from timellm_policies import (
     battery,
     disk,
+    governor,
     health,
     power,
     schedule,
@@ -18,6 +19,7 @@ from timellm_policies import (
     thermal,
     vram,
 )
+from timellm_policies.governor_status import governor_status
 from timellm_policies.situation import RuleStatus, Situation
 from timellm_policies.thermal_status import telemetry_status, thermal_status
 
@@ -39,6 +41,15 @@ def _telemetry(now: Situation) -> tuple[PolicyDecision, ...]:
     return telemetry.decisions(now.policy.thermal, now.state, now.recent, now.now_t)
 
 
+def _governor(now: Situation) -> tuple[PolicyDecision, ...]:
+    policy = now.policy
+    return governor.decisions(policy.governor, policy.thermal, now.state, now.recent, now.now_t)
+
+
+def _never_holds(_: PolicySection) -> bool:
+    return False
+
+
 def _watches_heat(policy: PolicySection) -> bool:
     return policy.thermal.enabled
 
@@ -46,6 +57,7 @@ def _watches_heat(policy: PolicySection) -> bool:
 RULES: tuple[Rule, ...] = (
     Rule(thermal.RULE, _thermal, _watches_heat, thermal_status),
     Rule(telemetry.RULE, _telemetry, _watches_heat, telemetry_status),
+    Rule(governor.RULE, _governor, _never_holds, governor_status),
     *(
         Rule(module.RULE, module.decisions, module.may_hold, module.status)
         for module in (health, power, vram, sharing, disk, battery, schedule)

@@ -200,6 +200,22 @@ def test_a_config_need_only_name_its_data_set() -> None:
             ),
         ),
         (
+            "policy.governor.set_point_c",
+            84.0,
+            (
+                "policy.governor.set_point_c: found 84; expected at most 83, 2 °C below"
+                " policy.thermal.pause_above_c, or readings of whole degrees would pause the run"
+            ),
+        ),
+        (
+            "gpu.simulated.idle_power_w",
+            115,
+            (
+                "gpu.simulated.idle_power_w: found 115; expected below"
+                " gpu.simulated.load_power_w (115)"
+            ),
+        ),
+        (
             "gpu.simulated.shutdown_c",
             80,
             ("gpu.simulated.throttle_c: found 87; expected below gpu.simulated.shutdown_c (80)"),

@@ -19,6 +19,7 @@ from timellm_ops.supervisor.effects import (
     Continue,
     DumpStacks,
     Finish,
+    LimitPower,
     Relaunch,
     Rest,
     Signal,
@@ -209,7 +210,7 @@ class DrivenCore:
                 self.note(ev.Resumed())
             case Finish():
                 self.exit_code = effect.exit_code
-            case Signal() | Relaunch() | Rest() | Wake() | DumpStacks():
+            case Signal() | Relaunch() | Rest() | Wake() | DumpStacks() | LimitPower():
                 pass
 
     def _obey(self, control: Control) -> None:

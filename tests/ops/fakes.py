@@ -7,7 +7,7 @@ from pathlib import Path
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.telemetry import GpuSample, HostSample
-from timellm_ops.probe.protocol import Reading
+from timellm_ops.probe.protocol import PowerAnswer, Reading
 from timellm_ops.process.engine import ExitStatus
 from timellm_ops.process.identity import ProcessIdentity
 
@@ -135,8 +135,20 @@ class FakeProbe:
 
     readings: list[Reading] = field(default_factory=list)
     source: str = "simulated"
+    limits_w: list[float] = field(default_factory=list)
+    """Every power limit that was asked for."""
+    power_problem: str | None = ""
+    """Why none is taken; `None`: the driver never answers."""
+    answers: list[PowerAnswer] = field(default_factory=list)
+
+    def limit_power(self, limit_w: float) -> None:
+        self.limits_w.append(limit_w)
+        if self.power_problem is not None:
+            self.answers.append(PowerAnswer(limit_w=limit_w, problem=self.power_problem))
 
     def poll(self, now_t: float) -> Reading | None:
+        if self.answers:
+            return self.answers.pop(0)
         if not self.readings:
             return None
         return self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timellm_ops.contract.telemetry import GpuProcess, GpuSample
+from timellm_ops.contract.telemetry import GpuProcess, GpuSample, PowerLimits
 from timellm_ops.probe import queries
 from timellm_ops.probe.fault import Scope, fault_of
 from timellm_ops.probe.gpu_reader import DeviceUnusableError, GpuReader
@@ -55,6 +55,8 @@ def full() -> dict[Query, Any]:
         queries.RELATIVE_LIMITS: [{"field": 194, "value": -2}, {"field": 193, "value": -8}],
         queries.POWER: 95_500,
         queries.POWER_LIMIT: 115_000,
+        queries.SET_LIMIT: 120_000,
+        queries.LIMIT_CONSTRAINTS: [60_000, 130_000],
         queries.UTILIZATION: {"gpu": 98, "memory": 20},
         queries.SM_CLOCK: 1425,
         queries.THROTTLE[0]: 0x24,
@@ -87,6 +89,7 @@ MADE_FROM: dict[str, tuple[Query, ...]] = {
     "energy_mj": (queries.ENERGY,),
     "ecc_errors": (queries.ECC_ERRORS,),
     "xids": (queries.XIDS,),
+    "power_limits": (queries.SET_LIMIT, queries.LIMIT_CONSTRAINTS),
     "processes": (*queries.COMPUTE_PROCESSES, *queries.GRAPHICS_PROCESSES),
 }
 """By field of a sample, the queries whose failure may change it."""
@@ -100,6 +103,17 @@ def test_every_field_of_a_sample_is_read() -> None:
     sample = read(Card(full()))
     assert set(MADE_FROM) == {f.name for f in msgspec.structs.fields(GpuSample)} - {"source"}
     assert None not in msgspec.structs.astuple(sample)
+
+
+def test_how_far_the_power_limit_can_be_moved_is_told_with_the_first_reading_alone() -> None:
+    reader = GpuReader(Card(full()))
+    assert reader.read().power_limits == PowerLimits(limit_w=120.0, lowest_w=60.0, highest_w=130.0)
+    assert reader.read().power_limits is None
+
+
+@pytest.mark.parametrize("reach_mw", [[0, 130_000], [90_000, 60_000], [60_000], [60_000, 1e12]])
+def test_a_reach_that_cannot_be_is_not_believed(reach_mw: list[float]) -> None:
+    assert read(Card(full() | {queries.LIMIT_CONSTRAINTS: reach_mw})).power_limits is None
 
 
 @given(

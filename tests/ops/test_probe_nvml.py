@@ -26,8 +26,8 @@ from nvml_driver import (
 from waiting import until
 
 from timellm_ops.contract.config import GpuSection
-from timellm_ops.contract.telemetry import GpuSample
-from timellm_ops.probe import Unreadable, open_probe
+from timellm_ops.contract.telemetry import GpuSample, PowerLimits
+from timellm_ops.probe import PowerAnswer, Unreadable, open_probe
 from timellm_ops.probe.nvml import NvmlProbe
 from timellm_ops.probe.reader_process import COMMAND
 
@@ -134,6 +134,90 @@ def test_a_limit_of_zero_is_no_limit(driver: Library, opened: Callable[..., Nvml
     driver("value temperature 60\nvalue slowdown 0\nvalue shutdown 0\n")
     sample = next_sample(opened())
     assert (sample.slowdown_c, sample.shutdown_c) == (None, None)
+
+
+# --- the power limit -----------------------------------------------------------------------------
+
+MOVABLE = FULL + "value power_lowest_mw 60000\nvalue power_highest_mw 130000\n"
+
+
+def next_answer(probe: NvmlProbe, clock: Callable[[], float] = time.monotonic) -> PowerAnswer:
+    while True:
+        reading = next_reading(probe, clock)
+        if isinstance(reading, PowerAnswer):
+            return reading
+
+
+def test_the_first_reading_alone_tells_how_far_the_power_limit_can_be_moved(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver(MOVABLE)
+    probe = opened()
+    assert next_sample(probe).power_limits == PowerLimits(
+        limit_w=115.0, lowest_w=60.0, highest_w=130.0
+    )
+    assert next_sample(probe).power_limits is None
+
+
+def test_a_power_limit_is_set_and_a_later_child_finds_it(
+    driver: Library,
+    opened: Callable[..., NvmlProbe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver(MOVABLE)
+    monkeypatch.setenv("NVML_STUB_STATE", str(tmp_path / "limit"))
+    probe = opened()
+    next_sample(probe)
+    probe.limit_power(97.5)
+    assert next_answer(probe) == PowerAnswer(limit_w=97.5)
+    assert next_sample(probe).temperature_c is not None, "and readings go on"
+    found = next_sample(opened()).power_limits
+    assert found is not None
+    assert found.limit_w == 97.5
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(4, "this user may not"), (3, "does not support"), (2, "does not know what it was")],
+)
+def test_a_driver_that_refuses_a_power_limit_says_why_and_is_still_read(
+    driver: Library, opened: Callable[..., NvmlProbe], code: int, words: str
+) -> None:
+    driver(f"{MOVABLE}error nvmlDeviceSetPowerManagementLimit {code}\n")
+    probe = opened()
+    next_sample(probe)
+    probe.limit_power(100.0)
+    answer = next_answer(probe)
+    assert answer.limit_w == 100.0
+    assert words in answer.problem
+    next_sample(probe)
+
+
+def test_a_limit_asked_for_before_there_is_a_child_is_set_by_the_next(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver(MOVABLE)
+    probe = opened()
+    probe.limit_power(80.0)
+    assert next_answer(probe) == PowerAnswer(limit_w=80.0)
+
+
+def test_a_driver_that_hangs_on_a_limit_costs_the_child_and_not_the_probe(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    script = driver(MOVABLE)
+    probe = opened()
+    next_sample(probe)
+    rewrite(script, f"{MOVABLE}hang nvmlDeviceSetPowerManagementLimit\n")
+    probe.limit_power(80.0)
+    assert next_problem(probe).reason == "NVML has not answered for 0.5 s"
+    rewrite(script, MOVABLE)
+    while not isinstance(next_reading(probe), GpuSample):
+        pass
+
+
+# --- what can go wrong ---------------------------------------------------------------------------
 
 
 def test_no_driver_is_told_once(driver: Library, opened: Callable[..., NvmlProbe]) -> None:

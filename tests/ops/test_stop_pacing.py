@@ -98,6 +98,18 @@ def test_nobody_is_stopped_who_did_not_ask_for_it() -> None:
     assert core.run.duty == 1.0
 
 
+@pytest.mark.parametrize(("allowed", "times"), [(False, 0), (True, 1)])
+def test_rests_are_decided_for_a_script_only_where_stops_are_allowed(
+    allowed: bool, times: int
+) -> None:
+    rests = ev.PolicyDecision(action="pace", rule="governor", reason="warm", value=0.5)
+    core = DrivenCore(foreign=True, pace_by_stops=allowed, decide=lambda *_: (rests,))
+    core.turn(1.0, ev.EpochStarted(epoch=1, steps=100), progress(5))
+    core.turns(5.0)
+    assert sum(isinstance(event, ev.PolicyDecision) for event in core.events) == times
+    assert core.run.pace.duty == (0.5 if allowed else 1.0)
+
+
 def test_our_own_engine_is_never_stopped() -> None:
     core = DrivenCore(pace_by_stops=True)
     core.trains()

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.config import PolicySection, ThermalSection
+from timellm_ops.contract.config import GovernorSection, PolicySection, ThermalSection
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample, HostSample, TimedSample
@@ -30,6 +30,8 @@ class WatchedRun:
     """What a supervisor does with readings and decisions, and nothing else."""
 
     thermal: ThermalSection = field(default_factory=ThermalSection)
+    governor: GovernorSection = field(default_factory=lambda: GovernorSection(enabled=False))
+    """Off, unless a test is about it: it keeps a card from getting as hot as the others want."""
     gpu: str = "simulated"
     slowdown_c: float | None = None
     shutdown_c: float | None = None
@@ -107,7 +109,7 @@ class WatchedRun:
         return made
 
     def asked(self) -> tuple[ev.PolicyDecision, ...]:
-        policy = msgspec.structs.replace(self.policy, thermal=self.thermal)
+        policy = msgspec.structs.replace(self.policy, thermal=self.thermal, governor=self.governor)
         return decide(policy, self.state, self.recent, self.t, self.now_at)
 
     @property

@@ -22,7 +22,7 @@ from timellm_ops.datasets import KNOWN, DataNotFound, locate
 from timellm_ops.engine_task import EngineTaskFailed
 from timellm_ops.manifest import installed_version
 from timellm_ops.preflight import PreflightError, preflight
-from timellm_ops.probe import Unreadable, open_probe
+from timellm_ops.probe import PowerAnswer, Unreadable, open_probe
 from timellm_ops.store import runs_dir
 
 SCHEMA = "timellm-ops.doctor/1"
@@ -106,7 +106,7 @@ def _gpu() -> list[Finding]:
     finally:
         probe.close()
     match reading:
-        case None:
+        case None | PowerAnswer():
             words = f"the driver has not answered for {_GPU_WITHIN_S:g} s"
             return [Finding(about="GPU", ok=False, words=words)]
         case Unreadable():

@@ -6,7 +6,7 @@ COMMANDS = {
     "pause": ("control:pause", "Hold the engine between two steps."),
     "resume": ("control:resume", "Let a paused run go on."),
     "stop": ("control:stop", "End a run: save at the next step, verify it on disk, stop."),
-    "policy": ("policy:app", "A run's rules: how they stand, and other thresholds for them."),
+    "policy": ("policy:app", "A run's rules: how they stand, other thresholds, a rehearsed night."),
     "list": ("listing:list_runs", "All runs, newest last."),
     "show": ("listing:show", "One run on one page."),
     "plan": ("plan:plan", "What a run would come to: steps, weights, memory, files, time."),

@@ -7,7 +7,7 @@ from cyclopts import App
 
 app = App(
     name="policy",
-    help="The rules that may act on a run: how they stand, and other thresholds.",
+    help="The rules that may act on a run: how they stand, other thresholds, a rehearsed night.",
     help_format="plaintext",
     result_action="return_value",
 )
@@ -16,4 +16,9 @@ app.command(
     "timellm_ops.cli.policy_set:set_policy",
     name="set",
     help="Change thresholds under a run, from now on.",
+)
+app.command(
+    "timellm_ops.cli.simulating:simulate",
+    name="simulate",
+    help="Rehearse a night: no rule, pausing, the governor, side by side.",
 )

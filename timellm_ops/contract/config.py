@@ -237,6 +237,16 @@ class SimulatedGpuSection(Section, frozen=True, kw_only=True):
     """Memory in use while the engine runs."""
     time_scale: PositiveFloat = 1.0
     """Simulated seconds per real second, for rehearsals."""
+    speed_exponent: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
+    """Clocks go with (power above idle) to this power; 1/3 to 1/2 on real cards, 1: no gain."""
+    lowest_limit_w: PositiveFloat = 60.0
+    """The lowest power limit that can be set; the highest is `load_power_w`."""
+    noise_c: NotNegative = 0.0
+    """Deviation of the noise on each temperature that is read."""
+    whole_degrees: bool = False
+    """Whether temperatures are read in whole degrees, as NVIDIA's driver tells them."""
+    late_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 0.0
+    """How old a temperature is when it is read, in simulated seconds."""
 
 
 class GpuSection(Section, frozen=True, kw_only=True):
@@ -296,6 +306,26 @@ class ThermalSection(Section, frozen=True, kw_only=True):
     """What to do when no temperature has been read for `unknown_after_s`."""
 
 
+class GovernorSection(Section, frozen=True, kw_only=True):
+    """`[policy.governor]`: holding a temperature by a steady pace instead of by pauses."""
+
+    enabled: bool = True
+    """Whether the pace follows the temperature. Nothing is paced without `policy.thermal`."""
+    set_point_c: Celsius | None = None
+    """The temperature to hold; absent means 3 °C below the one that pauses."""
+    actuator: Literal["duty", "power", "auto"] = "duty"
+    """`duty`: rests between steps; `power`: the card's power limit, which does more work in the
+    same heat but needs rights (root); `auto`: the limit where it can be set, rests elsewhere."""
+    lowest_duty: Annotated[float, Meta(ge=0.01, le=1.0)] = 0.2
+    """Never rest more than this leaves: the smallest share of the time to compute."""
+    lowest_power_w: PositiveFloat | None = None
+    """Never set a power limit below this; absent means the lowest that the card takes."""
+    time_constant_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 90.0
+    """How slowly the card is taken to warm: 63 % of the way in this time. Off by 2 does no harm."""
+    full_load_rise_c: Annotated[float, Meta(ge=1.0, le=500.0)] = 55.0
+    """How much warmer full load is taken to be than idling. Off by 2 does no harm."""
+
+
 class PolicySection(Section, frozen=True, kw_only=True):
     """`[policy]`: every rule that may act on the engine."""
 
@@ -307,6 +337,7 @@ class PolicySection(Section, frozen=True, kw_only=True):
     disk: DiskSection = DiskSection()
     battery: BatterySection = BatterySection()
     schedule: ScheduleSection = ScheduleSection()
+    governor: GovernorSection = GovernorSection()
 
 
 class SupervisorSection(Section, frozen=True, kw_only=True):

@@ -290,6 +290,19 @@ class Paced(BaseEvent, frozen=True, kw_only=True):
     duty: float
 
 
+class PowerLimitSet(BaseEvent, frozen=True, kw_only=True):
+    """The driver has taken a power limit for the card."""
+
+    limit_w: float
+
+
+class PowerLimitRefused(BaseEvent, frozen=True, kw_only=True):
+    """The driver has not taken a power limit, and why."""
+
+    limit_w: float
+    reason: str
+
+
 class Command(BaseEvent, frozen=True, kw_only=True):
     """Somebody asked for something."""
 
@@ -298,7 +311,10 @@ class Command(BaseEvent, frozen=True, kw_only=True):
 
 
 class PolicyDecision(BaseEvent, frozen=True, kw_only=True):
-    """A rule acted, with all that is needed to understand it."""
+    """A rule acted, with all that is needed to understand it.
+
+    The `value` of a `pace` is the share of the time to compute; with `unit` "W", a power limit.
+    """
 
     action: Action
     rule: str
@@ -398,6 +414,8 @@ Event: TypeAlias = (
     | Paused
     | Resumed
     | Paced
+    | PowerLimitSet
+    | PowerLimitRefused
     | Command
     | PolicyDecision
     | RulesOverridden

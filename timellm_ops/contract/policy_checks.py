@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from timellm_ops.contract.config import GpuSection, PolicySection
+from timellm_ops.contract.config import GovernorSection, GpuSection, PolicySection
 from timellm_ops.contract.localtime import moment_of, zone_of
 from timellm_ops.contract.policy_sections import (
     BatterySection,
@@ -11,6 +11,8 @@ from timellm_ops.contract.policy_sections import (
     ScheduleSection,
 )
 
+SET_POINT_MARGIN_C = 2.0
+"""The least distance, in °C, of a set point from the temperature that pauses."""
 KEPT_READINGS = 600
 """Readings of the GPU that are kept for the rules; at one a second, ten minutes."""
 
@@ -20,10 +22,25 @@ Broken = tuple[str, str, str]
 
 def policy_checks(policy: PolicySection, gpu: GpuSection) -> Iterator[Broken]:
     """Every rule that is broken."""
+    yield from _governor(policy.governor, policy.thermal.pause_above_c)
     yield from _power(policy.power, gpu)
     yield from _health(policy.health)
     yield from _battery(policy.battery)
     yield from _schedule(policy.schedule)
+
+
+def _governor(governor: GovernorSection, pause_c: float) -> Iterator[Broken]:
+    """What is held by pace must be below what pauses."""
+    set_point_c = governor.set_point_c
+    if set_point_c is not None and set_point_c > pause_c - SET_POINT_MARGIN_C:
+        yield (
+            "policy.governor.set_point_c",
+            f"{set_point_c:g}",
+            (
+                f"at most {pause_c - SET_POINT_MARGIN_C:g}, {SET_POINT_MARGIN_C:g} °C below"
+                " policy.thermal.pause_above_c, or readings of whole degrees would pause the run"
+            ),
+        )
 
 
 def _power(power: PowerSection, gpu: GpuSection) -> Iterator[Broken]:

@@ -13,11 +13,14 @@ from timellm_ops.contract.state import (
     Hold,
     Notice,
     Override,
+    Pace,
+    PowerControl,
     RunState,
     SavedCheckpoint,
     Told,
     TrainingRecord,
 )
+from timellm_ops.contract.telemetry import PowerLimits
 
 KEPT_NOTICES = 50
 KEPT_TRAINING_RECORDS = 64
@@ -66,6 +69,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.EngineStarted():
             return _replace(
                 _moving(state),
+                moving_since_t=event.t,
                 engine_pid=event.pid,
                 engine_started_t=event.t,
                 engine_word_t=None,
@@ -136,9 +140,14 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.Paused():
             return _paused(state, event)
         case ev.Resumed():
-            return _moving(state)
+            return _replace(_moving(state), moving_since_t=event.t)
         case ev.Paced():
             return _replace(state, duty=event.duty)
+        case ev.PowerLimitSet():
+            power = state.power
+            return state if power is None else _with_power(state, power, limit_w=event.limit_w)
+        case ev.PowerLimitRefused():
+            return _power_limit_refused(state, event)
         case ev.Command():
             return _command(state, event)
         case ev.PolicyDecision():
@@ -177,6 +186,9 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         overrides=(),
         told=(),
         duty=1.0,
+        pace=Pace(),
+        moving_since_t=None,
+        power=None if state.power is None else _replace(state.power, refused=False),
         stop=None,
         stop_reason="",
         stopping_for_hardware=False,
@@ -436,7 +448,7 @@ def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
             )
             return _notice(stopped, "error", event.reason, event)
         case "pace":
-            return state  # `Paced` tells what has come of it
+            return state if event.value is None else _replace(state, pace=_pace(event))
         case "alert":
             return _notice(_having_told(state, event), "warning", event.reason, event)
         case _:
@@ -469,6 +481,41 @@ def _policy_changed(state: RunState, event: ev.PolicyChanged) -> RunState:
     by_key = {setting.partition("=")[0]: setting for setting in state.policy_settings}
     by_key |= {setting.partition("=")[0]: setting for setting in event.settings}
     return _replace(state, policy_settings=tuple(by_key.values()))
+
+
+def _pace(event: ev.PolicyDecision) -> Pace:
+    """What is wanted; `Paced` and `PowerLimitSet` tell what has come of it."""
+    value = 1.0 if event.value is None else event.value
+    if event.unit == "W":
+        return Pace(power_limit_w=value, since_t=event.t)
+    return Pace(duty=value, since_t=event.t)
+
+
+def _with_power(state: RunState, power: PowerControl, *, limit_w: float) -> RunState:
+    return _replace(state, power=_replace(power, limit_w=limit_w))
+
+
+def _power_limit_refused(state: RunState, event: ev.PowerLimitRefused) -> RunState:
+    """Said once: nobody asks again in this start of the run."""
+    if state.power is None or state.power.refused:
+        return state
+    refused = _replace(state, power=_replace(state.power, refused=True))
+    message = f"the power limit cannot be set to {event.limit_w:g} W: {event.reason}"
+    return _notice(refused, "warning", message, event)
+
+
+def _power_told(power: PowerControl | None, told: PowerLimits | None) -> PowerControl | None:
+    """What a reading tells of the limit. One that this run has set is not the one it found."""
+    if told is None:
+        return power
+    ours = power is not None and power.limit_w != power.found_w
+    return PowerControl(
+        found_w=power.found_w if power is not None and ours else told.limit_w,
+        limit_w=told.limit_w,
+        lowest_w=told.lowest_w,
+        highest_w=told.highest_w,
+        refused=power is not None and power.refused,
+    )
 
 
 def _told_to_stop(
@@ -516,6 +563,7 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
         ecc_errors_before=event.sample.ecc_errors if errors is None else errors,
         sample=event.sample,
         sample_t=event.t,
+        power=_power_told(state.power, event.sample.power_limits),
         peak_temperature_c=peak,
         telemetry_problem="",
         telemetry_gone=False,

@@ -82,6 +82,29 @@ class TrainingRecord(Struct, frozen=True):
     """How many there were since the record before."""
 
 
+class Pace(Struct, frozen=True, kw_only=True):
+    """How fast a policy wants the run to go."""
+
+    duty: float = 1.0
+    """Share of the time to compute."""
+    power_limit_w: float | None = None
+    """The power limit that the card is to have; `None`: the one it was found with."""
+    since_t: float | None = None
+    """Monotonic second of the decision."""
+
+
+class PowerControl(Struct, frozen=True, kw_only=True):
+    """The card's power limit, in watts: what it was found with, what it is, what it can be."""
+
+    found_w: float
+    """Before this run changed it: to be put back at the end."""
+    limit_w: float
+    lowest_w: float
+    highest_w: float
+    refused: bool = False
+    """The driver does not let this user set it."""
+
+
 class SavedCheckpoint(Struct, frozen=True, kw_only=True):
     """A checkpoint that is durable."""
 
@@ -150,6 +173,13 @@ class RunState(Struct, frozen=True, kw_only=True):
     told: tuple[Told, ...] = ()
     """Alerts about something in particular, the newest of each."""
     duty: float = 1.0
+    """The engine's pace, as it has confirmed it."""
+    pace: Pace = Pace()
+    """The pace that the policies want."""
+    moving_since_t: float | None = None
+    """Monotonic second in which the engine last began to move."""
+    power: PowerControl | None = None
+    """`None` where the driver tells nothing of a power limit."""
     acknowledged: int = 0
     engine_pid: int | None = None
     engine_started_t: float | None = None

@@ -16,6 +16,14 @@ class GpuProcess(Struct, frozen=True, kw_only=True):
     """Whether it is one of the run's own engine; `None` where nobody has looked."""
 
 
+class PowerLimits(Struct, frozen=True, kw_only=True):
+    """A card's power limit and how far it can be moved, in watts."""
+
+    limit_w: float
+    lowest_w: float
+    highest_w: float
+
+
 class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One reading of one GPU. `source` is `nvml`, `simulated` or `recorded`."""
 
@@ -44,6 +52,8 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     xids: tuple[int, ...] | None = None
     """Errors that the driver has logged since the reading before, by their XID numbers."""
     processes: tuple[GpuProcess, ...] | None = None
+    power_limits: PowerLimits | None = None
+    """Only in the first reading of a probe, where the driver tells it."""
 
 
 class HostSample(Struct, frozen=True, kw_only=True, omit_defaults=True):

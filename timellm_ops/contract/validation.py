@@ -231,6 +231,12 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
             f"{simulated.throttle_c:g}",
             f"below gpu.simulated.shutdown_c ({simulated.shutdown_c:g})",
         )
+    if simulated.idle_power_w >= simulated.load_power_w:
+        yield (
+            "gpu.simulated.idle_power_w",
+            f"{simulated.idle_power_w:g}",
+            f"below gpu.simulated.load_power_w ({simulated.load_power_w:g})",
+        )
 
 
 def stays_below(pattern: str) -> bool:

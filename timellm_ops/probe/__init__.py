@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import assert_never
 
 from timellm_ops.contract.config import GpuSection
-from timellm_ops.probe.protocol import GpuProbe, Reading, Unreadable
+from timellm_ops.probe.protocol import GpuProbe, PowerAnswer, Reading, Unreadable
 
-__all__ = ["GpuProbe", "Reading", "Unreadable", "open_probe"]
+__all__ = ["GpuProbe", "PowerAnswer", "Reading", "Unreadable", "open_probe"]
 
 
 def open_probe(gpu: GpuSection, activity: Callable[[], float]) -> GpuProbe:

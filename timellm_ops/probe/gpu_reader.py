@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from timellm_ops.contract.telemetry import GpuProcess, GpuSample
+from timellm_ops.contract.telemetry import GpuProcess, GpuSample, PowerLimits
 from timellm_ops.probe import queries
 from timellm_ops.probe.fault import Fault, Scope, fault_of
 from timellm_ops.probe.queries import Driver, DriverError, Query
@@ -76,6 +76,7 @@ class GpuReader:
         self._process_name = process_name
         self._names: tuple[int, int | None, str | None, str | None] | None = None
         self._limits_c: tuple[float | None, float | None] | None = None
+        self._told_power = False
 
     def read(self) -> GpuSample:
         """One reading; `None` for what this card, driver or user may not tell.
@@ -112,6 +113,7 @@ class GpuReader:
             ecc_errors=self._count(queries.ECC_ERRORS),
             xids=None if xids is None else tuple(xids),
             processes=self._processes(),
+            power_limits=self._power_limits(),
         )
 
     def _ask(self, kind: type[T], *asked: Query) -> T | None:
@@ -167,6 +169,23 @@ class GpuReader:
         if temperature_c is not None:
             self._limits_c = (slowdown_c, shutdown_c)
         return slowdown_c, shutdown_c
+
+    def _power_limits(self) -> PowerLimits | None:
+        """With the first reading alone: none of it changes unless somebody sets it."""
+        if self._told_power:
+            return None
+        self._told_power = True
+        plausible = (1.0, 1000.0 * _HIGHEST_POWER_W)
+        limit_mw = self._number(queries.SET_LIMIT, within=plausible)
+        reach_mw = self._ask(tuple[float, float], queries.LIMIT_CONSTRAINTS)
+        if limit_mw is None or reach_mw is None:
+            return None
+        lowest_mw, highest_mw = reach_mw
+        if not plausible[0] <= lowest_mw <= highest_mw <= plausible[1]:
+            return None
+        return PowerLimits(
+            limit_w=limit_mw / 1000.0, lowest_w=lowest_mw / 1000.0, highest_w=highest_mw / 1000.0
+        )
 
     def _relative_limits(self) -> dict[int, float]:
         """Degrees below the highest working temperature, by the number of the field."""

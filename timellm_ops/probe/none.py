@@ -12,5 +12,8 @@ class NoProbe:
         """Nothing, always."""
         return None
 
+    def limit_power(self, limit_w: float) -> None:
+        """There is nothing to limit."""
+
     def close(self) -> None:
         """Nothing to let go of."""

@@ -8,7 +8,7 @@ from timellm_ops.contract.config import GpuSection
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.probe import queries
 from timellm_ops.probe.answer import Answer, decode_answer
-from timellm_ops.probe.protocol import Reading, Unreadable
+from timellm_ops.probe.protocol import PowerAnswer, Reading, Unreadable
 from timellm_ops.probe.reader_process import COMMAND, ReaderProcess
 
 _FIRST_BACKOFF_S = 1.0
@@ -52,6 +52,17 @@ class NvmlProbe:
         self._left_out: tuple[int, ...] = ()
         self._ever_read = False
         self._over = False
+        self._limit_w: float | None = None
+
+    def limit_power(self, limit_w: float) -> None:
+        """Ask for a power limit; while there is no child, the next one is asked.
+
+        One that is lost with its child is not repeated: whoever asked sees no answer.
+        """
+        if self._child is None:
+            self._limit_w = limit_w
+        else:
+            self._child.limit_power(limit_w)
 
     def poll(self, now_t: float) -> Reading | None:
         """The answer that has come since the last call, or what went wrong since then."""
@@ -89,6 +100,9 @@ class NvmlProbe:
             self._child = ReaderProcess(self._command, self._left_out)
         except OSError as error:
             return self._failed(f"the NVML reader could not be started: {error.strerror}", now_t)
+        if self._limit_w is not None:
+            self._child.limit_power(self._limit_w)
+            self._limit_w = None
         return self._ask(now_t, self._startup_s + self._gpu.deadline_s)
 
     def _ask(self, now_t: float, allowed_s: float) -> Reading | None:
@@ -98,12 +112,14 @@ class NvmlProbe:
         return None
 
     def _answered(self, line: bytes, now_t: float) -> Reading:
-        asked_t = now_t if self._asked_t is None else self._asked_t
-        self._asked_t, self._due_t = None, asked_t + self._gpu.poll_s
         try:
             answer = decode_answer(line)
         except msgspec.MsgspecError:
             return self._failed("the NVML reader answered with something unreadable", now_t)
+        if answer.limit_w is not None:
+            return PowerAnswer(limit_w=answer.limit_w, problem=answer.problem)
+        asked_t = now_t if self._asked_t is None else self._asked_t
+        self._asked_t, self._due_t = None, asked_t + self._gpu.poll_s
         if answer.sample is not None:
             return self._known(answer.sample)
         if answer.asleep:

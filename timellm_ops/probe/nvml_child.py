@@ -1,8 +1,9 @@
 """The process that talks to NVML, so that a hang or a crash in there stays in there.
 
-`python -m timellm_ops.probe.nvml_child --index N` answers every line on its standard input with
-one `Answer` on its standard output, and ends when its input does, even in the middle of a hung
-call. `--queries` turns it into one that answers the numbers of single queries instead.
+`python -m timellm_ops.probe.nvml_child --index N` answers every line on its standard input, which
+asks for a reading or a power limit, with one `Answer` on its standard output, and ends when its
+input does, even in the middle of a hung call. `--queries` turns it into one that answers the
+numbers of single queries instead.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from timellm_ops.probe import queries
-from timellm_ops.probe.answer import Answer, QueryAnswer, encode_answer
+from timellm_ops.probe.answer import Answer, QueryAnswer, decode_limit, encode_answer
 from timellm_ops.probe.fault import Scope, fault_of, opening_fault
 from timellm_ops.probe.gpu_reader import DeviceUnusableError, GpuReader
 from timellm_ops.probe.nvml_driver import NvmlDriver, Which
@@ -71,16 +72,21 @@ def serve(options: _Options) -> None:
     """
     requests = _requests()
     power = power_notes(options.pci_devices)
-    reader: GpuReader | None = None
+    opened: tuple[NvmlDriver, GpuReader] | None = None
     while True:
-        requests.get()
-        if is_asleep(power, None if options.uuid else options.index):
+        limit_w = decode_limit(requests.get())
+        # A card whose limit is to be set may be woken for it: it is put back but once.
+        if limit_w is None and is_asleep(power, None if options.uuid else options.index):
             _send(Answer(problem="the GPU sleeps; not woken", asleep=True))
             continue
         try:
-            if reader is None:
-                reader = _open(options)
-            _send(Answer(sample=reader.read()))
+            if opened is None:
+                opened = _open(options)
+            driver, reader = opened
+            if limit_w is None:
+                _send(Answer(sample=reader.read()))
+            else:
+                _send(Answer(limit_w=limit_w, problem=_limit_power(driver, limit_w)))
         except DeviceUnusableError as error:
             absent = error.fault.scope is Scope.ABSENT
             fault = error.fault
@@ -88,18 +94,34 @@ def serve(options: _Options) -> None:
             return
 
 
-def _open(options: _Options) -> GpuReader:
+def _open(options: _Options) -> tuple[NvmlDriver, GpuReader]:
     """Raises `DeviceUnusableError`."""
     try:
         driver = NvmlDriver(options.which)
     except DriverError as error:
         raise DeviceUnusableError(opening_fault(error.code, options.words)) from None
-    return GpuReader(
+    reader = GpuReader(
         _NotedDriver(driver, _note_in(options.note), frozenset(options.left_out)),
         index=options.index,
         paravirtual=is_wsl(options.os_release),
         process_name=_process_name,
     )
+    return driver, reader
+
+
+def _limit_power(driver: NvmlDriver, limit_w: float) -> str:
+    """Why the card's power limit could not be set; empty: it is.
+
+    Raises `DeviceUnusableError`.
+    """
+    try:
+        driver.limit_power(limit_w)
+    except DriverError as error:
+        fault = fault_of(error.code)
+        if fault.scope is not Scope.METRIC:
+            raise DeviceUnusableError(fault) from None
+        return fault.message
+    return ""
 
 
 def _note_in(descriptor: int | None) -> Callable[[int], None]:
@@ -133,7 +155,7 @@ def answer_queries(options: _Options) -> None:
         return
     _send(QueryAnswer(took_s=time.perf_counter() - begun_t))
     while True:
-        _send(_answered(driver, queries.EVERYTHING[numbers.get()]))
+        _send(_answered(driver, queries.EVERYTHING[int(numbers.get())]))
 
 
 def _answered(driver: Driver, query: Query) -> QueryAnswer:
@@ -146,10 +168,9 @@ def _answered(driver: Driver, query: Query) -> QueryAnswer:
     return QueryAnswer(value=value, took_s=time.perf_counter() - begun_t)
 
 
-def _requests() -> "queue.SimpleQueue[int]":
-    """Request lines and the number in each, read by a thread that ends the process at once when
-    the input ends."""
-    lines: queue.SimpleQueue[int] = queue.SimpleQueue()
+def _requests() -> "queue.SimpleQueue[bytes]":
+    """Request lines, taken by a thread that ends the process at once when the input ends."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def listen() -> None:
         # Not through a buffered reader: its lock, held here, would spoil the interpreter's end.
@@ -157,7 +178,7 @@ def _requests() -> "queue.SimpleQueue[int]":
         while received := os.read(sys.stdin.fileno(), 4096):
             *whole, begun = (begun + received).split(b"\n")
             for line in whole:
-                lines.put(int(line or b"0"))
+                lines.put(line)
         os._exit(0)
 
     threading.Thread(target=listen, name="requests", daemon=True).start()

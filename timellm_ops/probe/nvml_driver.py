@@ -56,6 +56,10 @@ class NvmlDriver:
             arguments = (self._slice if query.of_slice else self._card, *arguments)
         return _plain(_call(query.call, *arguments))
 
+    def limit_power(self, limit_w: float) -> None:
+        """Set the card's power limit, in watts. Raises `DriverError`."""
+        _call("nvmlDeviceSetPowerManagementLimit", self._card, round(limit_w * 1000.0))
+
     def _xids(self) -> list[int]:
         if self._events is None:
             events = _call("nvmlEventSetCreate")

@@ -19,7 +19,15 @@ class Unreadable(Struct, frozen=True, kw_only=True):
     """The GPU itself has failed: it has fallen off the bus, or must be reset."""
 
 
-Reading: TypeAlias = GpuSample | Unreadable
+class PowerAnswer(Struct, frozen=True, kw_only=True):
+    """What came of a power limit that was asked for."""
+
+    limit_w: float
+    problem: str = ""
+    """Why it is not in force; empty: it is."""
+
+
+Reading: TypeAlias = GpuSample | Unreadable | PowerAnswer
 
 
 class GpuProbe(Protocol):
@@ -32,6 +40,10 @@ class GpuProbe(Protocol):
 
     def poll(self, now_t: float) -> Reading | None:
         """What is new at monotonic second `now_t`; `None` when nothing is. Returns at once."""
+        ...
+
+    def limit_power(self, limit_w: float) -> None:
+        """Ask for a power limit, in watts. Returns at once; `poll` brings a `PowerAnswer`."""
         ...
 
     def close(self) -> None:

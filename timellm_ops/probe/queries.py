@@ -73,6 +73,9 @@ FI_SHUTDOWN, FI_SLOWDOWN, FI_MEMORY_MAX, FI_GPU_MAX = 193, 194, 195, 196
 RELATIVE_LIMITS = Query("nvmlDeviceGetFieldValues", (FI_SLOWDOWN, FI_SHUTDOWN))
 POWER = Query("nvmlDeviceGetPowerUsage")
 POWER_LIMIT = Query("nvmlDeviceGetEnforcedPowerLimit")
+SET_LIMIT = Query("nvmlDeviceGetPowerManagementLimit")
+"""The limit that was set; a lower one of another kind may be the one enforced."""
+LIMIT_CONSTRAINTS = Query("nvmlDeviceGetPowerManagementLimitConstraints")
 UTILIZATION = Query("nvmlDeviceGetUtilizationRates")
 SM_CLOCK = Query("nvmlDeviceGetClockInfo", (_CLOCK_SM,))
 THROTTLE = (
@@ -98,8 +101,8 @@ _OF_SLICE = frozenset((NAME, UUID, *MEMORY, *PROCESS_QUERIES))
 
 USED: tuple[Query, ...] = (
     COUNT, INDEX, NAME, UUID, *TEMPERATURE, *MEMORY, SHUTDOWN, SLOWDOWN, MARGIN, RELATIVE_LIMITS,
-    POWER, POWER_LIMIT, UTILIZATION, SM_CLOCK, *THROTTLE, ENERGY, ECC_ERRORS, XIDS,
-    *COMPUTE_PROCESSES, *GRAPHICS_PROCESSES,
+    POWER, POWER_LIMIT, SET_LIMIT, LIMIT_CONSTRAINTS, UTILIZATION, SM_CLOCK, *THROTTLE, ENERGY,
+    ECC_ERRORS, XIDS, *COMPUTE_PROCESSES, *GRAPHICS_PROCESSES,
 )  # fmt: skip
 """Every query that a `GpuSample` may be made from."""
 NONE_UNDER_WAY = 255
@@ -123,9 +126,7 @@ _ALSO: tuple[Query, ...] = (
     Query("nvmlDeviceGetPerformanceState"),
     Query("nvmlDeviceGetPowerSource"),
     Query("nvmlDeviceGetPowerManagementMode"),
-    Query("nvmlDeviceGetPowerManagementLimit"),
     Query("nvmlDeviceGetPowerManagementDefaultLimit"),
-    Query("nvmlDeviceGetPowerManagementLimitConstraints"),
     *(Query("nvmlDeviceGetTemperatureThreshold", (kind,)) for kind in range(2, 8)),
     Query("nvmlDeviceGetThermalSettings", (15,)),
     Query("nvmlDeviceGetFieldValues", (FI_MEMORY_MAX, FI_GPU_MAX)),

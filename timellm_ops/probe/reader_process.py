@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 from timellm_ops.probe import queries
+from timellm_ops.probe.answer import encode_limit
 
 COMMAND = (sys.executable, "-P", "-m", "timellm_ops.probe.nvml_child")
 _LOOK_S = 0.05
@@ -49,8 +50,15 @@ class ReaderProcess:
 
         A process that is gone is found out through `how_it_ended`.
         """
+        self._send(b"\n" if query is None else b"%d\n" % query)
+
+    def limit_power(self, limit_w: float) -> None:
+        """Ask for a power limit, in watts; its answer comes among the others."""
+        self._send(encode_limit(limit_w))
+
+    def _send(self, line: bytes) -> None:
         with contextlib.suppress(BrokenPipeError, BlockingIOError):
-            os.write(self._requests, b"\n" if query is None else b"%d\n" % query)
+            os.write(self._requests, line)
 
     def read_line(self) -> bytes | None:
         """The next whole line, if it has arrived."""

@@ -39,6 +39,9 @@ class RecordedProbe:
         self._due.popleft()
         return reading
 
+    def limit_power(self, limit_w: float) -> None:
+        """What is recorded cannot be changed any more."""
+
     def close(self) -> None:
         """Forget what is left."""
         self._over = True

@@ -18,13 +18,14 @@ from timellm_ops.contract.policy_checks import KEPT_READINGS
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample, HostSample, TimedSample
-from timellm_ops.probe.protocol import Reading
+from timellm_ops.probe.protocol import PowerAnswer, Reading
 from timellm_ops.supervisor.answers import Terms, answer
 from timellm_ops.supervisor.effects import (
     AnyEffect,
     Continue,
     DumpStacks,
     Finish,
+    LimitPower,
     Relaunch,
     Rest,
     Signal,
@@ -43,6 +44,9 @@ ACKNOWLEDGE_WITHIN_S = 60.0
 ACKNOWLEDGE_WITHIN_STEPS = 5
 """A control must be acknowledged within this many seconds and this many steps, or a person is
 told. Longer than the longest stretch in which an engine does not look."""
+
+POWER_LIMIT_WITHIN_S = 10.0
+"""A power limit that is not answered for so long is asked for again."""
 
 RECENT_SAMPLES = KEPT_READINGS
 
@@ -95,6 +99,13 @@ class Inputs(Struct, frozen=True, kw_only=True):
     """What is on disk; looked at only when `exited` is set."""
 
 
+class AskedPower(Struct, frozen=True):
+    """A power limit, in watts, and the monotonic second in which it was asked for."""
+
+    limit_w: float
+    t: float
+
+
 class Supervision(Struct, frozen=True, kw_only=True):
     """What the supervisor knows between two turns. `run` and `memory` come from the journal."""
 
@@ -106,6 +117,8 @@ class Supervision(Struct, frozen=True, kw_only=True):
     control_doubted: bool = False
     """A person was told that `control` is not acknowledged."""
     recent: tuple[TimedSample, ...] = ()
+    asked_power: AskedPower | None = None
+    """Asked for and not answered yet."""
     interrupts: int = 0
     climb: Climb | None = None
     pacing: Account = Account()
@@ -190,6 +203,7 @@ class _Draft:
         self.pacing = supervision.pacing
         self.interrupts = supervision.interrupts
         self.doubted = supervision.control_doubted
+        self.asked_power = supervision.asked_power
         self.records: list[tuple[ev.Event, int | None]] = []
         self.effects: list[AnyEffect] = []
 
@@ -203,6 +217,7 @@ class _Draft:
             pacing=self.pacing,
             interrupts=self.interrupts,
             control_doubted=self.doubted,
+            asked_power=self.asked_power,
         )
 
     def record(self, event: ev.Event, offset: int | None = None) -> None:
@@ -213,6 +228,9 @@ class _Draft:
 
     def take_reading(self, reading: Reading | None) -> None:
         if reading is None:
+            return
+        if isinstance(reading, PowerAnswer):
+            self._take_power_answer(reading)
             return
         if isinstance(reading, GpuSample):
             self._keep(reading)
@@ -230,6 +248,10 @@ class _Draft:
                     lost=reading.lost,
                 )
             )
+
+    def _take_power_answer(self, answered: PowerAnswer) -> None:
+        self.asked_power = None
+        self.record(power_event(answered))
 
     def _keep(self, sample: GpuSample | None) -> None:
         self.recent = (*self.recent, TimedSample(self.now.t, sample))[-RECENT_SAMPLES:]
@@ -261,6 +283,8 @@ class _Draft:
             settings.policy, settings.gpu, self.run.policy_settings, settings.zone
         )
         for decision in settings.decide(policy, self.run, self.recent, self.now.t, self.now.at):
+            if not settings.pace_by_stops and _rests(decision) and self.run.engine == "foreign":
+                continue  # it could not rest between its steps, and may not be stopped for it
             if _changes_anything(self.run, self.memory, decision):
                 self.record(decision)
                 if decision.about in ev.SILENT_ENGINE and self.run.engine == "timellm":
@@ -273,6 +297,7 @@ class _Draft:
             if number is not None:
                 self.climb = Climb(number, self.now.t)
                 self.effects.append(Signal(number=number))
+        self._steer_power()
         if self.run.engine == "foreign":
             leaving = lowest is not None
             self._steer_foreign(leaving=leaving)
@@ -305,6 +330,22 @@ class _Draft:
                     ),
                 )
             )
+
+    def _steer_power(self) -> None:
+        """The limit that the policies want, or the one that was found once they want none."""
+        power = self.run.power
+        if power is None or power.refused:
+            return
+        wanted_w = self.run.pace.power_limit_w
+        wanted_w = power.found_w if wanted_w is None else wanted_w
+        asked = self.asked_power
+        if asked is None and wanted_w == power.limit_w:
+            return
+        fresh = asked is not None and self.now.t - asked.t < POWER_LIMIT_WITHIN_S
+        if fresh and asked is not None and asked.limit_w == wanted_w:
+            return
+        self.asked_power = AskedPower(wanted_w, self.now.t)
+        self.effects.append(LimitPower(limit_w=wanted_w))
 
     def before_with(self, run: RunState, memory: Memory) -> Supervision:
         return _replace(self.before, run=run, memory=memory)
@@ -349,6 +390,22 @@ class _Draft:
         self.effects.append(Finish(exit_code=verdict.exit_code))
 
 
+def power_event(answered: PowerAnswer) -> ev.PowerLimitSet | ev.PowerLimitRefused:
+    """What a probe's answer to a power limit is to the journal."""
+    if answered.problem:
+        return ev.PowerLimitRefused(limit_w=answered.limit_w, reason=answered.problem)
+    return ev.PowerLimitSet(limit_w=answered.limit_w)
+
+
+def power_to_restore(supervision: Supervision) -> float | None:
+    """The power limit, in watts, that the card was found with and may not have now."""
+    power = supervision.run.power
+    if power is None:
+        return None
+    as_found = power.limit_w == power.found_w and supervision.asked_power is None
+    return None if as_found else power.found_w
+
+
 def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     """`event` with both times. An engine's own times are kept; within one boot, time in the
     journal never runs backwards, or the seconds between two events would be counted twice."""
@@ -356,6 +413,10 @@ def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     if run.t is not None and run.t <= now.t:
         t = max(t, run.t)
     return _replace(event, at=now.at if event.at is None else event.at, t=t)
+
+
+def _rests(decision: ev.PolicyDecision) -> bool:
+    return decision.action == "pace" and decision.unit == "" and decision.value != 1.0
 
 
 def _changes_anything(run: RunState, memory: Memory, decision: ev.PolicyDecision) -> bool:
@@ -370,6 +431,11 @@ def _changes_anything(run: RunState, memory: Memory, decision: ev.PolicyDecision
             new = all(notice.message != decision.reason for notice in run.notices)
             return new or decision.about != ""
         case "pace":
-            return decision.value is not None and pace_of(decision.value) != memory.duty
+            if decision.value is None:
+                return False
+            if decision.unit == "W":
+                return decision.value != run.pace.power_limit_w
+            limited = run.pace.power_limit_w is not None
+            return limited or pace_of(decision.value) != memory.duty
         case "stop":
             return True

@@ -50,6 +50,12 @@ class DumpStacks(Effect, frozen=True, kw_only=True):
     """Have our own engine write the stacks of its threads to its log: where it hangs."""
 
 
+class LimitPower(Effect, frozen=True, kw_only=True):
+    """Ask for a power limit of the card."""
+
+    limit_w: float
+
+
 class Finish(Effect, frozen=True, kw_only=True):
     """The run is over: leave, with this exit code."""
 
@@ -57,5 +63,14 @@ class Finish(Effect, frozen=True, kw_only=True):
 
 
 AnyEffect: TypeAlias = (
-    WriteControl | Suspend | Continue | Rest | Wake | Signal | DumpStacks | Relaunch | Finish
+    WriteControl
+    | Suspend
+    | Continue
+    | Rest
+    | Wake
+    | LimitPower
+    | Signal
+    | DumpStacks
+    | Relaunch
+    | Finish
 )

@@ -20,7 +20,7 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import SavedCheckpoint
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.journal import Journal
-from timellm_ops.probe.protocol import GpuProbe, HostProbe, Reading
+from timellm_ops.probe.protocol import GpuProbe, HostProbe, PowerAnswer, Reading
 from timellm_ops.process.engine import EngineHandle, ExitStatus
 from timellm_ops.process.files import replace_file
 from timellm_ops.supervisor import core
@@ -29,6 +29,7 @@ from timellm_ops.supervisor.effects import (
     Continue,
     DumpStacks,
     Finish,
+    LimitPower,
     Relaunch,
     Rest,
     Signal,
@@ -44,6 +45,9 @@ TURN_S = 0.2
 HEARTBEAT_S = 1.0
 QUIET_WITHIN_S = 60.0
 """How long a moment is looked for in which a script that is to end writes no checkpoint."""
+RESTORE_NAP_S = 0.05
+RESTORE_S = 10.0
+"""How long the driver may take to put the card's power limit back, at the end."""
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
 
@@ -90,19 +94,49 @@ class Supervisor:
     """The processes that the driver listed the last time."""
     _own: frozenset[int] = frozenset()
     """Those of them that belong to the engine."""
+    _power_tried: bool = False
     _control_problem: str = field(default="", repr=False)
     _journal_problem: str = field(default="", repr=False)
 
     def run(self) -> int:
-        """Turn until the run is over; returns its exit code."""
-        while self.exit_code is None:
-            self.turn()
+        """Turn until the run is over; returns its exit code.
+
+        However it ends, the card gets back the power limit that it was found with.
+        """
+        try:
+            while self.exit_code is None:
+                self.turn()
+        finally:
+            self.restore_power()
         return self.exit_code
 
     def leave(self) -> None:
         """To be called however `run` ends: nobody else would let an engine that rests go on."""
         if self.engine is not None and self.supervision.pacing.resting:
             self.engine.resume()
+
+    def restore_power(self) -> bool:
+        """Put the card's power limit back where it was found, if this run has moved it.
+
+        Whether anything was done, and is in the journal.
+        """
+        found_w = core.power_to_restore(self.supervision)
+        if found_w is None or self._power_tried:
+            return False
+        self._power_tried = True
+        around = self.around
+        around.probe.limit_power(found_w)
+        give_up_t = around.clock.monotonic() + RESTORE_S
+        while around.clock.monotonic() < give_up_t:
+            answered = around.probe.poll(around.clock.monotonic())
+            if isinstance(answered, PowerAnswer) and answered.limit_w == found_w:
+                self.supervision = msgspec.structs.replace(self.supervision, asked_power=None)
+                self.note(core.power_event(answered))
+                return True
+            around.clock.sleep(RESTORE_NAP_S)
+        text = f"the card's power limit was not put back: nvidia-smi -pl {found_w:g} does it"
+        self.note(ev.Alert(level="error", message=text))
+        return True
 
     def note(self, event: ev.Event, offset: int | None = None) -> None:
         """Journal one fact that belongs to no turn."""
@@ -140,6 +174,9 @@ class Supervisor:
             # Nothing is left to steer: only take in what still comes.
             inputs = msgspec.structs.replace(inputs, interrupts=self.supervision.interrupts)
         turn = core.advance(self.settings, self.supervision, inputs, now)
+        if turn.supervision.run.ended and self.restore_power():
+            # The end is told no earlier than this: the same turn again, with that in the journal.
+            turn = core.advance(self.settings, self.supervision, inputs, self._now())
         self.supervision = turn.supervision
         self._write(turn)
         for pending, reply in zip(requests, turn.replies, strict=True):
@@ -275,6 +312,8 @@ class Supervisor:
             case DumpStacks():
                 if self.engine is not None:
                     self.engine.dump_stacks()
+            case LimitPower():
+                self.around.probe.limit_power(effect.limit_w)
             case Finish():
                 self.exit_code = effect.exit_code
             case _:
@@ -292,6 +331,7 @@ class Supervisor:
         try:
             self.engine = self.around.relaunch(pieces)
         except OSError as error:
+            self.restore_power()
             text = f"the engine could not be started again: {error}"
             self.note(ev.RunEnded(outcome="failed", exit_code=4, reason=text))
             self.exit_code = 4

@@ -84,7 +84,8 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
             again = before.stopping_for_hardware or before.stopping_for_failure
             return memory if again else _replace(memory, stop_t=event.t)
         case ev.PolicyDecision(action="pace") if event.value is not None:
-            return _replace(memory, duty=pace_of(event.value))
+            # Who is held back by a power limit does not rest as well.
+            return _replace(memory, duty=1.0 if event.unit == "W" else pace_of(event.value))
         case _:
             return memory
 
