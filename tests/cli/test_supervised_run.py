@@ -29,6 +29,7 @@ poll_s = 0.1
 [gpu.simulated]
 time_scale = 60.0
 load_power_w = 150.0
+resistance_c_per_w = 0.9
 
 [policy.thermal]
 min_dwell_s = 0.5
