@@ -163,7 +163,7 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
                 pid = None if living is None else living.identity.pid
                 supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=pid))
                 if living is not None:
-                    _claim_gpu(around, config, claims)  # it is there already, whoever else is
+                    _claim_gpu(supervisor, config, claims)  # it is there already, whoever else is
                 if living is not None and config.foreign.command:
                     # The one before may have been killed between a signal and its record.
                     if past.run.standing:
@@ -290,7 +290,7 @@ def _launch(
     if not foreign:
         # An engine that is resumed must not find the stop that ended it the last time.
         supervisor.write_control(next_control(supervisor.supervision))
-    refusal = _claim_gpu(around, config, claims)
+    refusal = _claim_gpu(supervisor, config, claims)
     if refusal:
         supervisor.note(ev.EngineFailed(message=refusal, kind="preflight"))
         supervisor.note(ev.RunEnded(outcome="refused", exit_code=3, reason=refusal))
@@ -313,15 +313,16 @@ def _launch(
     return True
 
 
-def _claim_gpu(around: Surroundings, config: Config, claims: contextlib.ExitStack) -> str:
+def _claim_gpu(supervisor: Supervisor, config: Config, claims: contextlib.ExitStack) -> str:
     """Take the GPU for this run until `claims` is closed; why it cannot be had, if so.
 
     Only a GPU that the driver knows by a UUID can be taken, and only by a first reading.
     """
+    around = supervisor.around
     if config.gpu.share or around.probe.source != "nvml":
         return ""
-    sample = _first_reading(around, config.gpu.deadline_s)
-    if sample is None or sample.uuid is None:
+    sample = supervisor.first_reading(config.gpu.deadline_s)
+    if not isinstance(sample, GpuSample) or sample.uuid is None:
         return ""
     try:
         claims.enter_context(take_gpu(runtime_folder(), sample.uuid, around.layout.run_id))
@@ -330,16 +331,6 @@ def _claim_gpu(around: Surroundings, config: Config, claims: contextlib.ExitStac
     except OSError:
         return ""  # a lock is a help, and no condition
     return full(sample)
-
-
-def _first_reading(around: Surroundings, patience_s: float) -> GpuSample | None:
-    give_up_t = around.clock.monotonic() + patience_s
-    while around.clock.monotonic() < give_up_t:
-        reading = around.probe.poll(around.clock.monotonic())
-        if reading is not None:
-            return reading if isinstance(reading, GpuSample) else None
-        around.clock.sleep(_LOOK_EVERY_S)
-    return None
 
 
 def _started_again(

@@ -236,6 +236,17 @@ def test_heat_stops_the_engine_and_cold_lets_it_go_on(shell: Shell) -> None:
     assert shell("stop", "--wait").code == 0
 
 
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU here")
+def test_where_there_is_no_gpu_nothing_waits_for_one(shell: Shell) -> None:
+    text = LONG.replace('probe = "none"', 'probe = "auto"\npoll_s = 0.1')
+    begin(shell, f"{text}\n[policy.thermal]\nunknown_after_s = 0.5\n")
+    begun = shell.until(lambda state: is_training(state) and state.telemetry_gone)
+    assert begun.t is not None
+    later = shell.until(lambda state: state.ended or (state.t or 0.0) > (begun.t or 0.0) + 2.0)
+    assert (later.pauses, later.holds, later.ended) == (0, (), False)
+    assert shell("stop", "--now", "--wait").code == 0
+
+
 FOREIGN = r"""
 import sys, time
 mode = sys.argv[1]

@@ -18,6 +18,7 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.telemetry import GpuProcess, GpuSample, HostSample
 from timellm_ops.control_socket import send_request
 from timellm_ops.journal import Journal, read_records
+from timellm_ops.probe.protocol import Unreadable
 from timellm_ops.process.engine import ExitStatus
 from timellm_ops.process.identity import ProcessIdentity
 from timellm_ops.supervisor import core
@@ -249,6 +250,25 @@ def test_a_supervisor_that_takes_over_during_the_wait_starts_the_engine(bench: B
     assert bench.pieces == []
     bench.turn(4.0)
     assert bench.supervisor.engine is second
+
+
+def test_what_the_probe_says_only_once_is_not_lost_by_looking_at_it_first(bench: Bench) -> None:
+    gone = Unreadable(reason="no driver", permanent=True)
+    bench.probe.readings = [gone]
+    assert bench.supervisor.first_reading(5.0) == gone
+    bench.probe.readings = []  # it has said so, and is silent from then on
+    bench.turn()
+    assert bench.supervisor.supervision.run.telemetry_gone
+    for _ in range(3):
+        bench.turn(40.0)
+    assert bench.control().desired == "run"
+
+
+def test_a_probe_that_says_nothing_is_waited_for_no_longer_than_asked(bench: Bench) -> None:
+    bench.probe.readings = []
+    began = bench.clock.t
+    assert bench.supervisor.first_reading(5.0) is None
+    assert 5.0 <= bench.clock.t - began < 6.0
 
 
 def test_the_last_words_of_an_engine_come_before_its_end(bench: Bench) -> None:

@@ -46,6 +46,7 @@ HEARTBEAT_S = 1.0
 QUIET_WITHIN_S = 60.0
 """How long a moment is looked for in which a script that is to end writes no checkpoint."""
 RESTORE_NAP_S = 0.05
+FIRST_READING_NAP_S = 0.02
 RESTORE_S = 10.0
 """How long the driver may take to put the card's power limit back, at the end."""
 LAST_CHECKPOINT_S = 10.0
@@ -83,6 +84,8 @@ class Supervisor:
     """How an engine ended that is not there any more."""
     interrupts: int = 0
     exit_code: int | None = None
+    _early: Reading | None = None
+    """Looked at before the first turn, which takes it in."""
     _beat_t: float | None = None
     _ended: ExitStatus | None = None
     _ended_t: float = 0.0
@@ -159,7 +162,7 @@ class Supervisor:
         inputs = core.Inputs(
             stream=self._stream_events(),
             observed=self._watch_checkpoints(now.t),
-            reading=self._owned(around.probe.poll(now.t)),
+            reading=self._owned(self._next_reading(now.t)),
             host=around.host.poll(now.t),
             requests=tuple(pending.request for pending in requests),
             interrupts=self.interrupts,
@@ -337,6 +340,23 @@ class Supervisor:
             self.exit_code = 4
             return
         self.note(ev.EngineStarted(pid=self.engine.identity.pid))
+
+    def first_reading(self, patience_s: float) -> Reading | None:
+        """Wait for what the probe has to say first; the first turn takes it in like any other.
+
+        A probe may say only once that there is no GPU, or what the limits of its power are.
+        """
+        clock = self.around.clock
+        give_up_t = clock.monotonic() + patience_s
+        while self._early is None and clock.monotonic() < give_up_t:
+            self._early = self.around.probe.poll(clock.monotonic())
+            if self._early is None:
+                clock.sleep(FIRST_READING_NAP_S)
+        return self._early
+
+    def _next_reading(self, now_t: float) -> Reading | None:
+        early, self._early = self._early, None
+        return self.around.probe.poll(now_t) if early is None else early
 
     def _signal(self, number: int) -> None:
         """Send it. One that ends a script after its checkpoint must not hit it in the next one,
