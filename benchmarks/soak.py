@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from kill_resume import reference
 from run_record import Difference, Record, compare, record_of
 from victim import VARIANTS, Variant, Victim
 
@@ -125,6 +126,10 @@ class Sufferer(Victim):
             return
         time.sleep(random.uniform(0.0, 1.0))
         self._command("run", "--resume", self.layout.run_id, "--detach")
+        # Its supervisor is in charge a moment before it has written down that the run goes on.
+        self._until(
+            lambda: state_of(self.layout).outcome != "stopped" or None, "a run that goes on"
+        )
 
     def _terminal_gone(self, random: Random) -> None:
         self._client("attach", self.layout.run_id, "--plain")
@@ -148,16 +153,6 @@ def restarting(variant: Variant) -> Variant:
     return replace(variant, changes={**variant.changes, **changes})
 
 
-def undisturbed(folder: Path, variant: Variant) -> Record:
-    """What the run comes to when nothing strikes it."""
-    whole = Sufferer(folder / f"whole-{variant.name.replace(' ', '-')}", variant)
-    try:
-        whole.live(0, Random(0))
-        return record_of(whole.layout)
-    finally:
-        whole.end()
-
-
 def strike(
     number: int, variant: Variant, expected: Record, folder: Path, asked: argparse.Namespace
 ) -> Struck:
@@ -179,7 +174,7 @@ def soak(asked: argparse.Namespace, folder: Path) -> list[Struck]:
     """Runs until the time is over; the one that is under way then is brought to its end."""
     variants = [restarting(variant) for variant in VARIANTS[: asked.variants]]
     with ThreadPoolExecutor(asked.jobs) as pool:
-        wholes = list(pool.map(lambda variant: undisturbed(folder, variant), variants))
+        wholes = list(pool.map(lambda variant: reference(folder, variant), variants))
         over = time.monotonic() + 60.0 * asked.minutes
         struck: list[Struck] = []
 

@@ -26,8 +26,9 @@ from timellm_ops.contract.config import Config
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.telemetry import GpuSample
-from timellm_ops.control_socket import runtime_folder, socket_path
+from timellm_ops.control_socket import socket_path
 from timellm_ops.journal import Journal, read_records
+from timellm_ops.paths import runtime_folder
 from timellm_ops.probe import open_probe
 from timellm_ops.probe.host import BackgroundHostProbe, HostReader
 from timellm_ops.process.engine import (

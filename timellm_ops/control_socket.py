@@ -5,7 +5,6 @@ import hashlib
 import os
 import selectors
 import socket
-import stat
 import struct
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from timellm_ops.contract.commands import AnyRequest, Reply
+from timellm_ops.paths import folder_below_tmp, private_folder, runtime_folder
 
 MAX_LINE_BYTES = 1 << 16
 MAX_CONNECTIONS = 32
@@ -32,30 +32,7 @@ def socket_path(run_root: Path, env: Mapping[str, str] = os.environ) -> Path:
     """Where the socket of a run belongs: a short name that is the run folder's alone."""
     name = hashlib.sha256(str(run_root.resolve()).encode()).hexdigest()[:16] + ".sock"
     path = runtime_folder(env) / name
-    return path if len(os.fsencode(path)) <= _MAX_PATH_BYTES else _below_tmp() / name
-
-
-def runtime_folder(env: Mapping[str, str] = os.environ) -> Path:
-    """Where this user's sockets and locks belong; it may have to be made, for this user alone."""
-    runtime = env.get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_absolute() and _is_own_folder(Path(runtime)):
-        return Path(runtime) / "timellm-ops"
-    return _below_tmp()
-
-
-def _below_tmp() -> Path:
-    return Path("/tmp") / f"timellm-ops-{os.getuid()}"  # noqa: S108 - 0700 and checked
-
-
-def _is_own_folder(folder: Path) -> bool:
-    """Whether it is a folder of this user's: `su` and `sudo` may keep another one's variable."""
-    try:
-        found = folder.stat()
-    except OSError:
-        return False
-    return (
-        stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(folder, os.W_OK)
-    )
+    return path if len(os.fsencode(path)) <= _MAX_PATH_BYTES else folder_below_tmp() / name
 
 
 class PendingRequest:
@@ -76,7 +53,7 @@ class ControlServer:
     def __init__(self, path: Path) -> None:
         """Listen on `path`, for this user alone. Raises `OSError`, and `PermissionError` for a
         folder that is not this user's own."""
-        _private_folder(path.parent)
+        private_folder(path.parent)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         self.path = path
@@ -192,17 +169,6 @@ class _Connection:
             self.peer.sendall(_encoder.encode(reply) + b"\n")
         except OSError:
             self.ended = True
-
-
-def _private_folder(folder: Path) -> None:
-    """Make `folder` if it is missing, and make sure that nobody else can reach into it."""
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700, parents=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise PermissionError(f"{folder} is not a folder of this user's own")
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
 
 
 def peer_uid(connected: socket.socket) -> int:

@@ -1,6 +1,10 @@
-"""Paths as people write them: with `~`, relative, or not fit for a path at all."""
+"""Paths as people write them: with `~`, relative, or not fit for a path at all; and the user's
+own folder for sockets and locks."""
 
+import contextlib
 import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -25,3 +29,41 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def runtime_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's sockets and locks belong; it may have to be made, for this user alone."""
+    runtime = env.get("XDG_RUNTIME_DIR", "")
+    if runtime and Path(runtime).is_absolute() and _is_own_folder(Path(runtime)):
+        return Path(runtime) / "timellm-ops"
+    return folder_below_tmp()
+
+
+def folder_below_tmp() -> Path:
+    """The same where there is no usable runtime folder, or where its path is too long."""
+    return Path("/tmp") / f"timellm-ops-{os.getuid()}"  # noqa: S108 - 0700 and checked
+
+
+def _is_own_folder(folder: Path) -> bool:
+    """Whether it is a folder of this user's: `su` and `sudo` may keep another one's variable."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    return (
+        stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(folder, os.W_OK)
+    )
+
+
+def private_folder(folder: Path) -> None:
+    """Make `folder` if it is missing, and make sure that nobody else can reach into it.
+
+    Raises `PermissionError` for one that is not this user's own.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(f"{folder} is not a folder of this user's own")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        folder.chmod(0o700)

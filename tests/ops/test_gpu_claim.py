@@ -76,3 +76,11 @@ def test_the_holders_of_its_memory_are_named() -> None:
     words = full(sample)
     assert "0.2 of 6.0 GiB are free" in words
     assert "python3 (pid 7) with 5.0 GiB, a process (pid 8)" in words
+
+
+def test_a_lock_is_never_made_in_somebody_elses_folder(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(PermissionError, match="not a folder of this user's own"):
+        take_gpu(tmp_path / "link", "GPU-1", "first")
+    assert not list((tmp_path / "real").iterdir())

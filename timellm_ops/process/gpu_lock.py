@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 from pathlib import Path
 
+from timellm_ops.paths import private_folder
 from timellm_ops.process.lock import FileLock
 
 
@@ -20,7 +21,7 @@ def take_gpu(folder: Path, uuid: str, run_id: str) -> FileLock:
 
     `folder` is the user's own. Raises `GpuTaken`, and `OSError` where there can be no lock.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     path = folder / f"gpu-{hashlib.sha256(uuid.encode()).hexdigest()[:16]}.lock"
     lock = FileLock.acquire(path)
     if lock is None:
