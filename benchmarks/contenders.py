@@ -52,32 +52,32 @@ def engine_variant(name: str, overrides: str) -> Variant:
 
 
 _AGAIN = "train.activation_checkpointing=true"
-_BF16 = "train.precision=bf16 backbone.dtype=bfloat16"
+BF16 = "train.precision=bf16 backbone.dtype=bfloat16"
 _DIRECT, _MAPPING = "model.prototypes=direct", "model.prototypes=mapping"
 STANDARD = (
     Variant("published fp32", None, "fp32"),
     Variant("published bf16", None, "bf16"),
     engine_variant("mapping fp32", _MAPPING),
-    engine_variant("mapping bf16", f"{_MAPPING} {_BF16}"),
+    engine_variant("mapping bf16", f"{_MAPPING} {BF16}"),
     engine_variant("direct fp32", _DIRECT),
-    engine_variant("direct bf16", f"{_DIRECT} {_BF16}"),
+    engine_variant("direct bf16", f"{_DIRECT} {BF16}"),
 )
 FURTHER = (
     engine_variant("mapping fp32, recomputed", f"{_MAPPING} {_AGAIN}"),
     engine_variant("direct fp32, recomputed", f"{_DIRECT} {_AGAIN}"),
-    engine_variant("direct bf16, recomputed", f"{_DIRECT} {_BF16} {_AGAIN}"),
+    engine_variant("direct bf16, recomputed", f"{_DIRECT} {BF16} {_AGAIN}"),
     engine_variant("direct fp32, held in bf16", f"{_DIRECT} backbone.dtype=bfloat16"),
     engine_variant("direct int8", f"{_DIRECT} train.precision=bf16 backbone.dtype=int8"),
     engine_variant("direct nf4", f"{_DIRECT} train.precision=bf16 backbone.dtype=nf4"),
     engine_variant(
-        "mapping bf16, 8-bit optimiser", f"{_MAPPING} {_BF16} train.optimiser_state=int8"
+        "mapping bf16, 8-bit optimiser", f"{_MAPPING} {BF16} train.optimiser_state=int8"
     ),
     engine_variant(
         "direct nf4, smallest",
         f"{_DIRECT} train.precision=bf16 backbone.dtype=nf4 train.optimiser_state=int8 {_AGAIN}",
     ),
     engine_variant("direct fp32, compiled", f"{_DIRECT} train.compile=true"),
-    engine_variant("direct bf16, compiled", f"{_DIRECT} {_BF16} train.compile=true"),
+    engine_variant("direct bf16, compiled", f"{_DIRECT} {BF16} train.compile=true"),
 )
 """Only where they are asked for."""
 

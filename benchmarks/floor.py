@@ -6,8 +6,7 @@ Operations, bytes and exponentials of a training step and of a window of an eval
 (`work.py`) for the published computation and for the engine with the published mapping and with
 direct prototypes. The machine is measured (`machine.py`): products of the sizes that occur, memory,
 exponentials. A part's floor is the longer one of its arithmetic and its traffic, each at the best
-rate that was seen. `--measured` puts beside it what the models really take, in turns, medians, in
-float32. The tokens of prompts are those of the embedded tokenizer on the windows of `engine.py`.
+rate that was seen. `--measured` puts beside it what the models really take, in turns, medians. The tokens of prompts are those of the embedded tokenizer on the windows of `engine.py`.
 """
 
 import argparse
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 from backbone_shapes import DEFAULT_LAYERS, LAYERS, SHAPES, facts_of
 from contenders import (
+    BF16,
     DESCRIPTION,
     MODEL,
     PRED_LEN,
@@ -132,34 +132,36 @@ def _row(mode: Mode, part: str, work: Work, least_s: float, found_s: float | Non
     )
 
 
-def measured_parts(terms: Terms, rounds: int) -> tuple[Measured, Measured]:
+def measured_parts(terms: Terms, rounds: int, *, bf16: bool) -> tuple[Measured, Measured]:
     """Of a step, and of a window of an evaluation, as all three models really take them."""
-    models = {"published": published_contender(terms)}
-    models |= {mode: engine_contender(mode, terms) for mode in MODES if mode != "published"}
+    models = {"published": published_contender(terms, bf16=bf16)}
+    for mode in MODES:
+        if mode != "published":
+            models[mode] = engine_contender(mode, terms, bf16=bf16)
     steps = {mode: step for mode, (step, _) in models.items()}
     evaluations = {mode: evaluation for mode, (_, evaluation) in models.items()}
     return in_turns(steps, rounds), in_turns(evaluations, max(1, rounds // 2))
 
 
-def published_contender(terms: Terms) -> tuple[Timed, Timed]:
+def published_contender(terms: Terms, *, bf16: bool = False) -> tuple[Timed, Timed]:
     """A step and an evaluation of the published computation, by their number."""
     windows, model = Windows(terms), published_model(terms)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=RATE)
 
     def step(number: int) -> Seconds:
-        return published_pass(model, *windows.batch(number, terms.batch), optimiser)
+        return published_pass(model, *windows.batch(number, terms.batch), optimiser, bf16=bf16)
 
     def evaluation(number: int) -> Seconds:
         x, y = windows.batch(number, terms.batch)
-        return _of_one(published_pass(model, x, y, None), terms.batch)
+        return _of_one(published_pass(model, x, y, None, bf16=bf16), terms.batch)
 
     return step, evaluation
 
 
-def engine_contender(mode: Mode, terms: Terms) -> tuple[Timed, Timed]:
+def engine_contender(mode: Mode, terms: Terms, *, bf16: bool = False) -> tuple[Timed, Timed]:
     """A step and an evaluation of the engine, by their number."""
-    variant = engine_variant(mode, f"model.prototypes={mode}")
+    variant = engine_variant(mode, f"model.prototypes={mode} {BF16 if bf16 else ''}")
     windows, job = Windows(terms), build(engine_config(variant, terms, terms.material))
     load_weights(job.model, terms.material)
 
@@ -191,8 +193,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scratch", type=Path, help="a folder for gigabytes")
     asked = parser.parse_args(arguments)
-    if asked.measured and asked.precision != "fp32":
-        parser.error("--measured is of float32; --precision bf16 has a floor alone")
     if asked.threads:
         torch.set_num_threads(asked.threads)
     for shape in asked.shape:
@@ -232,7 +232,8 @@ def _print_tables(asked: argparse.Namespace, shape: str, layers: int, terms: Ter
     )
     steps = evaluations = None
     if asked.measured:
-        steps, evaluations = measured_parts(terms, asked.rounds)
+        bf16 = asked.precision == "bf16"
+        steps, evaluations = measured_parts(terms, asked.rounds, bf16=bf16)
     step = {mode: training_step(mode, trained) for mode in MODES}
     print(report("a training step", step, machine, steps), end="\n\n")
     # The published code evaluates in the batches that it trains with.

@@ -86,12 +86,18 @@ def engine_pass(
 
 
 def published_pass(
-    model: PublishedTimeLLM, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer | None
+    model: PublishedTimeLLM,
+    x: Tensor,
+    y: Tensor,
+    optimiser: torch.optim.Optimizer | None,
+    *,
+    bf16: bool = False,
 ) -> Seconds:
-    """The same of the published computation in float32."""
+    """The same of the published computation, in float32 or under autocast."""
     training, device = optimiser is not None, x.device.type
     model.train(training)
-    with torch.inference_mode(mode=not training):
+    precision = torch.autocast(device, torch.bfloat16, enabled=bf16)
+    with torch.inference_mode(mode=not training), precision:
         watch = Stopwatch(device)
         mean = x.mean(dim=1, keepdim=True)
         deviation = torch.sqrt(x.var(dim=1, keepdim=True, unbiased=False) + 1e-5)
@@ -114,7 +120,7 @@ def published_pass(
         watch.lap("backbone forward" if training else "backbone")
         answered = _leaf(hidden, training)
         flat = answered.permute(0, 2, 1).flatten(start_dim=1)
-        forecast = model.dropout(model.output_projection(flat)) * deviation + mean
+        forecast = model.dropout(model.output_projection(flat)).float() * deviation + mean
         watch.lap("head")
     if optimiser is not None:
         chain = ((hidden, answered), (patches, read), (prototypes, mixed_from))
