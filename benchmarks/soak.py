@@ -126,10 +126,6 @@ class Sufferer(Victim):
             return
         time.sleep(random.uniform(0.0, 1.0))
         self._command("run", "--resume", self.layout.run_id, "--detach")
-        # Its supervisor is in charge a moment before it has written down that the run goes on.
-        self._until(
-            lambda: state_of(self.layout).outcome != "stopped" or None, "a run that goes on"
-        )
 
     def _terminal_gone(self, random: Random) -> None:
         self._client("attach", self.layout.run_id, "--plain")

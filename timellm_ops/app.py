@@ -163,6 +163,7 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
             case "adopt":
                 pid = None if living is None else living.identity.pid
                 supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=pid))
+                around.reception.open()
                 if living is not None:
                     _claim_gpu(supervisor, config, claims)  # it is there already, whoever else is
                 if living is not None and config.foreign.command:
@@ -176,6 +177,7 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
                 if living is None and supervisor.supervision.memory.all_done:
                     # Its last engine has done everything, and nobody was there to write it down.
                     supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=None))
+                    around.reception.open()
                 elif living is None and not _launch(supervisor, config, order, engine, claims):
                     return 3
             case _:
@@ -287,6 +289,8 @@ def _launch(
             resumed=order.mode == "resume",
         )
     )
+    # No earlier: whoever is told that a supervisor is in charge looks at the journal next.
+    around.reception.open()
     supervisor.note(ev.PreflightDone(findings=order.findings))
     if not foreign:
         # An engine that is resumed must not find the stop that ended it the last time.

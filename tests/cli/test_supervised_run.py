@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from conftest import PATIENCE_S, TINY, Shell
 
+from timellm_ops.app import Order, start_supervisor
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.state import RunState
@@ -133,6 +134,16 @@ def test_a_stopped_run_is_resumed_where_it_stopped(shell: Shell) -> None:
     per_epoch = started[1].steps_per_epoch
     position = (started[1].start_epoch - 1) * per_epoch + started[1].start_iteration
     assert position == stopped.last.step
+    assert shell("stop", "--wait").code == 0
+
+
+def test_whoever_looks_once_a_supervisor_is_in_charge_sees_no_old_end(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    assert shell("stop", "--wait").code == 0
+    start_supervisor(Order(root=str(shell.run.root), mode="resume"))
+    assert shell.state().outcome is None
+    shell.until(goes_on)
     assert shell("stop", "--wait").code == 0
 
 

@@ -21,6 +21,7 @@ from timellm_ops.process.engine import ExitStatus
 from timellm_ops.process.identity import ProcessIdentity
 from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import LimitPower
+from timellm_ops.supervisor.power_limit import POWER_LIMIT_WITHIN_S, power_to_restore
 from timellm_ops.supervisor.rebuild import recall, take_over
 from timellm_ops.supervisor.restart import Patience
 
@@ -56,7 +57,7 @@ def test_a_limit_is_asked_for_once_and_again_only_when_nobody_answers() -> None:
     run = driven(95.0)
     run.turns(5.0)
     assert limits_asked(run) == [95.0]
-    run.turns(core.POWER_LIMIT_WITHIN_S)
+    run.turns(POWER_LIMIT_WITHIN_S)
     assert limits_asked(run) == [95.0, 95.0]
     run.turn(1.0, reading=PowerAnswer(limit_w=95.0))
     run.turns(60.0)
@@ -105,7 +106,7 @@ def test_a_resumed_run_without_a_governor_puts_back_what_the_one_before_left() -
     run.turn(1.0, reading=GpuSample(source="nvml", temperature_c=60.0, power_limits=low))
     assert limits_asked(run)[-1] == 115.0
     run.turn(1.0, reading=PowerAnswer(limit_w=115.0))
-    assert core.power_to_restore(run.supervision) is None
+    assert power_to_restore(run.supervision.run, run.supervision.asked_power) is None
     assert "LimitPower" in kinds([effect for _, effect in run.done])
     assert isinstance(last_of(run, ev.PowerLimitSet), ev.PowerLimitSet)
 

@@ -63,6 +63,7 @@ class Bench:
 
     def make(self, supervision: core.Supervision) -> Supervisor:
         self.reception = Reception(self.clock, path=lambda: self.socket, announce=lambda _: None)
+        self.reception.open()
         return Supervisor(
             around=Surroundings(
                 layout=self.layout,
@@ -479,6 +480,8 @@ def test_a_run_without_a_socket_goes_on_and_is_announced(tmp_path: Path) -> None
     nowhere = tmp_path / "file"
     nowhere.touch()
     reception = Reception(FakeClock(), path=lambda: nowhere / "s", announce=told.append)
+    assert told == []
+    reception.open()
     assert reception.wait(0.1) == []
     assert told == [None]
     assert str(nowhere) in reception.problem

@@ -22,31 +22,27 @@ from timellm_ops.probe.protocol import PowerAnswer, Reading
 from timellm_ops.supervisor.answers import Terms, answer
 from timellm_ops.supervisor.effects import (
     AnyEffect,
-    Continue,
     DumpStacks,
     Finish,
     LimitPower,
     Relaunch,
-    Rest,
     Signal,
-    Suspend,
-    Wake,
     WriteControl,
 )
+from timellm_ops.supervisor.foreign_steering import rest_or_wake, stand_or_move
 from timellm_ops.supervisor.ladder import Climb, is_stronger, lowest_signal, next_signal
-from timellm_ops.supervisor.memory import Memory, pace_of, remember
+from timellm_ops.supervisor.memory import Memory, remember
+from timellm_ops.supervisor.novelty import changes_anything, rests
 from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude
+from timellm_ops.supervisor.power_limit import AskedPower, next_power, power_event
 from timellm_ops.supervisor.restart import Patience, due, restart
 from timellm_ops.supervisor.rules_in_force import policy_in_force
-from timellm_ops.supervisor.stop_pacing import Account, next_account
+from timellm_ops.supervisor.stop_pacing import Account
 
 ACKNOWLEDGE_WITHIN_S = 60.0
 ACKNOWLEDGE_WITHIN_STEPS = 5
 """A control must be acknowledged within this many seconds and this many steps, or a person is
 told. Longer than the longest stretch in which an engine does not look."""
-
-POWER_LIMIT_WITHIN_S = 10.0
-"""A power limit that is not answered for so long is asked for again."""
 
 RECENT_SAMPLES = KEPT_READINGS
 
@@ -97,13 +93,6 @@ class Inputs(Struct, frozen=True, kw_only=True):
     exited: ev.EngineExited | None = None
     evidence: Evidence = Evidence()
     """What is on disk; looked at only when `exited` is set."""
-
-
-class AskedPower(Struct, frozen=True):
-    """A power limit, in watts, and the monotonic second in which it was asked for."""
-
-    limit_w: float
-    t: float
 
 
 class Supervision(Struct, frozen=True, kw_only=True):
@@ -283,9 +272,9 @@ class _Draft:
             settings.policy, settings.gpu, self.run.policy_settings, settings.zone
         )
         for decision in settings.decide(policy, self.run, self.recent, self.now.t, self.now.at):
-            if not settings.pace_by_stops and _rests(decision) and self.run.engine == "foreign":
+            if not settings.pace_by_stops and rests(decision) and self.run.engine == "foreign":
                 continue  # it could not rest between its steps, and may not be stopped for it
-            if _changes_anything(self.run, self.memory, decision):
+            if changes_anything(self.run, self.memory, decision):
                 self.record(decision)
                 if decision.about in ev.SILENT_ENGINE and self.run.engine == "timellm":
                     self.effects.append(DumpStacks())
@@ -299,10 +288,7 @@ class _Draft:
                 self.effects.append(Signal(number=number))
         self._steer_power()
         if self.run.engine == "foreign":
-            leaving = lowest is not None
-            self._steer_foreign(leaving=leaving)
-            if settings.pace_by_stops:
-                self._pace_foreign(leaving=leaving)
+            self._steer_foreign(settings, leaving=lowest is not None)
         else:
             self._steer_own()
 
@@ -332,45 +318,30 @@ class _Draft:
             )
 
     def _steer_power(self) -> None:
-        """The limit that the policies want, or the one that was found once they want none."""
-        power = self.run.power
-        if power is None or power.refused:
-            return
-        wanted_w = self.run.pace.power_limit_w
-        wanted_w = power.found_w if wanted_w is None else wanted_w
-        asked = self.asked_power
-        if asked is None and wanted_w == power.limit_w:
-            return
-        fresh = asked is not None and self.now.t - asked.t < POWER_LIMIT_WITHIN_S
-        if fresh and asked is not None and asked.limit_w == wanted_w:
-            return
-        self.asked_power = AskedPower(wanted_w, self.now.t)
-        self.effects.append(LimitPower(limit_w=wanted_w))
+        asking = next_power(self.run, self.asked_power, self.now.t)
+        if asking is not None:
+            self.asked_power = asking
+            self.effects.append(LimitPower(limit_w=asking.limit_w))
 
     def before_with(self, run: RunState, memory: Memory) -> Supervision:
         return _replace(self.before, run=run, memory=memory)
 
-    def _steer_foreign(self, *, leaving: bool) -> None:
-        """`leaving`: it has been sent a signal to end. A stopped process takes none but SIGKILL,
-        so from then on it is left to move, whatever holds there are."""
-        moves = leaving or self.run.desired != "pause"
-        if self.run.standing and moves:
-            self.effects.append(Continue())
-        elif not self.run.standing and not moves:
-            self.effects.append(Suspend())
+    def _steer_foreign(self, settings: Settings, *, leaving: bool) -> None:
+        effect = stand_or_move(self.run, leaving=leaving)
+        if effect is not None:
+            self.effects.append(effect)
+        if settings.pace_by_stops:
+            self._pace_by_stops(1.0 if leaving else self.memory.duty)
 
-    def _pace_foreign(self, *, leaving: bool) -> None:
-        """A pause outlasts every rest, and who leaves does not rest any more."""
-        before, run = self.pacing, self.run
-        if run.standing or run.desired == "pause":
-            self.pacing = Account()
+    def _pace_by_stops(self, duty: float) -> None:
+        if self.run.standing or self.run.desired == "pause":
+            self.pacing = Account()  # a pause outlasts every rest
             return
-        duty = 1.0 if leaving else self.memory.duty
-        if duty != run.duty:
+        if duty != self.run.duty:
             self.record(ev.Paced(duty=duty))
-        self.pacing = next_account(before, duty, self.now.t)
-        if self.pacing.resting != before.resting:
-            self.effects.append(Rest() if self.pacing.resting else Wake())
+        self.pacing, effect = rest_or_wake(self.pacing, duty, self.now.t)
+        if effect is not None:
+            self.effects.append(effect)
 
     def take_exit(self, settings: Settings, exited: ev.EngineExited, evidence: Evidence) -> None:
         again = restart(settings.patience, self.run, self.memory, exited)
@@ -390,22 +361,6 @@ class _Draft:
         self.effects.append(Finish(exit_code=verdict.exit_code))
 
 
-def power_event(answered: PowerAnswer) -> ev.PowerLimitSet | ev.PowerLimitRefused:
-    """What a probe's answer to a power limit is to the journal."""
-    if answered.problem:
-        return ev.PowerLimitRefused(limit_w=answered.limit_w, reason=answered.problem)
-    return ev.PowerLimitSet(limit_w=answered.limit_w)
-
-
-def power_to_restore(supervision: Supervision) -> float | None:
-    """The power limit, in watts, that the card was found with and may not have now."""
-    power = supervision.run.power
-    if power is None:
-        return None
-    as_found = power.limit_w == power.found_w and supervision.asked_power is None
-    return None if as_found else power.found_w
-
-
 def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     """`event` with both times. An engine's own times are kept; within one boot, time in the
     journal never runs backwards, or the seconds between two events would be counted twice."""
@@ -413,29 +368,3 @@ def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     if run.t is not None and run.t <= now.t:
         t = max(t, run.t)
     return _replace(event, at=now.at if event.at is None else event.at, t=t)
-
-
-def _rests(decision: ev.PolicyDecision) -> bool:
-    return decision.action == "pace" and decision.unit == "" and decision.value != 1.0
-
-
-def _changes_anything(run: RunState, memory: Memory, decision: ev.PolicyDecision) -> bool:
-    """Whether the journal does not already say this: policies are asked several times a second."""
-    held = any(hold.rule == decision.rule for hold in run.holds)
-    match decision.action:
-        case "pause":
-            return not held
-        case "resume":
-            return held
-        case "alert":
-            new = all(notice.message != decision.reason for notice in run.notices)
-            return new or decision.about != ""
-        case "pace":
-            if decision.value is None:
-                return False
-            if decision.unit == "W":
-                return decision.value != run.pace.power_limit_w
-            limited = run.pace.power_limit_w is not None
-            return limited or pace_of(decision.value) != memory.duty
-        case "stop":
-            return True

@@ -38,6 +38,7 @@ from timellm_ops.supervisor.effects import (
     WriteControl,
 )
 from timellm_ops.supervisor.evidence import look_for_evidence
+from timellm_ops.supervisor.power_limit import power_event, power_to_restore
 from timellm_ops.supervisor.reception import Reception
 
 TURN_S = 0.2
@@ -123,7 +124,7 @@ class Supervisor:
 
         Whether anything was done, and is in the journal.
         """
-        found_w = core.power_to_restore(self.supervision)
+        found_w = power_to_restore(self.supervision.run, self.supervision.asked_power)
         if found_w is None or self._power_tried:
             return False
         self._power_tried = True
@@ -134,7 +135,7 @@ class Supervisor:
             answered = around.probe.poll(around.clock.monotonic())
             if isinstance(answered, PowerAnswer) and answered.limit_w == found_w:
                 self.supervision = msgspec.structs.replace(self.supervision, asked_power=None)
-                self.note(core.power_event(answered))
+                self.note(power_event(answered))
                 return True
             around.clock.sleep(RESTORE_NAP_S)
         text = f"the card's power limit was not put back: nvidia-smi -pl {found_w:g} does it"

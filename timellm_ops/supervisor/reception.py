@@ -15,7 +15,7 @@ class Reception:
 
     A login's runtime folder goes away with its last session, which a run outlives. `announce` is
     told the path each time, for whoever looks for the supervisor, and `None` where there is no
-    socket: such a run goes on and is seen, but only signals can steer it.
+    socket: such a run goes on and is seen, but only signals can steer it. Closed until `open`.
     """
 
     def __init__(
@@ -28,7 +28,6 @@ class Reception:
         self._checked_t = clock.monotonic()
         self.problem = ""
         """Why there is no socket; empty while there is one."""
-        self._open()
 
     def wait(self, seconds: float) -> list[PendingRequest]:
         """The requests that have come, waiting up to `seconds` for the first."""
@@ -36,7 +35,7 @@ class Reception:
         if now_t - self._checked_t > _CHECK_EVERY_S:
             self._checked_t = now_t
             if self._server is None or not self._server.present():
-                self._open()
+                self.open()
         if self._server is None:
             self._clock.sleep(seconds)
             return []
@@ -48,7 +47,8 @@ class Reception:
             self._server.close()
             self._server = None
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Listen, anew where that was so already, and announce it."""
         self.close()
         path = self._path()
         try:
