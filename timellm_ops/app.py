@@ -326,7 +326,7 @@ def _claim_gpu(supervisor: Supervisor, config: Config, claims: contextlib.ExitSt
     around = supervisor.around
     if config.gpu.share or around.probe.source != "nvml":
         return ""
-    sample = supervisor.first_reading(config.gpu.deadline_s)
+    sample = supervisor.readings.first(config.gpu.deadline_s)
     if not isinstance(sample, GpuSample) or sample.uuid is None:
         return ""
     try:

@@ -256,7 +256,7 @@ def test_a_supervisor_that_takes_over_during_the_wait_starts_the_engine(bench: B
 def test_what_the_probe_says_only_once_is_not_lost_by_looking_at_it_first(bench: Bench) -> None:
     gone = Unreadable(reason="no driver", permanent=True)
     bench.probe.readings = [gone]
-    assert bench.supervisor.first_reading(5.0) == gone
+    assert bench.supervisor.readings.first(5.0) == gone
     bench.probe.readings = []  # it has said so, and is silent from then on
     bench.turn()
     assert bench.supervisor.supervision.run.telemetry_gone
@@ -268,7 +268,7 @@ def test_what_the_probe_says_only_once_is_not_lost_by_looking_at_it_first(bench:
 def test_a_probe_that_says_nothing_is_waited_for_no_longer_than_asked(bench: Bench) -> None:
     bench.probe.readings = []
     began = bench.clock.t
-    assert bench.supervisor.first_reading(5.0) is None
+    assert bench.supervisor.readings.first(5.0) is None
     assert 5.0 <= bench.clock.t - began < 6.0
 
 

@@ -18,9 +18,8 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import SavedCheckpoint
-from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.journal import Journal
-from timellm_ops.probe.protocol import GpuProbe, HostProbe, PowerAnswer, Reading
+from timellm_ops.probe.protocol import GpuProbe, HostProbe
 from timellm_ops.process.engine import EngineHandle, ExitStatus
 from timellm_ops.process.files import replace_file
 from timellm_ops.supervisor import core
@@ -39,6 +38,7 @@ from timellm_ops.supervisor.effects import (
 )
 from timellm_ops.supervisor.evidence import look_for_evidence
 from timellm_ops.supervisor.power_limit import power_event, power_to_restore
+from timellm_ops.supervisor.readings import Readings
 from timellm_ops.supervisor.reception import Reception
 
 TURN_S = 0.2
@@ -46,10 +46,6 @@ TURN_S = 0.2
 HEARTBEAT_S = 1.0
 QUIET_WITHIN_S = 60.0
 """How long a moment is looked for in which a script that is to end writes no checkpoint."""
-RESTORE_NAP_S = 0.05
-FIRST_READING_NAP_S = 0.02
-RESTORE_S = 10.0
-"""How long the driver may take to put the card's power limit back, at the end."""
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
 
@@ -85,8 +81,6 @@ class Supervisor:
     """How an engine ended that is not there any more."""
     interrupts: int = 0
     exit_code: int | None = None
-    _early: Reading | None = None
-    """Looked at before the first turn, which takes it in."""
     _beat_t: float | None = None
     _ended: ExitStatus | None = None
     _ended_t: float = 0.0
@@ -94,13 +88,13 @@ class Supervisor:
     _watched_t: float | None = None
     _stood_s: float = 0.0
     _finished: bool = False
-    _listed: frozenset[int] = frozenset()
-    """The processes that the driver listed the last time."""
-    _own: frozenset[int] = frozenset()
-    """Those of them that belong to the engine."""
     _power_tried: bool = False
     _control_problem: str = field(default="", repr=False)
     _journal_problem: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        around = self.around
+        self.readings = Readings(around.probe, around.clock, lambda: self.engine)
 
     def run(self) -> int:
         """Turn until the run is over; returns its exit code.
@@ -124,22 +118,18 @@ class Supervisor:
 
         Whether anything was done, and is in the journal.
         """
-        found_w = power_to_restore(self.supervision.run, self.supervision.asked_power)
+        supervision = self.supervision
+        found_w = power_to_restore(supervision.run, supervision.asked_power)
         if found_w is None or self._power_tried:
             return False
         self._power_tried = True
-        around = self.around
-        around.probe.limit_power(found_w)
-        give_up_t = around.clock.monotonic() + RESTORE_S
-        while around.clock.monotonic() < give_up_t:
-            answered = around.probe.poll(around.clock.monotonic())
-            if isinstance(answered, PowerAnswer) and answered.limit_w == found_w:
-                self.supervision = msgspec.structs.replace(self.supervision, asked_power=None)
-                self.note(power_event(answered))
-                return True
-            around.clock.sleep(RESTORE_NAP_S)
-        text = f"the card's power limit was not put back: nvidia-smi -pl {found_w:g} does it"
-        self.note(ev.Alert(level="error", message=text))
+        answered = self.readings.put_back(found_w)
+        if answered is None:
+            text = f"the card's power limit was not put back: nvidia-smi -pl {found_w:g} does it"
+            self.note(ev.Alert(level="error", message=text))
+        else:
+            self.supervision = msgspec.structs.replace(self.supervision, asked_power=None)
+            self.note(power_event(answered))
         return True
 
     def note(self, event: ev.Event, offset: int | None = None) -> None:
@@ -163,7 +153,7 @@ class Supervisor:
         inputs = core.Inputs(
             stream=self._stream_events(),
             observed=self._watch_checkpoints(now.t),
-            reading=self._owned(self._next_reading(now.t)),
+            reading=self.readings.next(now.t),
             host=around.host.poll(now.t),
             requests=tuple(pending.request for pending in requests),
             interrupts=self.interrupts,
@@ -233,22 +223,6 @@ class Supervisor:
 
     def _waits_for_checkpoint(self, now_t: float) -> bool:
         return self.around.watch.pending and now_t - self._ended_t < LAST_CHECKPOINT_S
-
-    def _owned(self, reading: Reading | None) -> Reading | None:
-        """The reading, each process in it marked as the engine's or not.
-
-        The tree is walked only when the list is another one: a walk reads the whole process table.
-        """
-        if not isinstance(reading, GpuSample) or not reading.processes or self.engine is None:
-            return reading
-        listed = frozenset(process.pid for process in reading.processes)
-        if listed != self._listed:
-            self._listed, self._own = listed, listed & self.engine.pids()
-        marked = tuple(
-            msgspec.structs.replace(process, of_run=process.pid in self._own)
-            for process in reading.processes
-        )
-        return msgspec.structs.replace(reading, processes=marked)
 
     def _stream_events(self) -> tuple[tuple[ev.Event, int], ...]:
         found: list[tuple[ev.Event, int]] = []
@@ -341,23 +315,6 @@ class Supervisor:
             self.exit_code = 4
             return
         self.note(ev.EngineStarted(pid=self.engine.identity.pid))
-
-    def first_reading(self, patience_s: float) -> Reading | None:
-        """Wait for what the probe has to say first; the first turn takes it in like any other.
-
-        A probe may say only once that there is no GPU, or what the limits of its power are.
-        """
-        clock = self.around.clock
-        give_up_t = clock.monotonic() + patience_s
-        while self._early is None and clock.monotonic() < give_up_t:
-            self._early = self.around.probe.poll(clock.monotonic())
-            if self._early is None:
-                clock.sleep(FIRST_READING_NAP_S)
-        return self._early
-
-    def _next_reading(self, now_t: float) -> Reading | None:
-        early, self._early = self._early, None
-        return self.around.probe.poll(now_t) if early is None else early
 
     def _signal(self, number: int) -> None:
         """Send it. One that ends a script after its checkpoint must not hit it in the next one,
