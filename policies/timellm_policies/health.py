@@ -3,7 +3,7 @@
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_policies.card import failed, overheated
-from timellm_policies.progress import loading, no_progress, silence_s, stall_limit_s
+from timellm_policies.progress import loading, no_progress, silence_of, stall_limit_s
 from timellm_policies.situation import RuleStatus, Situation
 from timellm_policies.training import not_finite, spike
 
@@ -30,7 +30,8 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
 def status(now: Situation) -> RuleStatus:
     """What the rule sees of the engine's progress, and would do about it."""
     section = now.policy.health
-    silent_s, limit_s = silence_s(now), stall_limit_s(now)
+    silence = silence_of(now)
+    limit_s = stall_limit_s(now) if silence is None else silence.limit_s
     deeds = []
     if section.not_finite != "off":
         stops = section.not_finite == "stop"
@@ -41,8 +42,8 @@ def status(now: Situation) -> RuleStatus:
             deeds.append(f"ends the engine after {section.stall_stop_after_s:.0f} s")
     return RuleStatus(
         rule=RULE,
-        standing="watching" if silent_s is not None else "unknown",
-        value=None if silent_s is None else round(silent_s, 1),
+        standing="watching" if silence is not None else "unknown",
+        value=None if silence is None else round(silence.silent_s, 1),
         threshold=None if limit_s is None else round(limit_s, 1),
         unit="s",
         next=", ".join(deeds) or "tells you of a card that slows itself down",

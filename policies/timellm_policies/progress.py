@@ -2,6 +2,8 @@
 
 from statistics import median
 
+from msgspec import Struct
+
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.state import RunState
 from timellm_policies.situation import Situation
@@ -9,12 +11,22 @@ from timellm_policies.situation import Situation
 _FEWEST_RECORDS = 3
 
 
+class Silence(Struct, frozen=True):
+    """For how long an engine has said nothing that should have, in seconds."""
+
+    silent_s: float
+    limit_s: float
+    """One longer than this is one too long."""
+    usual_s: float
+    """What passes between two of its words."""
+
+
 def no_progress(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
     """An alert, and later a stop where that is asked for, about an engine without a word."""
-    section = now.policy.health
-    silent_s, limit_s = silence_s(now), stall_limit_s(now)
-    if section.stall_action == "off" or silent_s is None or limit_s is None:
+    section, silence = now.policy.health, silence_of(now)
+    if section.stall_action == "off" or silence is None:
         return ()
+    silent_s, limit_s = silence.silent_s, silence.limit_s
     if section.stall_action == "stop" and silent_s > max(section.stall_stop_after_s, limit_s):
         return (
             PolicyDecision(
@@ -39,7 +51,7 @@ def no_progress(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
             rule=rule,
             reason=(
                 f"no progress for {span(silent_s)}, usually a record every"
-                f" {span(usual_gap_s(now.state) or 0.0)}, so the engine may hang"
+                f" {span(silence.usual_s)}, so the engine may hang"
             ),
             value=round(silent_s, 1),
             threshold=round(limit_s, 1),
@@ -49,19 +61,37 @@ def no_progress(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
     )
 
 
-def silence_s(now: Situation) -> float | None:
-    """Seconds for which an engine that trains has said nothing; `None` where it need not say
-    anything: while it stands, is held, evaluates, saves, or is about to evaluate.
+def silence_of(now: Situation) -> Silence | None:
+    """The silence of an engine that trains or evaluates; `None` where it need not say anything:
+    while it stands, is held, saves, or is about to evaluate, and before its usual gap is known.
 
     A supervisor that took the run over counts from then on.
     """
     state = now.state
-    if not now.at_work or state.activity != "training" or state.writing is not None:
+    if not now.at_work or state.writing is not None or state.engine_word_t is None:
         return None
-    if state.engine_word_t is None or _epoch_is_done(state):
+    match state.activity:
+        case "training" if not _epoch_is_done(state):
+            usual_s, limit_s = usual_gap_s(state), stall_limit_s(now)
+        case "evaluating" if state.engine == "timellm":
+            usual_s, limit_s = _of_evaluation(now)
+        case _:
+            return None
+    if usual_s is None or limit_s is None:
         return None
     since_t = max(state.engine_word_t, state.watched_since_t or state.engine_word_t)
-    return max(0.0, now.now_t - since_t)
+    return Silence(max(0.0, now.now_t - since_t), limit_s, usual_s)
+
+
+def _of_evaluation(now: Situation) -> tuple[float | None, float | None]:
+    """The usual gap of our own engine's evaluation under way, and how long is too long. A script
+    may evaluate without a word."""
+    evaluation = now.state.evaluation
+    if evaluation is None or evaluation.gap_s is None or evaluation.done >= evaluation.total:
+        return None, None
+    section = now.policy.health
+    limit_s = section.stall_iterations * evaluation.gap_s / _duty(now.state)
+    return evaluation.gap_s, max(section.stall_min_s, limit_s)
 
 
 def _epoch_is_done(state: RunState) -> bool:
@@ -85,9 +115,12 @@ def stall_limit_s(now: Situation) -> float | None:
     if gap_s is None or iteration_s is None:
         return None
     section = now.policy.health
-    paced = max(min(now.state.duty, 1.0), 0.01)
-    limit_s = (section.stall_iterations * iteration_s + 2.0 * gap_s) / paced
+    limit_s = (section.stall_iterations * iteration_s + 2.0 * gap_s) / _duty(now.state)
     return max(section.stall_min_s, limit_s)
+
+
+def _duty(state: RunState) -> float:
+    return max(min(state.duty, 1.0), 0.01)
 
 
 def usual_gap_s(state: RunState) -> float | None:

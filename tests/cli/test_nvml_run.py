@@ -1,5 +1,6 @@
 """Whole runs beside a driver that plays a script: what the card does is what the run does."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -7,9 +8,14 @@ import pytest
 from conftest import Shell
 from nvml_driver import FULL, Library, rewrite, until
 
+from timellm_ops.app import Order, start_supervisor
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
+from timellm_ops.process.engine import mark_of
+from timellm_ops.process.identity import is_alive, send_signal
+from timellm_ops.process.records import EngineRecord, SupervisorRecord, read_record
+from timellm_ops.process.tree import kill_tree
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +136,38 @@ def test_a_card_that_cannot_be_read_holds_the_run_until_it_can(
     assert shell("stop", "--now", "--wait").code == 0
     assert shell.state().outcome == "stopped"
     until(lambda: not living_with(script), "an end of every process that played the script")
+
+
+@pytest.mark.parametrize("engine_too", [False, True], ids=["supervisor", "both"])
+def test_a_power_limit_outlives_a_killed_supervisor_and_is_put_back_by_the_next(
+    shell: Shell,
+    driver: Library,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine_too: bool,
+) -> None:
+    limit = tmp_path / "limit_mw"
+    monkeypatch.setenv("NVML_STUB_STATE", str(limit))
+    driver(f"{card('84')}value power_lowest_mw 40000\nvalue power_highest_mw 130000\n")
+    begin(shell, "--set", "policy.governor.actuator=power")
+    lowered = shell.until(lambda state: state.power is not None and state.power.limit_w < 115.0)
+    assert lowered.power is not None
+    supervisor = read_record(shell.run.supervisor_process, SupervisorRecord)
+    engine = read_record(shell.run.engine_process, EngineRecord)
+    assert supervisor is not None
+    assert engine is not None
+    send_signal(supervisor.process, signal.SIGKILL)
+    if engine_too:
+        kill_tree(engine.process, mark_of(shell.run))
+    until(lambda: not is_alive(supervisor.process), "an end of the supervisor")
+    assert int(limit.read_text()) < 115_000
+    start_supervisor(Order(root=str(shell.run.root), mode="adopt"))
+    if not engine_too:
+        assert shell("stop", "--now", "--wait").code == 0
+    ended = shell.until(lambda state: state.ended)
+    assert ended.power is not None
+    assert (ended.power.found_w, ended.power.limit_w) == (115.0, 115.0)
+    assert int(limit.read_text()) == 115_000
 
 
 def living_with(script: Path) -> list[str]:

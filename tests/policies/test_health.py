@@ -1,6 +1,7 @@
 """The health rule: training that has failed, an engine that hangs, and neither without cause."""
 
 import math
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -173,7 +174,7 @@ def test_where_asked_for_a_hanging_engine_is_stopped_as_a_failure() -> None:
 SILENT_FOR_A_REASON = {
     "paused": (ev.Command(who="me", what="pause"), ev.Paused()),
     "told to pause": (ev.Command(who="me", what="pause"),),
-    "evaluating": (ev.EvaluationProgress(split="vali", done=0, total=10),),
+    "about to evaluate": (ev.EvaluationProgress(split="vali", done=0, total=10),),
     "saving": (ev.CheckpointWriting(kind="last"),),
     "at the epoch's end": (ev.Progress(iteration=1000, epoch=1, loss=0.5),),
     "gone": (ev.EngineExited(code=0),),
@@ -206,6 +207,30 @@ def test_a_supervisor_that_took_over_counts_from_then_on() -> None:
     assert run.decides() == []
     assert run.waits(179.0) == []
     assert actions(run.waits(5.0)) == ["health alert"]
+
+
+def evaluating(engine: Literal["timellm", "foreign"]) -> WatchedRun:
+    """Half way through an evaluation that has said a word every ten seconds."""
+    run = watched(engine=engine)
+    run.trains([0.5] * 20)
+    for done in range(6):
+        run.happens(ev.EvaluationProgress(split="vali", done=done, total=10))
+        assert run.waits(10.0) == []
+    return run
+
+
+def test_an_evaluation_that_falls_silent_is_told_of() -> None:
+    run = evaluating("timellm")
+    made = run.waits(3600.0, every_s=10.0)
+    assert actions(made) == ["health alert"]
+    assert made[0].threshold == 500.0
+    assert "usually a record every 10 s" in made[0].reason
+    run.happens(ev.EvaluationProgress(split="vali", done=10, total=10))
+    assert run.waits(3600.0, every_s=10.0) == [], "with all of it done, it may be silent"
+
+
+def test_a_script_may_evaluate_without_a_word() -> None:
+    assert evaluating("foreign").waits(7200.0, every_s=10.0) == []
 
 
 def test_it_can_be_switched_off() -> None:

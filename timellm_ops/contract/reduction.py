@@ -109,9 +109,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             return _replace(state, windows_per_second=event.windows_per_second)
         case ev.EvaluationProgress():
             return _replace(
-                state,
-                activity="evaluating",
-                evaluation=Evaluation(split=event.split, done=event.done, total=event.total),
+                state, activity="evaluating", evaluation=_evaluation(state.evaluation, event)
             )
         case ev.EpochEnded():
             return _epoch_ended(state, event)
@@ -249,6 +247,19 @@ def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
         min_delta=event.min_delta,
         epoch=event.start_epoch,
         iteration=event.start_iteration,
+    )
+
+
+def _evaluation(before: Evaluation | None, event: ev.EvaluationProgress) -> Evaluation:
+    """The evaluation under way: the one before, further on, or another one."""
+    gap_s: float | None = None
+    if before is not None and before.split == event.split and before.done < event.done:
+        gap_s = before.gap_s
+        if before.told_t is not None and event.t is not None and event.t > before.told_t:
+            passed_s = event.t - before.told_t
+            gap_s = passed_s if gap_s is None else min(gap_s, passed_s)
+    return Evaluation(
+        split=event.split, done=event.done, total=event.total, told_t=event.t, gap_s=gap_s
     )
 
 

@@ -136,6 +136,10 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     split: Split
     done: int
     total: int
+    told_t: float | None = None
+    """Monotonic second of its newest word."""
+    gap_s: float | None = None
+    """The shortest time between two of its words; `None` before there were two."""
 
 
 class RunState(Struct, frozen=True, kw_only=True):
