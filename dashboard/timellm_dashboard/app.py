@@ -5,22 +5,38 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, assert_never
 
 import msgspec
+from msgspec import convert
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.command import CommandPalette, SearchIcon
 from textual.screen import Screen
 
-from timellm_dashboard.actions import ACTIONS, ActionId, label_of, offered
+from timellm_dashboard.actions import (
+    SCREEN_ORDER,
+    RunActionId,
+    ScreenId,
+    action,
+    bindings,
+    label_of,
+    offered,
+)
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
 from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
+from timellm_dashboard.screens.log import LogScreen
 from timellm_dashboard.screens.overview import OverviewScreen
+from timellm_dashboard.screens.policies import PoliciesScreen
+from timellm_dashboard.screens.report import ReportScreen
+from timellm_dashboard.screens.run_screen import RunScreen
+from timellm_dashboard.screens.runs import RunsScreen
+from timellm_dashboard.screens.timeline import TimelineScreen
+from timellm_dashboard.services import Services
 from timellm_dashboard.source import POLL_S, RunSource
 from timellm_dashboard.text import Lang
 from timellm_dashboard.themes import DARK, LIGHT
@@ -54,16 +70,7 @@ class Dashboard(App[None]):
 
     CSS_PATH = "app.tcss"
     TITLE = "timellm-ops"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            ",".join(action.keys),
-            action.binding or f"act('{action.id}')",
-            action.label.en,
-            show=False,
-            system=action.id == "ctrl_c",
-        )
-        for action in ACTIONS
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(None)]
 
     def __init__(
         self,
@@ -73,6 +80,7 @@ class Dashboard(App[None]):
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         refresh_s: float = POLL_S,
+        services: Services | None = None,
     ) -> None:
         super().__init__()
         self._source, self._look = source, look
@@ -82,7 +90,15 @@ class Dashboard(App[None]):
         self._supervised = True
         self._wake = asyncio.Event()
         self._problem = ""
-        self.overview = OverviewScreen()
+        services = services or Services()
+        self._screens: dict[ScreenId, RunScreen] = {
+            "overview": OverviewScreen(),
+            "timeline": TimelineScreen(services),
+            "log": LogScreen(services),
+            "policies": PoliciesScreen(services),
+            "runs": RunsScreen(services),
+            "report": ReportScreen(services),
+        }
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
@@ -102,7 +118,9 @@ class Dashboard(App[None]):
 
     def on_mount(self) -> None:
         """Show something at once, then follow the run."""
-        self.push_screen(self.overview)
+        for name, screen in self._screens.items():
+            self.install_screen(screen, name)
+        self.push_screen("overview")
         self.call_after_refresh(self._show)
         self.run_worker(self._follow(), group="follow")
 
@@ -132,8 +150,13 @@ class Dashboard(App[None]):
             self._problem = problem
             self._notify(problem, error=True)
 
+    @property
+    def run_screen(self) -> RunScreen:
+        """The screen of the run that is seen, or lies under a question or the help."""
+        return next(s for s in reversed(self.screen_stack) if isinstance(s, RunScreen))
+
     def _show(self) -> None:
-        self.overview.show(self.view)
+        self.run_screen.show(self.view)
 
     def _notify(self, message: str, *, error: bool = False) -> None:
         text = said(message, self._look.shown_lang)
@@ -145,24 +168,39 @@ class Dashboard(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """The palette's commands: those of the registry."""
         view = self.view
-        for action in offered(view):
-            if action.in_palette:
-                text = action.help.in_(view.lang)
-                act = self._doing(action.id)
-                yield SystemCommand(label_of(action, view), text, act)
+        for found in offered(view, self.run_screen.screen_id):
+            if found.in_palette:
+                text = found.help.in_(view.lang)
+                yield SystemCommand(label_of(found, view), text, self._doing(found.id))
 
-    def _doing(self, action_id: ActionId) -> Callable[[], None]:
+    def _doing(self, action_id: str) -> Callable[[], None]:
         return lambda: self.action_act(action_id)
 
     def on_key_button_pressed(self, message: KeyButton.Pressed) -> None:
-        """A click in the last row."""
-        if message.action_id == "palette":
-            self.action_command_palette()
-        else:
-            self.action_act(message.action_id)
+        """A click on a key."""
+        self.action_act(message.action_id)
 
-    def action_act(self, action_id: ActionId) -> None:
+    def action_act(self, action_id: str) -> None:
         """Do what the registry calls `action_id`."""
+        asked = action(action_id)
+        if asked.goes_to is not None:
+            self.go_to(asked.goes_to)
+        elif asked.on is not None:
+            self.run_screen.act(asked.id)
+        else:
+            self._act_on_run(convert(asked.id, RunActionId))
+
+    def go_to(self, screen: ScreenId) -> None:
+        """Show that screen."""
+        if self.run_screen.screen_id != screen:
+            self.switch_screen(screen)
+            self.call_after_refresh(self._show)
+
+    def _go_on(self, by: int) -> None:
+        here = SCREEN_ORDER.index(self.run_screen.screen_id)
+        self.go_to(SCREEN_ORDER[(here + by) % len(SCREEN_ORDER)])
+
+    def _act_on_run(self, action_id: RunActionId) -> None:
         match action_id:
             case "pause":
                 held = self.view.held_by_user
@@ -176,15 +214,21 @@ class Dashboard(App[None]):
             case "leave":
                 self.exit()
             case "help":
-                self.push_screen(HelpScreen(self.view))
+                self.push_screen(HelpScreen(self.view, self.run_screen.screen_id))
             case "language":
                 self._switch_language()
             case "theme":
                 self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
             case "palette":
                 self.action_command_palette()
+            case "next_screen":
+                self._go_on(1)
+            case "previous_screen":
+                self._go_on(-1)
             case "ctrl_c":
                 self.action_help_quit()
+            case _:
+                assert_never(action_id)
 
     def action_help_quit(self) -> None:
         """Ctrl+C ends nothing; it says what does."""
@@ -254,6 +298,7 @@ def run_dashboard(
     monotonic: Callable[[], float],
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    services: Services | None = None,
 ) -> RunState:
     """Show the run until the person leaves; its last known state.
 
@@ -261,6 +306,6 @@ def run_dashboard(
     `limits` tells the thermal limits in force for a card, so that they can be marked.
     """
     look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits)
-    app = Dashboard(source, look, now=now, monotonic=monotonic)
+    app = Dashboard(source, look, now=now, monotonic=monotonic, services=services)
     app.run()
     return app.recorder.state

@@ -1,6 +1,7 @@
 """Every key and button, pressed in front of a run that remembers what it was asked for."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from sample_journals import (
@@ -75,7 +76,7 @@ async def test_any_answer_but_yes_keeps_the_run(key: str) -> None:
     app, source = app_of(in_second_epoch())
     async with running(app) as pilot:
         await pilot.press("S", "enter", key)
-        await until(pilot, lambda: app.screen is app.overview)
+        await until(pilot, lambda: app.screen is app.run_screen)
         assert app.is_running
     assert source.requests == []
 
@@ -95,7 +96,7 @@ async def test_the_question_can_be_answered_by_mouse(answer: str) -> None:
         await pilot.press("S")
         await until(pilot, lambda: isinstance(app.screen, StopNowScreen))
         await pilot.click(f"#confirm-{answer}")
-        await until(pilot, lambda: app.screen is app.overview)
+        await until(pilot, lambda: app.screen is app.run_screen)
         if answer == "yes":
             await until(pilot, lambda: bool(source.requests))
     assert len(source.requests) == (answer == "yes")
@@ -173,16 +174,37 @@ async def test_a_supervisor_that_does_not_answer_holds_nothing_up() -> None:
         await until(pilot, lambda: bool(source.requests))
 
 
+async def test_numbers_brackets_and_clicks_go_from_screen_to_screen() -> None:
+    app, _ = app_of(in_second_epoch())
+
+    def here(name: str) -> Callable[[], bool]:
+        return lambda: app.run_screen.screen_id == name and "TRAINING" in screen(app)
+
+    async with running(app, (120, 40)) as pilot:
+        keys = "2 timeline 3 log 4 policies 5 runs 6 report ] overview [ report 1 overview".split()
+        for key, name in zip(keys[::2], keys[1::2], strict=True):
+            await pilot.press(key)
+            await until(pilot, here(name))
+        await pilot.click("#tabs #key-go_log")
+        await until(pilot, here("log"))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape", "q")
+    assert not app.is_running
+
+
 async def test_help_shows_every_key_and_closes() -> None:
     app, _ = app_of(in_second_epoch())
-    async with running(app, (120, 50)) as pilot:
+    async with running(app, (120, 70)) as pilot:
         await pilot.press("question_mark")
         await until(pilot, lambda: "what the screen says" in screen(app))
         for action in ACTIONS:
+            if action.on not in (None, "overview"):
+                continue
             assert f"{action.shown_keys:<4}{action.label.en} — " in screen(app)
         assert "now: 0.2651 (smoothed 0.3407)" in screen(app)
         await pilot.press("q")
-        await until(pilot, lambda: app.screen is app.overview)
+        await until(pilot, lambda: app.screen is app.run_screen)
         assert app.is_running
 
 
@@ -219,7 +241,7 @@ async def test_t_switches_between_dark_and_light() -> None:
         await until(pilot, lambda: app.current_theme.dark is not dark)
 
 
-@pytest.mark.parametrize("action", ["pause", "stop", "stop_now", "leave", "help", "palette"])
+@pytest.mark.parametrize("action", ["pause", "stop", "stop_now", "leave", "help", "next_screen"])
 async def test_the_last_row_works_by_mouse(action: str) -> None:
     app, source = app_of(in_second_epoch())
     async with running(app) as pilot:
@@ -230,7 +252,7 @@ async def test_the_last_row_works_by_mouse(action: str) -> None:
             "stop_now": lambda: isinstance(app.screen, StopNowScreen),
             "leave": lambda: not app.is_running,
             "help": lambda: isinstance(app.screen, HelpScreen),
-            "palette": lambda: isinstance(app.screen, CommandPalette),
+            "next_screen": lambda: app.run_screen.screen_id == "timeline",
         }
         await until(pilot, done[action])
 

@@ -10,7 +10,7 @@ from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from timellm_dashboard.actions import label_of, offered
+from timellm_dashboard.actions import ScreenId, label_of, offered
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.explain import EXPLANATIONS
 from timellm_dashboard.lines import Line, Span, line, pad, wrap
@@ -20,11 +20,11 @@ from timellm_dashboard.widgets.toned import to_content
 _KEY_CELLS = 4
 
 
-def draw_help(view: View, width: int) -> list[Line]:
+def draw_help(view: View, on: ScreenId, width: int) -> list[Line]:
     """The whole help in rows of `width` cells."""
     words = view.words
     rows: list[Line] = [line(Span(words.help_keys, "accent"))]
-    for action in offered(view):
+    for action in offered(view, on):
         text = f"{label_of(action, view)} — {action.help.in_(view.lang)}"
         key = Span(f"  {pad(action.shown_keys, _KEY_CELLS)}", "strong")
         for index, row in enumerate(wrap(_shown(text, view), width - _KEY_CELLS - 2)):
@@ -46,16 +46,16 @@ def _shown(text: str, view: View) -> str:
 
 
 class HelpScreen(ModalScreen[None]):
-    """Covers the overview; the run goes on behind it."""
+    """Covers the screen that it was asked for on; the run goes on behind it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "dismiss", ""), ("question_mark", "dismiss", ""), ("q", "dismiss", ""),
     ]  # fmt: skip
     AUTO_FOCUS = "#help"
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, on: ScreenId) -> None:
         super().__init__()
-        self._view = view
+        self._view, self._on = view, on
 
     def compose(self) -> ComposeResult:
         """One long text."""
@@ -74,5 +74,5 @@ class HelpScreen(ModalScreen[None]):
 
     def _draw(self) -> None:
         width = self.query_one("#help", VerticalScroll).scrollable_content_region.width
-        text: Content = to_content(draw_help(self._view, max(20, width)))
+        text: Content = to_content(draw_help(self._view, self._on, max(20, width)))
         self.query_one("#help-text", Static).update(text)

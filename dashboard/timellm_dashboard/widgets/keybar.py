@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from timellm_dashboard.actions import ACTIONS, Action, ActionId, label_of, offered
+from timellm_dashboard.actions import ACTIONS, Action, ScreenId, label_of
 from timellm_dashboard.view import View
 
 
@@ -16,7 +16,7 @@ class KeyButton(Static):
     class Pressed(Message):
         """The button was clicked."""
 
-        def __init__(self, action_id: ActionId) -> None:
+        def __init__(self, action_id: str) -> None:
             super().__init__()
             self.action_id = action_id
 
@@ -28,7 +28,7 @@ class KeyButton(Static):
     def show(self, view: View) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
-        self.display = self.action in offered(view)
+        self.display = not (view.ascii_only and self.action.id == "language")
         if label == self._label:
             return
         self._label = label
@@ -41,11 +41,13 @@ class KeyButton(Static):
 
 
 class KeyBar(Horizontal):
-    """The actions of the registry that belong here, side by side."""
+    """The actions of the registry that belong here, side by side: the screen's own first."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+    def __init__(self, on: ScreenId, *, id: str | None = None) -> None:  # noqa: A002 - Textual's
         super().__init__(id=id)
-        self._buttons = tuple(KeyButton(action) for action in ACTIONS if action.in_footer)
+        shown = [action for action in ACTIONS if action.in_footer and action.on in (on, None)]
+        shown.sort(key=lambda action: action.on is None)
+        self._buttons = tuple(KeyButton(action) for action in shown)
 
     def compose(self) -> ComposeResult:
         """A button each."""

@@ -1,14 +1,10 @@
-"""Everything a person can do in the dashboard: one registry for keys, footer, palette and help."""
+"""What can be done on every screen: with the run, and with the dashboard itself."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-from msgspec import Struct
+from timellm_dashboard.actions.action import Action, Said
 
-from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.text import Lang
-from timellm_dashboard.view import View
-
-ActionId = Literal[
+RunActionId = Literal[
     "pause",
     "stop",
     "stop_now",
@@ -18,41 +14,12 @@ ActionId = Literal[
     "language",
     "palette",
     "theme",
+    "next_screen",
+    "previous_screen",
     "ctrl_c",
 ]
 
-
-class Said(Struct, frozen=True):
-    """A text in both languages."""
-
-    en: str
-    zh: str
-
-    def in_(self, lang: Lang) -> str:
-        """The text in `lang`."""
-        return self.zh if lang == "zh" else self.en
-
-
-class Action(Struct, frozen=True, kw_only=True):
-    """Something that can be done, however it is asked for."""
-
-    id: ActionId
-    keys: tuple[str, ...]
-    """As Textual names them."""
-    shown_keys: str
-    label: Said
-    other_label: Said | None = None
-    """Where the same key does the opposite now and then."""
-    help: Said
-    asks: bool = False
-    """It can't be undone and something would be lost: a person is asked first."""
-    in_footer: bool = True
-    in_palette: bool = True
-    binding: str = ""
-    """Textual's own action, where it already has one."""
-
-
-ACTIONS: tuple[Action, ...] = (
+RUN_ACTIONS: tuple[Action, ...] = (
     Action(
         id="pause",
         keys=("p",),
@@ -128,6 +95,7 @@ ACTIONS: tuple[Action, ...] = (
         shown_keys="^p",
         label=Said("commands", "命令"),
         help=Said("search all commands by name", "按名称搜索所有命令"),
+        in_footer=False,
         in_palette=False,
         binding="command_palette",
     ),
@@ -138,6 +106,25 @@ ACTIONS: tuple[Action, ...] = (
         label=Said("light or dark", "浅色或深色"),
         help=Said("switch between the dark and the light theme", "在深色和浅色主题之间切换"),
         in_footer=False,
+    ),
+    Action(
+        id="next_screen",
+        keys=("right_square_bracket",),
+        shown_keys="1-6",
+        label=Said("screens", "画面"),
+        help=Said(
+            "go to a screen by its number; ] goes to the next one", "按数字切换画面；] 到下一个"
+        ),
+        in_palette=False,
+    ),
+    Action(
+        id="previous_screen",
+        keys=("left_square_bracket",),
+        shown_keys="[",
+        label=Said("screen before", "上一个画面"),
+        help=Said("go back to the screen before", "回到上一个画面"),
+        in_footer=False,
+        in_palette=False,
     ),
     Action(
         id="ctrl_c",
@@ -154,20 +141,4 @@ ACTIONS: tuple[Action, ...] = (
     ),
 )
 
-
-def action(action_id: ActionId) -> Action:
-    """The action of that id."""
-    return next(found for found in ACTIONS if found.id == action_id)
-
-
-def label_of(found: Action, view: View) -> str:
-    """What the action would do now, in a word or three."""
-    opposite = found.id == "pause" and view.held_by_user
-    said = found.other_label if opposite and found.other_label is not None else found.label
-    text = said.in_(view.lang)
-    return to_ascii(text) if view.ascii_only else text
-
-
-def offered(view: View) -> tuple[Action, ...]:
-    """The actions that make sense: in ASCII there is one language."""
-    return tuple(found for found in ACTIONS if not (view.ascii_only and found.id == "language"))
+assert {found.id for found in RUN_ACTIONS} == set(get_args(RunActionId))  # noqa: S101

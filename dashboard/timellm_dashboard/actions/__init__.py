@@ -1,0 +1,64 @@
+"""Everything a person can do in the dashboard: one registry for keys, footer, palette and help."""
+
+from textual.binding import Binding
+
+from timellm_dashboard.actions.action import Action, Said, ScreenId
+from timellm_dashboard.actions.log import LOG_ACTIONS
+from timellm_dashboard.actions.policies import POLICIES_ACTIONS
+from timellm_dashboard.actions.report import REPORT_ACTIONS
+from timellm_dashboard.actions.run import RUN_ACTIONS, RunActionId
+from timellm_dashboard.actions.runs import RUNS_ACTIONS
+from timellm_dashboard.actions.screens import SCREEN_ACTIONS, SCREEN_ORDER
+from timellm_dashboard.actions.timeline import TIMELINE_ACTIONS
+from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.view import View
+
+__all__ = [
+    "ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId", "action", "bindings",
+    "label_of", "offered",
+]  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (
+    *RUN_ACTIONS,
+    *SCREEN_ACTIONS,
+    *TIMELINE_ACTIONS,
+    *LOG_ACTIONS,
+    *POLICIES_ACTIONS,
+    *RUNS_ACTIONS,
+    *REPORT_ACTIONS,
+)
+
+
+def action(action_id: str) -> Action:
+    """The action of that id."""
+    return next(found for found in ACTIONS if found.id == action_id)
+
+
+def bindings(on: ScreenId | None) -> list[Binding]:
+    """The keys of what can be done on that screen alone, or everywhere."""
+    return [
+        Binding(
+            ",".join(found.keys),
+            found.binding or f"app.act('{found.id}')",
+            found.label.en,
+            show=False,
+            system=found.id == "ctrl_c",
+        )
+        for found in ACTIONS
+        if found.on == on
+    ]
+
+
+def label_of(found: Action, view: View) -> str:
+    """What the action would do now, in a word or three."""
+    opposite = found.id == "pause" and view.held_by_user
+    said = found.other_label if opposite and found.other_label is not None else found.label
+    text = said.in_(view.lang)
+    return to_ascii(text) if view.ascii_only else text
+
+
+def offered(view: View, on: ScreenId) -> tuple[Action, ...]:
+    """The actions that make sense on that screen, its own first: in ASCII there is one language."""
+    own = tuple(found for found in ACTIONS if found.on == on)
+    rest = (found for found in ACTIONS if found.on is None)
+    return (*own, *(f for f in rest if not (view.ascii_only and f.id == "language")))

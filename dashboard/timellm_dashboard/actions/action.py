@@ -1,0 +1,43 @@
+"""What an action is: something a person can do, however it is asked for."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from timellm_dashboard.text import Lang
+
+ScreenId = Literal["overview", "timeline", "log", "policies", "runs", "report"]
+
+
+class Said(Struct, frozen=True):
+    """A text in both languages."""
+
+    en: str
+    zh: str
+
+    def in_(self, lang: Lang) -> str:
+        """The text in `lang`."""
+        return self.zh if lang == "zh" else self.en
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    """Something that can be done, however it is asked for."""
+
+    id: str
+    keys: tuple[str, ...]
+    """As Textual names them."""
+    shown_keys: str
+    label: Said
+    other_label: Said | None = None
+    """Where the same key does the opposite now and then."""
+    help: Said
+    asks: bool = False
+    """It can't be undone and something would be lost: a person is asked first."""
+    in_footer: bool = True
+    in_palette: bool = True
+    on: ScreenId | None = None
+    """The only screen that has it, and does it itself; `None`: every screen has it."""
+    goes_to: ScreenId | None = None
+    """It does nothing but show that screen."""
+    binding: str = ""
+    """Textual's own action, where it already has one."""

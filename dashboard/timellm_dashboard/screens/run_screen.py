@@ -1,0 +1,54 @@
+"""What every screen of a run has: its name and state above, its keys below."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+
+from timellm_dashboard.actions import ScreenId
+from timellm_dashboard.view import View
+from timellm_dashboard.widgets.headline import HeadlineBar, TitleBar
+from timellm_dashboard.widgets.keybar import KeyBar
+from timellm_dashboard.widgets.tabbar import TabBar
+
+
+class RunScreen(Screen[None]):
+    """A screen of one run. Made once; shown, hidden and shown again."""
+
+    screen_id: ClassVar[ScreenId]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]
+        self._title, self._headline = TitleBar(id="title"), HeadlineBar(id="headline")
+        self._tabs = TabBar(self.screen_id, id="tabs")
+        self._keys = KeyBar(self.screen_id, id="keys")
+
+    def compose(self) -> ComposeResult:
+        """What all screens have, around what this one has."""
+        yield self._title
+        yield self._tabs
+        yield self._headline
+        with Container(id="body"):
+            yield from self.body()
+        yield self._keys
+
+    def body(self) -> ComposeResult:
+        """What this screen alone has."""
+        raise NotImplementedError
+
+    def show(self, view: View) -> None:
+        """Show `view` from now on. Called once a turn while the screen is seen."""
+        for part in (self._title, self._tabs, self._headline, self._keys):
+            part.show(view)
+        self.show_body(view)
+
+    def show_body(self, view: View) -> None:
+        """Show `view` in what this screen alone has."""
+        raise NotImplementedError
+
+    def act(self, action_id: str) -> None:
+        """Do what the registry has for this screen alone."""
+        raise NotImplementedError(action_id)

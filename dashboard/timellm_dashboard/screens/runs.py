@@ -1,0 +1,30 @@
+"""All runs."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Static
+
+from timellm_dashboard.actions import ScreenId, bindings
+from timellm_dashboard.screens.run_screen import RunScreen
+from timellm_dashboard.services import Services
+from timellm_dashboard.view import View
+
+
+class RunsScreen(RunScreen):
+    """All runs."""
+
+    screen_id: ClassVar[ScreenId] = "runs"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("runs")]
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+
+    def body(self) -> ComposeResult:
+        """What this screen alone has."""
+        yield Static()
+
+    def show_body(self, view: View) -> None:
+        """Show `view` from now on."""

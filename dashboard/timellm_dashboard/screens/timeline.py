@@ -1,0 +1,30 @@
+"""Loss, temperature, power and the supervisor's actions on one time axis."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Static
+
+from timellm_dashboard.actions import ScreenId, bindings
+from timellm_dashboard.screens.run_screen import RunScreen
+from timellm_dashboard.services import Services
+from timellm_dashboard.view import View
+
+
+class TimelineScreen(RunScreen):
+    """Loss, temperature, power and the supervisor's actions on one time axis."""
+
+    screen_id: ClassVar[ScreenId] = "timeline"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("timeline")]
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+
+    def body(self) -> ComposeResult:
+        """What this screen alone has."""
+        yield Static()
+
+    def show_body(self, view: View) -> None:
+        """Show `view` from now on."""
