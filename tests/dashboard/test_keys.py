@@ -181,7 +181,24 @@ async def test_numbers_brackets_and_clicks_go_from_screen_to_screen() -> None:
         return lambda: app.run_screen.screen_id == name and "TRAINING" in screen(app)
 
     async with running(app, (120, 40)) as pilot:
-        keys = "2 timeline 3 log 4 policies 5 runs 6 report ] overview [ report 1 overview".split()
+        keys = [
+            "2",
+            "timeline",
+            "3",
+            "log",
+            "4",
+            "policies",
+            "5",
+            "runs",
+            "6",
+            "report",
+            "]",
+            "overview",
+            "[",
+            "report",
+            "1",
+            "overview",
+        ]
         for key, name in zip(keys[::2], keys[1::2], strict=True):
             await pilot.press(key)
             await until(pilot, here(name))
