@@ -6,7 +6,8 @@ Operations, bytes and exponentials of a training step and of a window of an eval
 (`work.py`) for the published computation and for the engine with the published mapping and with
 direct prototypes. The machine is measured (`machine.py`): products of the sizes that occur, memory,
 exponentials. A part's floor is the longer one of its arithmetic and its traffic, each at the best
-rate that was seen. `--measured` puts beside it what the models really take, in turns, medians. The tokens of prompts are those of the embedded tokenizer on the windows of `engine.py`.
+rate that was seen. `--measured` puts beside it what the models really take, in turns, medians. The
+tokens of prompts are those of the embedded tokenizer on the windows of `engine.py`.
 """
 
 import argparse
