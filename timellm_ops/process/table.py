@@ -10,6 +10,8 @@ import psutil
 from msgspec import Struct
 
 _PROC = Path("/proc")
+_STAT_BYTES = 4096
+"""More than the longest line of a `/proc/<pid>/stat`."""
 
 
 class ProcessEntry(Struct, frozen=True):
@@ -33,11 +35,17 @@ def read_entry(pid: int) -> ProcessEntry | None:
     """The entry of one process, or `None` where there is no such process."""
     if not _has_procfs():
         return _entry_from_psutil(pid)
+    # The whole table is read again and again beside training: no path objects, no buffers.
     try:
-        line = (_PROC / str(pid) / "stat").read_bytes()
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError):
         return None
-    return parse_stat(line)
+    try:
+        return parse_stat(os.read(file, _STAT_BYTES))
+    except OSError:  # it has ended since it was opened
+        return None
+    finally:
+        os.close(file)
 
 
 def read_table() -> dict[int, ProcessEntry]:
