@@ -33,6 +33,21 @@ def feed_lines(history: History, look: Look) -> tuple[FeedLine, ...]:
     return tuple(_line(item, look) for item in history.feed)
 
 
+class FeedMemory:
+    """Remembers the lines: they are told anew only for another event or another look."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._lines: tuple[FeedLine, ...] = ()
+
+    def lines(self, history: History, look: Look) -> tuple[FeedLine, ...]:
+        """What `feed_lines` gives."""
+        key = (history.feed_total, look.shown_lang, look.zone)
+        if key != self._key:
+            self._key, self._lines = key, feed_lines(history, look)
+        return self._lines
+
+
 def _line(item: FeedItem, look: Look) -> FeedLine:
     severity, text = _tell(item, look)
     at = item.event.at

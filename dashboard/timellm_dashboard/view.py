@@ -14,7 +14,7 @@ from msgspec import Struct
 from timellm_dashboard import format as fmt
 from timellm_dashboard.asciitext import ascii_words, to_ascii
 from timellm_dashboard.checkpoints import CheckpointPanel, checkpoint_panel
-from timellm_dashboard.feed import FeedLine, feed_lines
+from timellm_dashboard.feed import FeedLine, FeedMemory
 from timellm_dashboard.gpu import GpuCard, gpu_card
 from timellm_dashboard.headline import Headline, headline, resume_command
 from timellm_dashboard.history import EpochMark, History
@@ -106,6 +106,7 @@ class Recorder:
     def __init__(self) -> None:
         self.state = RunState()
         self.history = History()
+        self._feed = FeedMemory()
         self.records = 0
         """How many records were taken in."""
 
@@ -118,11 +119,18 @@ class Recorder:
 
     def view(self, moment: Moment, look: Look, *, loading: bool = False) -> View:
         """The view at `moment`."""
-        return build_view(self.state, self.history, moment, look, loading=loading)
+        feed = self._feed.lines(self.history, look)
+        return build_view(self.state, self.history, feed, moment, look, loading=loading)
 
 
 def build_view(
-    state: RunState, history: History, moment: Moment, look: Look, *, loading: bool = False
+    state: RunState,
+    history: History,
+    feed: tuple[FeedLine, ...],
+    moment: Moment,
+    look: Look,
+    *,
+    loading: bool = False,
 ) -> View:
     """The view of a run in `state` with that history, at that moment."""
     view = View(
@@ -142,7 +150,7 @@ def build_view(
         outcome=_outcome(state, moment, look),
         held_by_user=any(hold.rule == "user" for hold in state.holds),
         held_by_rules=any(hold.rule != "user" for hold in state.holds),
-        feed=feed_lines(history, look),
+        feed=feed,
         feed_left_out=history.feed_left_out,
         charts=_charts(history),
     )

@@ -10,13 +10,23 @@ from timellm_dashboard.view import View
 
 def draw_loss(view: View, width: int, height: int) -> list[Line]:
     """The latest values, and the chart with its axis in the rest of the room."""
-    rows = [_legend(view)]
+    return [loss_legend(view), *loss_chart(view, width, height - 1)]
+
+
+def loss_legend(view: View) -> Line:
+    """The latest values, or that there are none."""
+    known = view.loss.raw.value is not None or bool(view.charts.loss)
+    return _legend(view) if known else _none(view)
+
+
+def loss_chart(view: View, width: int, height: int) -> list[Line]:
+    """The chart and its axis; empty where there is nothing to draw or no room for it."""
     chart = Chart(band=view.charts.loss, course=view.charts.smoothed_loss, write=fmt.loss)
-    drawn = draw_chart(chart, width, height - 2, ascii_only=view.ascii_only)
+    drawn = draw_chart(chart, width, height - 1, ascii_only=view.ascii_only)
     if not drawn:
-        return rows if view.loss.raw.value is not None else [_none(view)]
+        return []
     axis_cells = max(cell_len(row[0].text) for row in drawn)
-    return [*rows, *drawn, _axis(view, axis_cells, width)]
+    return [*drawn, _axis(view, axis_cells, width)]
 
 
 def _none(view: View) -> Line:

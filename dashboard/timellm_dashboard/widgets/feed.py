@@ -27,10 +27,15 @@ class FeedPanel(Panel, can_focus=True):
         super().__init__(id=id)
         self._newer = 0  # rows below the last one shown
         self._rows = 0
+        self._told: tuple[object, ...] = ()
+        self._lines: list[Line] = []
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """The rows that fit, the newest at the end."""
-        rows = draw_feed(view, width)
+        told = (view.feed, view.feed_left_out, view.lang, view.ascii_only, width)
+        if told != self._told:
+            self._told, self._lines = told, draw_feed(view, width)
+        rows = self._lines
         if self._newer and len(rows) > self._rows:
             self._newer += len(rows) - self._rows
         self._rows = len(rows)

@@ -1,10 +1,12 @@
 """The panels of the overview."""
 
+from datetime import datetime
+
 from timellm_dashboard.lines import Line
 from timellm_dashboard.panels.checkpoints import draw_checkpoints
 from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
 from timellm_dashboard.panels.gpu import draw_gpu, gpu_title
-from timellm_dashboard.panels.loss import draw_loss
+from timellm_dashboard.panels.loss import loss_chart, loss_legend
 from timellm_dashboard.panels.progress import draw_progress
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
@@ -21,16 +23,22 @@ class ProgressBars(Panel):
 class LossPanel(Panel):
     """The loss chart."""
 
-    _charted: tuple[object, ...] = ()
+    _EVERY_S = 3.0
+    _framed: tuple[object, ...] = ()
+    _steps = 0.0
+    _drawn_at: datetime | None = None
     _chart: list[Line] = []  # noqa: RUF012 - never changed, only replaced
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
-        """Values above, chart below. Drawn anew when there is more to chart, not twice a second."""
-        charted = (view.charts.loss, view.charts.smoothed_loss, view.lang, width, height)
-        if charted != self._charted:
-            self._charted = charted
-            self._chart = draw_loss(view, width, height)
-        return self._chart
+        """Values above; chart below, drawn anew every few seconds where there is more of it."""
+        framed = (view.lang, view.ascii_only, view.outcome, width, height)
+        steps = view.charts.loss[-1].end if view.charts.loss else 0.0
+        passed = None if self._drawn_at is None else view.at - self._drawn_at
+        due = passed is None or abs(passed.total_seconds()) >= self._EVERY_S
+        if framed != self._framed or (steps != self._steps and due):
+            self._framed, self._steps, self._drawn_at = framed, steps, view.at
+            self._chart = loss_chart(view, width, height - 1)
+        return [loss_legend(view), *self._chart]
 
     def title(self, view: View, width: int) -> str:  # noqa: ARG002
         """What is charted."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 from textual.events import Resize
+from textual.geometry import Region
 from textual.markup import escape
 from textual.widget import Widget
 
@@ -49,9 +50,17 @@ class Panel(Widget):
         if title != self.border_title:
             self.border_title = title
         if drawn != self._drawn:
-            self._drawn = drawn
-            self.refresh()
+            before, self._drawn = self._drawn, drawn
+            self.refresh(*_changed(before, drawn, size.width))
 
     def render(self) -> Content:
         """What was drawn last."""
         return to_content(self._drawn)
+
+
+def _changed(before: Sequence[Line], after: Sequence[Line], width: int) -> list[Region]:
+    """The rows that are different, to be painted anew; empty: all of them."""
+    if len(before) != len(after):
+        return []
+    pairs = enumerate(zip(before, after, strict=True))
+    return [Region(0, row, width, 1) for row, (old, new) in pairs if old != new]
