@@ -37,7 +37,8 @@ from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.screens.runs import RunsScreen
 from timellm_dashboard.screens.timeline import TimelineScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.source import POLL_S, RunSource
+from timellm_dashboard.source import RunSource
+from timellm_dashboard.taste import Taste
 from timellm_dashboard.text import Lang
 from timellm_dashboard.themes import DARK, LIGHT
 from timellm_dashboard.view import Recorder, View
@@ -52,6 +53,9 @@ from timellm_ops.contract.commands import (
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.state import RunState
 
+REFRESH_S = 1.0
+"""Between two looks at the run. Most of what a dashboard costs is drawing, and training on a CPU
+pays for it."""
 _BATCH = 1000
 """Records taken in between two chances for the screen to live."""
 _WHO = "dashboard"
@@ -79,10 +83,14 @@ class Dashboard(App[None]):
         *,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
-        refresh_s: float = POLL_S,
+        refresh_s: float = REFRESH_S,
         services: Services | None = None,
+        taste: Taste | None = None,
     ) -> None:
         super().__init__()
+        taste = taste or Taste()
+        self._own_keys = taste.keymap
+        self.set_keymap({name: ",".join(keys) for name, keys in taste.keymap.items()})
         self._source, self._look = source, look
         self._now, self._monotonic, self._refresh_s = now, monotonic, refresh_s
         self.recorder = Recorder()
@@ -101,7 +109,7 @@ class Dashboard(App[None]):
         }
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
+        self.theme = LIGHT.name if taste.light else DARK.name
         if look.ascii_only:
             self.add_class("-ascii")
 
@@ -119,13 +127,14 @@ class Dashboard(App[None]):
     def on_mount(self) -> None:
         """Show something at once, then follow the run."""
         for name, screen in self._screens.items():
+            screen.keymap = self._own_keys
             self.install_screen(screen, name)
         self.push_screen("overview")
         self.call_after_refresh(self._show)
         self.run_worker(self._follow(), group="follow")
 
     async def _follow(self) -> None:
-        """Read what is new, twice a second, and show it. Reading happens on another thread."""
+        """Read what is new, once a second, and show it. Reading happens on another thread."""
         while True:
             try:
                 # Asked first: what a supervisor wrote before it went is then among the records.
@@ -214,7 +223,7 @@ class Dashboard(App[None]):
             case "leave":
                 self.exit()
             case "help":
-                self.push_screen(HelpScreen(self.view, self.run_screen.screen_id))
+                self.push_screen(HelpScreen(self.view, self.run_screen.screen_id, self._own_keys))
             case "language":
                 self._switch_language()
             case "theme":
@@ -299,6 +308,7 @@ def run_dashboard(
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
     services: Services | None = None,
+    taste: Taste | None = None,
 ) -> RunState:
     """Show the run until the person leaves; its last known state.
 
@@ -306,6 +316,6 @@ def run_dashboard(
     `limits` tells the thermal limits in force for a card, so that they can be marked.
     """
     look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits)
-    app = Dashboard(source, look, now=now, monotonic=monotonic, services=services)
+    app = Dashboard(source, look, now=now, monotonic=monotonic, services=services, taste=taste)
     app.run()
     return app.recorder.state

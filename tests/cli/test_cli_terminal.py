@@ -5,8 +5,11 @@ import fcntl
 import os
 import pty
 import select
+import shlex
+import shutil
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -15,6 +18,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from conftest import PATIENCE_S, TINY, Shell
+from rich.cells import cell_len
 from test_supervised_run import LONG, begin, is_training
 
 from timellm_ops.process.identity import is_alive
@@ -46,6 +50,15 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self.descriptor, keys.encode())
 
+    def resize(self, columns: int, rows: int) -> None:
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, size)
+
+    def vanish(self) -> None:
+        """As when a window is closed or a connection is lost."""
+        os.close(self.descriptor)
+        self.descriptor = os.open(os.devnull, os.O_RDWR)
+
     def exit_code(self) -> int:
         give_up_t = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up_t:
@@ -72,8 +85,8 @@ def terminal(shell: Shell) -> Iterator[Opener]:
             command = [sys.executable, "-m", "timellm_ops.cli", *arguments]
             env = {**shell.env(), "TERM": "xterm-256color"}
             os.execve(sys.executable, command, env)  # noqa: S606
-        fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         opened.append(Terminal(pid, descriptor))
+        opened[-1].resize(80, 24)
         return opened[-1]
 
     yield on_terminal
@@ -111,8 +124,8 @@ def test_leaving_the_dashboard_and_coming_back_touches_nothing(
     assert first.exit_code() == 0
     second = terminal("attach")
     second.until(lambda text: "TRAINING" in text)
-    os.close(second.descriptor)  # the terminal is gone, as when a window is closed
-    second.descriptor = os.open(os.devnull, os.O_RDWR)
+    second.vanish()
+    second.exit_code()  # it does not stay behind
     assert is_alive(engine)
     third = terminal("attach")
     third.until(lambda text: "TRAINING" in text)
@@ -122,3 +135,74 @@ def test_leaving_the_dashboard_and_coming_back_touches_nothing(
     third.until(lambda text: "STOPPED" in text)
     third.type("q")
     assert third.exit_code() == 0
+
+
+def test_a_storm_of_resizes_leaves_a_screen_that_fits(shell: Shell, terminal: Opener) -> None:
+    begin(shell, LONG)
+    screen = terminal("attach")
+    screen.until(lambda text: "TRAINING" in text)
+    for number in range(150):
+        screen.resize(20 + 13 * (number % 17), 4 + 7 * (number % 9))
+        time.sleep(0.005)
+        if number % 10 == 0:
+            screen.until(lambda _: True)
+            screen.type(str(1 + number // 10 % 6))
+    screen.resize(120, 40)
+    screen.type("1")
+    seen = len(screen.written)
+    screen.until(lambda text: "GPU" in text[seen // 2 :])
+    mark = len(screen.written.decode("utf-8", "replace"))
+    screen.type("?")
+    screen.until(lambda text: "what the screen says" in text[mark:])
+    screen.type("q")
+    screen.type("q")
+    assert screen.exit_code() == 0
+    assert shell("stop", "--now", "--wait").code == 0
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed here")
+def test_in_tmux_every_screen_fits_every_size(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    attach = shlex.join([sys.executable, "-m", "timellm_ops.cli", "attach"])
+    tmux = ["tmux", "-S", str(shell.folder / "tmux.sock"), "-f", os.devnull]
+
+    def say(*command: str) -> str:
+        done = subprocess.run(
+            [*tmux, *command],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=shell.env(),
+            timeout=PATIENCE_S,
+        )
+        return done.stdout
+
+    def seen(text: str) -> list[str]:
+        give_up_t = time.monotonic() + PATIENCE_S
+        while time.monotonic() < give_up_t:
+            shown = say("capture-pane", "-p")
+            if text in shown:
+                return shown.splitlines()
+            time.sleep(0.1)
+        raise AssertionError(f"not seen: {text}\n{shown}")
+
+    say("new-session", "-d", "-x", "80", "-y", "24", "-c", str(shell.folder), attach)
+    try:
+        seen("TRAINING")
+        for columns, rows in ((80, 24), (120, 40), (200, 50)):
+            say("resize-window", "-x", str(columns), "-y", str(rows))
+            for key in "234561":
+                say("send-keys", key)
+                lines = seen("TRAINING")
+                assert len(lines) <= rows
+                assert all(cell_len(line) <= columns for line in lines)
+            seen("safe to stop")
+        say("send-keys", "q")
+        give_up_t = time.monotonic() + PATIENCE_S
+        while say("list-sessions") and time.monotonic() < give_up_t:
+            time.sleep(0.1)
+        assert say("list-sessions") == ""
+    finally:
+        say("kill-server")
+    assert shell("stop", "--now", "--wait").code == 0

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 from timellm_ops.cli.errors import UsageError
+from timellm_ops.cli.preferences import Preferences, read_preferences, taste_of
 
 Language = Literal["en", "zh"]
 RunRef = Annotated[str, Parameter(help="An id, a prefix that fits one run, or latest.")]
@@ -32,6 +33,7 @@ class Style(Struct, frozen=True, kw_only=True):
     form: Literal["dashboard", "plain", "json", "detach"]
     lang: Language
     ascii_only: bool
+    preferences: Preferences = Preferences()
 
 
 def style_of(
@@ -39,7 +41,8 @@ def style_of(
 ) -> Style:
     """The dashboard where there is a terminal, unless something else was asked for.
 
-    Raises `UsageError` where two things were.
+    Raises `UsageError` where two things were, and `ConfigError` for a file of preferences that
+    cannot be used.
     """
     if plain + json + detach > 1:
         raise UsageError("only one of --plain, --json and --detach can be given")
@@ -50,7 +53,15 @@ def style_of(
         form = "json"
     elif not plain and has_terminal():
         form = "dashboard"
-    return Style(form=form, lang=lang or language(), ascii_only=ascii_only or not has_unicode())
+    liked = read_preferences()
+    if form == "dashboard" and liked.keys:
+        taste_of(liked)  # before anything is begun that a bad key could leave half done
+    return Style(
+        form=form,
+        lang=lang or liked.lang or language(),
+        ascii_only=ascii_only or liked.ascii or not has_unicode(),
+        preferences=liked,
+    )
 
 
 def has_terminal(env: Mapping[str, str] = os.environ) -> bool:

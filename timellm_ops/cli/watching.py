@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from timellm_ops.cli.interrupts import Interrupts
 from timellm_ops.cli.options import Style
+from timellm_ops.cli.preferences import taste_of
 from timellm_ops.cli.runs import ensure_supervised
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
@@ -36,6 +37,7 @@ def listen(style: Style, *, owns_run: bool) -> Interrupts | None:
 def _watch_on_screen(layout: RunLayout, style: Style) -> int:
     from timellm_dashboard.app import run_dashboard
 
+    taste = taste_of(style.preferences)
     state = run_dashboard(
         RunClient(layout),
         lang=style.lang,
@@ -43,6 +45,7 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
         now=_wall,
         monotonic=time.monotonic,
         limits=limits_of(layout),
+        taste=taste,
     )
     if state.ended:
         sys.stdout.write(

@@ -42,6 +42,7 @@ def bindings(on: ScreenId | None) -> list[Binding]:
             found.binding or f"app.act('{found.id}')",
             found.label.en,
             show=False,
+            id=found.id,
             system=found.id == "ctrl_c",
         )
         for found in ACTIONS

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
@@ -11,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from timellm_dashboard.actions import ScreenId, label_of, offered
+from timellm_dashboard.actions.keymap import Keymap, shown_key
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.explain import EXPLANATIONS
 from timellm_dashboard.lines import Line, Span, line, pad, wrap
@@ -20,15 +22,17 @@ from timellm_dashboard.widgets.toned import to_content
 _KEY_CELLS = 4
 
 
-def draw_help(view: View, on: ScreenId, width: int) -> list[Line]:
+def draw_help(view: View, on: ScreenId, keymap: Keymap, width: int) -> list[Line]:
     """The whole help in rows of `width` cells."""
     words = view.words
     rows: list[Line] = [line(Span(words.help_keys, "accent"))]
+    shown = {action.id: shown_key(action, keymap) for action in offered(view, on)}
+    cells = max(_KEY_CELLS, 1 + max(map(cell_len, shown.values())))
     for action in offered(view, on):
         text = f"{label_of(action, view)} — {action.help.in_(view.lang)}"
-        key = Span(f"  {pad(action.shown_keys, _KEY_CELLS)}", "strong")
-        for index, row in enumerate(wrap(_shown(text, view), width - _KEY_CELLS - 2)):
-            rows.append(line(key if index == 0 else Span(" " * (_KEY_CELLS + 2)), row))
+        key = Span(f"  {pad(shown[action.id], cells)}", "strong")
+        for index, row in enumerate(wrap(_shown(text, view), width - cells - 2)):
+            rows.append(line(key if index == 0 else Span(" " * (cells + 2)), row))
     rows += [(), line(Span(words.help_numbers, "accent"))]
     for explanation in EXPLANATIONS:
         title = Span(f"  {explanation.title.in_(view.lang)}", "strong")
@@ -53,9 +57,9 @@ class HelpScreen(ModalScreen[None]):
     ]  # fmt: skip
     AUTO_FOCUS = "#help"
 
-    def __init__(self, view: View, on: ScreenId) -> None:
+    def __init__(self, view: View, on: ScreenId, keymap: Keymap) -> None:
         super().__init__()
-        self._view, self._on = view, on
+        self._view, self._on, self._keymap = view, on, keymap
 
     def compose(self) -> ComposeResult:
         """One long text."""
@@ -74,5 +78,5 @@ class HelpScreen(ModalScreen[None]):
 
     def _draw(self) -> None:
         width = self.query_one("#help", VerticalScroll).scrollable_content_region.width
-        text: Content = to_content(draw_help(self._view, self._on, max(20, width)))
+        text: Content = to_content(draw_help(self._view, self._on, self._keymap, max(20, width)))
         self.query_one("#help-text", Static).update(text)

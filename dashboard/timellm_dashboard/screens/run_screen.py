@@ -7,6 +7,7 @@ from textual.containers import Container
 from textual.screen import Screen
 
 from timellm_dashboard.actions import ScreenId
+from timellm_dashboard.actions.keymap import Keymap
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.headline import HeadlineBar, TitleBar
 from timellm_dashboard.widgets.keybar import KeyBar
@@ -25,6 +26,8 @@ class RunScreen(Screen[None]):
         self._title, self._headline = TitleBar(id="title"), HeadlineBar(id="headline")
         self._tabs = TabBar(self.screen_id, id="tabs")
         self._keys = KeyBar(self.screen_id, id="keys")
+        self.keymap: Keymap = {}
+        """The person's own keys, to be shown in place of the registry's."""
 
     def compose(self) -> ComposeResult:
         """What all screens have, around what this one has."""
@@ -41,8 +44,10 @@ class RunScreen(Screen[None]):
 
     def show(self, view: View) -> None:
         """Show `view` from now on. Called once a turn while the screen is seen."""
-        for part in (self._title, self._tabs, self._headline, self._keys):
-            part.show(view)
+        self._title.show(view)
+        self._headline.show(view)
+        self._tabs.show(view, self.keymap)
+        self._keys.show(view, self.keymap)
         self.show_body(view)
 
     def show_body(self, view: View) -> None:

@@ -7,6 +7,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from timellm_dashboard.actions import ACTIONS, Action, ScreenId, label_of
+from timellm_dashboard.actions.keymap import Keymap, shown_key
 from timellm_dashboard.view import View
 
 
@@ -25,14 +26,14 @@ class KeyButton(Static):
         self.action = action
         self._label = ""
 
-    def show(self, view: View) -> None:
+    def show(self, view: View, keymap: Keymap) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
         self.display = not (view.ascii_only and self.action.id == "language")
         if label == self._label:
             return
         self._label = label
-        keys = (f"{self.action.shown_keys} ", "bold $tone-accent")
+        keys = (f"{shown_key(self.action, keymap)} ", "bold $tone-accent")
         self.update(Content.assemble(keys, label))
 
     def on_click(self) -> None:
@@ -53,7 +54,7 @@ class KeyBar(Horizontal):
         """A button each."""
         yield from self._buttons
 
-    def show(self, view: View) -> None:
+    def show(self, view: View, keymap: Keymap) -> None:
         """Show `view` from now on."""
         for button in self._buttons:
-            button.show(view)
+            button.show(view, keymap)

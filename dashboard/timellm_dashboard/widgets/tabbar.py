@@ -4,6 +4,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from timellm_dashboard.actions import ACTIONS, ScreenId
+from timellm_dashboard.actions.keymap import Keymap
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.keybar import KeyButton
 
@@ -21,7 +22,7 @@ class TabBar(Horizontal):
         """A button each."""
         yield from self._buttons
 
-    def show(self, view: View) -> None:
+    def show(self, view: View, keymap: Keymap) -> None:
         """Show `view` from now on."""
         for button in self._buttons:
-            button.show(view)
+            button.show(view, keymap)

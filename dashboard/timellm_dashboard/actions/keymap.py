@@ -1,0 +1,79 @@
+"""A person's own keys in place of the registry's: checked before anything is drawn."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from textual.keys import _character_to_key, format_key
+
+from timellm_dashboard.actions import ACTIONS, Action
+
+Keymap = Mapping[str, tuple[str, ...]]
+"""By an action's id, the keys that do it, as Textual names them."""
+
+FIXED = ("ctrl_c",)
+"""What is not to be moved: whoever presses Ctrl+C must hear how to leave."""
+_NAMED = re.compile(r"(?:(?:ctrl|shift|alt)\+)*(?:[a-z0-9]|[a-z][a-z0-9_]+)")
+
+
+class KeymapProblem(ValueError):  # noqa: N818 - it says what is wrong
+    """A key map that cannot be used: the action's id, what was found, and what would be right."""
+
+    def __init__(self, action_id: str, found: str, expected: str) -> None:
+        self.action_id, self.found, self.expected = action_id, found, expected
+        super().__init__(f"{action_id}: found {found}; expected {expected}")
+
+
+def parse_keymap(raw: Mapping[str, object]) -> Keymap:
+    """The keys that `raw` gives to actions, each one key or several.
+
+    Raises `KeymapProblem` for an unknown action, for what is no key, and for a key that would do
+    two things on one screen.
+    """
+    movable = {found.id: found for found in ACTIONS if found.id not in FIXED}
+    keymap: dict[str, tuple[str, ...]] = {}
+    for action_id, wanted in raw.items():
+        if action_id not in movable:
+            known = ", ".join(movable)
+            raise KeymapProblem(action_id, "an action that does not exist", f"one of {known}")
+        keys = wanted if isinstance(wanted, list) else [wanted]
+        keymap[action_id] = tuple(_key(action_id, key) for key in keys)
+        if not keymap[action_id]:
+            raise KeymapProblem(action_id, "no key", "at least one")
+    for first, second, key in _clashes(keymap):
+        raise KeymapProblem(
+            second.id, f'"{key}", which is also {first.id}', "a key that does one thing"
+        )
+    return keymap
+
+
+def keys_of(found: Action, keymap: Keymap) -> tuple[str, ...]:
+    """The keys that do it, as Textual names them."""
+    return keymap.get(found.id, found.keys)
+
+
+def shown_key(found: Action, keymap: Keymap) -> str:
+    """The key as a person reads it."""
+    if found.id not in keymap:
+        return found.shown_keys
+    return "/".join(format_key(key).replace("ctrl+", "^") for key in keymap[found.id])
+
+
+def _key(action_id: str, wanted: object) -> str:
+    if isinstance(wanted, str) and len(wanted) == 1 and wanted.isprintable():
+        return str(_character_to_key(wanted))
+    if isinstance(wanted, str) and _NAMED.fullmatch(wanted):
+        return wanted
+    raise KeymapProblem(
+        action_id, f"{wanted!r:.60}", 'keys such as "x", "?", "f5", "space" or "ctrl+x"'
+    )
+
+
+def _clashes(keymap: Keymap) -> Iterator[tuple[Action, Action, str]]:
+    """Two actions of one screen with the same key, where a person has given it to either."""
+    for index, second in enumerate(ACTIONS):
+        for first in ACTIONS[:index]:
+            together = first.on is None or second.on is None or first.on == second.on
+            mapped = first.id in keymap or second.id in keymap
+            for key in keys_of(second, keymap):
+                if together and mapped and key in keys_of(first, keymap):
+                    yield first, second, key

@@ -1,0 +1,67 @@
+"""The file of what a person likes: read, or refused in one line before anything is begun."""
+
+from pathlib import Path
+
+import pytest
+
+from timellm_ops.cli.preferences import Preferences, preferences_file, read_preferences, taste_of
+from timellm_ops.contract.validation import ConfigError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "dashboard.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_it_lies_where_programs_keep_their_configuration() -> None:
+    assert preferences_file({"XDG_CONFIG_HOME": "/c"}) == Path("/c/timellm-ops/dashboard.toml")
+    for elsewhere in ({}, {"XDG_CONFIG_HOME": "relative"}):
+        assert preferences_file(elsewhere).parts[-3:] == (
+            ".config",
+            "timellm-ops",
+            "dashboard.toml",
+        )
+
+
+def test_nobody_needs_one(tmp_path: Path) -> None:
+    assert read_preferences(tmp_path / "none.toml") == Preferences()
+
+
+def test_all_of_it(tmp_path: Path) -> None:
+    text = (
+        'lang = "zh"\ntheme = "light"\nascii = true\n[keys]\npause = "space"\nstop = ["f2", "x"]\n'
+    )
+    liked = read_preferences(written(tmp_path, text))
+    assert (liked.lang, liked.theme, liked.ascii) == ("zh", "light", True)
+    taste = taste_of(liked)
+    assert taste.light
+    assert taste.keymap == {"pause": ("space",), "stop": ("f2", "x")}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lang = 'fr'", "lang"),
+        ("colour = 'red'", "colour"),
+        ("not toml", "expected TOML"),
+        ("[keys]\npause = 3", "keys"),
+        (b"\xff\xfe".decode("latin-1"), "expected TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as refused:
+        read_preferences(path)
+    assert str(path) in str(refused.value)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_key_that_is_none_is_refused_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
+    with pytest.raises(ConfigError) as refused:
+        taste_of(Preferences(keys={"paws": "x"}))
+    assert "/c/timellm-ops/dashboard.toml: keys.paws: found an action that" in str(refused.value)
