@@ -75,7 +75,7 @@ def test_the_holders_of_its_memory_are_named() -> None:
     )  # fmt: skip
     words = full(sample)
     assert "0.2 of 6.0 GiB are free" in words
-    assert "python3 (pid 7) with 5.0 GiB, a process (pid 8)" in words
+    assert "python3 [7] 5.00 GiB, process [8]" in words
 
 
 def test_a_lock_is_never_made_in_somebody_elses_folder(tmp_path: Path) -> None:

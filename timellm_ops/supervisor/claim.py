@@ -1,6 +1,7 @@
 """Whether a run may start on its GPU: nobody else trains there, and there is memory left. Pure."""
 
-from timellm_ops.contract.telemetry import GpuProcess, GpuSample
+from timellm_ops.contract.telemetry import GpuSample
+from timellm_policies.vram import holders
 
 FULL = 0.9
 """From such a share of its memory on, a GPU is full before a run has begun."""
@@ -23,19 +24,13 @@ def full(sample: GpuSample) -> str:
     if used is None or not total or used < FULL * total:
         return ""
     free = f"{(total - used) / _GIB:.1f} of {total / _GIB:.1f} GiB are free"
-    holders = ", ".join(map(_named, sample.processes or ()))
-    who = f"held by {holders}" if holders else "the driver does not say by whom the rest is held"
+    who = f"held by {holders(sample.processes)}" if sample.processes else _UNNAMED
     return f"{_gpu(sample)} is full: {free}, {who}; end that first, or {_OTHERWISE}"
 
 
+_UNNAMED = "the driver does not say by whom the rest is held"
 _OTHERWISE = "set gpu.share = true to train beside it"
 
 
 def _gpu(sample: GpuSample) -> str:
     return f"GPU {sample.index}{f' ({sample.name})' if sample.name else ''}"
-
-
-def _named(process: GpuProcess) -> str:
-    name = process.name or "a process"
-    held = "" if process.used_bytes is None else f" with {process.used_bytes / _GIB:.1f} GiB"
-    return f"{name} (pid {process.pid}){held}"
