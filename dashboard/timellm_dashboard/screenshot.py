@@ -9,14 +9,20 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
+from timellm_dashboard.actions import ScreenId
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.look import LimitsOf, Look
+from timellm_dashboard.moving_picture import without_remote_fonts
+from timellm_dashboard.services import Services
 from timellm_dashboard.source import RunSource
+from timellm_dashboard.taste import Taste
 from timellm_dashboard.text import Lang
 from timellm_ops.contract.commands import AnyRequest, Reply
 from timellm_ops.contract.events import JournalRecord
 
 _TURNS = 500
+_SETTLED_S = 0.3
+"""For what a screen reads by itself, such as a log."""
 
 
 class Recording:
@@ -48,10 +54,15 @@ def export_screenshot(
     lang: Lang = "en",
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    screen: ScreenId = "overview",
+    services: Services | None = None,
+    keys: Sequence[str] = (),
+    light: bool = False,
 ) -> None:
-    """Write the overview of `source`, at the moment of its last record, as an SVG to `path`.
+    """Write a screen of `source`, at the moment of its last record, as an SVG to `path`.
 
     `size` is in columns and rows; times are shown in `zone`, which is the machine's if absent.
+    `keys` are pressed before, as Textual names them.
     """
     look = Look(lang=lang, zone=zone, limits=limits)
     app = Dashboard(
@@ -60,6 +71,8 @@ def export_screenshot(
         now=lambda: app.recorder.state.updated_at or datetime.now(UTC),
         monotonic=lambda: app.recorder.state.t or 0.0,
         refresh_s=0.05,
+        services=services,
+        taste=Taste(light=light),
     )
 
     async def picture() -> str:
@@ -68,10 +81,15 @@ def export_screenshot(
                 await pilot.pause(0.01)
                 if app.loaded:
                     break
-            await pilot.pause(0.1)
+            app.go_to(screen)
+            await pilot.pause(_SETTLED_S)
+            if keys:
+                await pilot.press(*keys)
+                await pilot.pause(_SETTLED_S)
             return app.export_screenshot(title="timellm-ops")
 
-    path.write_text(spread_wide_characters(asyncio.run(picture())), encoding="utf-8")
+    svg = without_remote_fonts(spread_wide_characters(asyncio.run(picture())))
+    path.write_text(svg, encoding="utf-8")
 
 
 def spread_wide_characters(svg: str) -> str:
