@@ -37,7 +37,7 @@ class EpochMark(Struct, frozen=True):
     epoch: int
 
 
-class _Pace(Struct, frozen=True):
+class _Pace(Struct, frozen=True, gc=False):
     """A place in an epoch and the time the engine had spent moving when it was there."""
 
     epoch: int
@@ -95,12 +95,15 @@ class History:
         self._pass_time(before, after)
         seconds: float | None = None
         match event:
+            # Nearly all of a long journal is these two; cases are tried one after the other.
+            case ev.Telemetry():
+                self._telemetry(event, after)
+            case ev.Progress():
+                self._progress(event, after)
             case ev.TrainingStarted():
                 self._training_started(event, after)
             case ev.EpochStarted():
                 self._pace = _Pace(event.epoch, after.iteration, self._moving_s)
-            case ev.Progress():
-                self._progress(event, after)
             case ev.ForecastsTimed():
                 self._pace = None  # the trial was no step
             case ev.EvaluationProgress():
@@ -111,13 +114,11 @@ class History:
                 self.epoch_marks.append(EpochMark(self._step(after), event.epoch))
             case ev.TestEvaluated() | ev.TrainingFinished():
                 self.evaluation_started_s = None
-            case ev.Telemetry():
-                self._telemetry(event, after)
             case ev.Resumed():
                 seconds = event.paused_seconds or _since(before.paused_since_t, event.t)
             case _:
                 pass
-        if isinstance(event, ev.WORDS_OF_THE_ENGINE) and event.t is not None:
+        if type(event) in _WORDS and event.t is not None:
             self.engine_word_t = event.t
         if _worth_telling(before, event):
             self.feed.append(FeedItem(seq, event, seconds))
@@ -203,18 +204,18 @@ class History:
             self.energy_mj = (self.energy_mj or 0) + used
 
 
-_NEVER_TOLD = (
+_WORDS = frozenset(ev.WORDS_OF_THE_ENGINE)
+_NEVER_TOLD: frozenset[type[ev.BaseEvent]] = frozenset({
     ev.Progress, ev.ForecastsTimed, ev.Telemetry, ev.HostTelemetry, ev.ControlAcknowledged,
-    ev.CheckpointWriting,
-    ev.TrainingFinished,
-)  # fmt: skip
+    ev.CheckpointWriting, ev.TrainingFinished,
+})  # fmt: skip
 
 
 def _worth_telling(before: RunState, event: ev.Event) -> bool:
     """Whether `event` is a line of the feed. Of an evaluation, its beginning is."""
     if isinstance(event, ev.EvaluationProgress):
         return before.evaluation is None or before.evaluation.split != event.split
-    return not isinstance(event, _NEVER_TOLD)
+    return type(event) not in _NEVER_TOLD
 
 
 def _since(start_t: float | None, end_t: float | None) -> float | None:

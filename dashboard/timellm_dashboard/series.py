@@ -8,7 +8,7 @@ CAPACITY = 1024
 """Points that a series may have; beyond it neighbours are merged in pairs."""
 
 
-class Point(Struct, frozen=True):
+class Point(Struct, frozen=True, gc=False):
     """A stretch of a series: from `start` to `end`, between `low` and `high`, ending at `last`."""
 
     start: float
@@ -18,7 +18,7 @@ class Point(Struct, frozen=True):
     last: float
 
 
-class _Stretch(Struct):
+class _Stretch(Struct, gc=False):
     """A `Point` in the making: most values of a long series only lengthen the last one."""
 
     start: float

@@ -62,6 +62,11 @@ def _without_ended_overrides(state: RunState, now_t: float) -> RunState:
 
 def _apply(state: RunState, event: ev.Event) -> RunState:
     match event:
+        # Nearly all of a long journal is these two; cases are tried one after the other.
+        case ev.Telemetry():
+            return _telemetry(state, event)
+        case ev.Progress():
+            return _progress(state, event)
         case ev.RunStarted():
             return _run_started(state, event)
         case ev.PreflightDone():
@@ -103,8 +108,6 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             )
         case ev.EpochStarted():
             return _epoch_started(state, event)
-        case ev.Progress():
-            return _progress(state, event)
         case ev.ForecastsTimed():
             return _replace(state, windows_per_second=event.windows_per_second)
         case ev.EvaluationProgress():
@@ -154,8 +157,6 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
             return _overridden(state, event)
         case ev.PolicyChanged():
             return _policy_changed(state, event)
-        case ev.Telemetry():
-            return _telemetry(state, event)
         case ev.TelemetryLost():
             return _telemetry_lost(state, event)
         case ev.HostTelemetry():

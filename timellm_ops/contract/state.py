@@ -27,7 +27,7 @@ Phase = Literal[
 ]  # fmt: skip
 
 
-class EpochRow(Struct, frozen=True, kw_only=True):
+class EpochRow(Struct, frozen=True, kw_only=True, gc=False):
     """One finished epoch."""
 
     epoch: int
@@ -42,7 +42,7 @@ class EpochRow(Struct, frozen=True, kw_only=True):
     """Its weights were written as `best`."""
 
 
-class Hold(Struct, frozen=True, kw_only=True):
+class Hold(Struct, frozen=True, kw_only=True, gc=False):
     """A reason for standing still. The engine moves again when none is left."""
 
     rule: str
@@ -53,7 +53,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     since_t: float | None = None
 
 
-class Override(Struct, frozen=True, kw_only=True):
+class Override(Struct, frozen=True, kw_only=True, gc=False):
     """A rule that may not hold the run for a while, because a person said so."""
 
     rule: str
@@ -64,7 +64,7 @@ class Override(Struct, frozen=True, kw_only=True):
     """The same on the wall clock. Whichever of the two comes first ends it."""
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Told(Struct, frozen=True, kw_only=True, gc=False):
     """An alert of a rule, as far as that rule needs to know of it."""
 
     rule: str
@@ -73,7 +73,7 @@ class Told(Struct, frozen=True, kw_only=True):
     """Monotonic second in which it was last given."""
 
 
-class TrainingRecord(Struct, frozen=True):
+class TrainingRecord(Struct, frozen=True, gc=False):
     """What a progress record says of training."""
 
     loss: float
@@ -82,7 +82,7 @@ class TrainingRecord(Struct, frozen=True):
     """How many there were since the record before."""
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class Pace(Struct, frozen=True, kw_only=True, gc=False):
     """How fast a policy wants the run to go."""
 
     duty: float = 1.0
@@ -93,7 +93,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     """Monotonic second of the decision."""
 
 
-class PowerControl(Struct, frozen=True, kw_only=True):
+class PowerControl(Struct, frozen=True, kw_only=True, gc=False):
     """The card's power limit, in watts: what it was found with, what it is, what it can be."""
 
     found_w: float
@@ -105,7 +105,7 @@ class PowerControl(Struct, frozen=True, kw_only=True):
     """The driver does not let this user set it."""
 
 
-class SavedCheckpoint(Struct, frozen=True, kw_only=True):
+class SavedCheckpoint(Struct, frozen=True, kw_only=True, gc=False):
     """A checkpoint that is durable."""
 
     kind: CheckpointKind
@@ -122,7 +122,7 @@ class SavedCheckpoint(Struct, frozen=True, kw_only=True):
     """Steps of the whole run that it holds, as far as they could be counted when it was saved."""
 
 
-class Notice(Struct, frozen=True, kw_only=True):
+class Notice(Struct, frozen=True, kw_only=True, gc=False):
     """An alert, as kept for display."""
 
     level: AlertLevel
@@ -130,7 +130,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
-class Evaluation(Struct, frozen=True, kw_only=True):
+class Evaluation(Struct, frozen=True, kw_only=True, gc=False):
     """An evaluation under way."""
 
     split: Split
@@ -142,7 +142,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     """The shortest time between two of its words; `None` before there were two."""
 
 
-class RunState(Struct, frozen=True, kw_only=True):
+class RunState(Struct, frozen=True, kw_only=True, gc=False):
     """Where a run stands."""
 
     run_id: str = ""

@@ -6,7 +6,7 @@
 from msgspec import Struct
 
 
-class GpuProcess(Struct, frozen=True, kw_only=True):
+class GpuProcess(Struct, frozen=True, kw_only=True, gc=False):
     """A process that holds memory on the GPU."""
 
     pid: int
@@ -16,7 +16,7 @@ class GpuProcess(Struct, frozen=True, kw_only=True):
     """Whether it is one of the run's own engine; `None` where nobody has looked."""
 
 
-class PowerLimits(Struct, frozen=True, kw_only=True):
+class PowerLimits(Struct, frozen=True, kw_only=True, gc=False):
     """A card's power limit and how far it can be moved, in watts."""
 
     limit_w: float
@@ -24,7 +24,7 @@ class PowerLimits(Struct, frozen=True, kw_only=True):
     highest_w: float
 
 
-class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One reading of one GPU. `source` is `nvml`, `simulated` or `recorded`."""
 
     source: str
@@ -56,7 +56,7 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Only in the first reading of a probe, where the driver tells it."""
 
 
-class HostSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HostSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One reading of the machine that a run is on."""
 
     cpu_pct: float | None = None
@@ -75,7 +75,7 @@ class HostSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the machine runs from its battery; `None` where there is none or nobody knows."""
 
 
-class TimedSample(Struct, frozen=True):
+class TimedSample(Struct, frozen=True, gc=False):
     """A reading and its monotonic second; `sample` is `None` when none could be had."""
 
     t: float
