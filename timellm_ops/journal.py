@@ -26,6 +26,8 @@ _SYNCED = (
 _EXPENDABLE = (
     ev.Telemetry, ev.HostTelemetry, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress,
 )  # fmt: skip
+_TAIL_BYTES = 1 << 16
+"""More than the longest usual record."""
 _PIECE_BYTES = 1 << 20
 
 
@@ -197,6 +199,22 @@ class JournalFollower:
         except FileNotFoundError:
             pass
         return []
+
+
+def newest_record(path: Path) -> JournalRecord | None:
+    """The last whole record of a journal, found from its end; `None` where there is none there."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            *lines, _ = file.read().split(b"\n")
+    except OSError:
+        return None
+    for line in reversed(lines):
+        record = _record(line)
+        if record is not None:
+            return record
+    return None
 
 
 def _record(line: bytes) -> JournalRecord | None:

@@ -23,7 +23,7 @@ from timellm_ops.contract.events import (
     encode_record,
 )
 from timellm_ops.contract.telemetry import GpuSample
-from timellm_ops.journal import Journal, JournalFollower, read_records
+from timellm_ops.journal import Journal, JournalFollower, newest_record, read_records
 
 UNKNOWN_EVENT = b'{"seq":7,"event":{"type":"Teleported","at":"2026-01-31T21:45:03Z","to":"Mars"}}\n'
 
@@ -440,3 +440,16 @@ def test_a_long_journal_comes_in_pieces_and_garbage_is_no_end_of_it(tmp_path: Pa
     assert len(pieces) > 2
     assert max(map(len, pieces)) < 3000
     assert [record for piece in pieces for record in piece] == whole(path)
+
+
+def test_the_newest_record_is_found_from_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    assert newest_record(path) is None
+    lines = [encode_record(JournalRecord(seq=n, event=Alert(level="info", message="m" * 999)))
+             for n in range(1, 200)]  # fmt: skip
+    path.write_bytes(b"".join(lines) + b'{"seq":200,"event":{"ty')
+    newest = newest_record(path)
+    assert newest is not None
+    assert newest.seq == 199
+    path.write_bytes(b"no record\n")
+    assert newest_record(path) is None

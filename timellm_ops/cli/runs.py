@@ -2,10 +2,11 @@
 
 from timellm_ops.app import Order, start_supervisor
 from timellm_ops.client import RunClient
+from timellm_ops.contract.events import RunEnded
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
-from timellm_ops.journal import read_records
+from timellm_ops.journal import newest_record, read_records
 
 
 def state_of(layout: RunLayout) -> RunState:
@@ -24,6 +25,9 @@ def ensure_supervised(layout: RunLayout) -> bool:
     """
     if RunClient(layout).supervised():
         return False
+    newest = newest_record(layout.journal)
+    if newest is not None and isinstance(newest.event, RunEnded):
+        return False  # no need to read a night's journal for that
     state = state_of(layout)
     if state.ended or state.engine == "imported" or not state.run_id:
         return False  # the last: whoever made its folder is about to start it
