@@ -25,7 +25,7 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +47,7 @@ POLL_S = 1.0
 MIB = 1 << 20
 _WARM_UP_STEPS = 10
 _PATIENCE_S = 180.0
+_KEPT_TEXT = 1 << 20
 
 TRAINING = """
 data.dataset = "synthetic"
@@ -104,7 +105,7 @@ def created(folder: Path, text: str, *overrides: str) -> RunLayout:
 
 def steps_a_second(layout: RunLayout, seconds: float) -> float:
     """Over so long, from a few steps after its first on."""
-    first = _progress_after(layout, _WARM_UP_STEPS, _PATIENCE_S)
+    first = progress_after(layout, _WARM_UP_STEPS, _PATIENCE_S)
     time.sleep(seconds)
     last = _latest(layout)
     assert first.t is not None, "an engine's own events have a time"
@@ -117,7 +118,8 @@ def _latest(layout: RunLayout) -> ev.Progress:
     return progress[-1]
 
 
-def _progress_after(layout: RunLayout, step: int, patience_s: float) -> ev.Progress:
+def progress_after(layout: RunLayout, step: int, patience_s: float) -> ev.Progress:
+    """The first progress from that step on. Ends the script where there is none in time."""
     give_up = time.monotonic() + patience_s
     while time.monotonic() < give_up:
         with contextlib.suppress(FileNotFoundError, IndexError):
@@ -155,29 +157,52 @@ def supervised(folder: Path, text: str, *overrides: str) -> Iterator[RunLayout]:
         subprocess.run(argv, env=_env(folder), stdout=subprocess.DEVNULL, check=False)
 
 
+class Screen:
+    """A dashboard on a terminal of 120x40, all of whose output is read."""
+
+    def __init__(self, pid: int, terminal: int) -> None:
+        self.pid, self._terminal = pid, terminal
+        self.sent_bytes = 0
+        self._text = ""
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def until(self, seen: Callable[[str], bool], patience_s: float) -> float:
+        """The monotonic second in which that was on the screen, by what was sent to it."""
+        give_up = time.monotonic() + patience_s
+        while time.monotonic() < give_up:
+            if seen(self._text):
+                return time.monotonic()
+            time.sleep(0.005)
+        raise SystemExit("the dashboard did not show what was waited for")
+
+    def leave(self) -> None:
+        """Press q and wait for its end."""
+        os.write(self._terminal, b"q")
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        os.close(self._terminal)
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError):
+            while new := os.read(self._terminal, 1 << 16):
+                self.sent_bytes += len(new)
+                self._text = (self._text + new.decode("utf-8", "replace"))[-_KEPT_TEXT:]
+
+
 @contextlib.contextmanager
-def dashboard(folder: Path, layout: RunLayout) -> Iterator[psutil.Process]:
-    """A dashboard that is attached on a terminal of 120x40, which reads all that it draws."""
+def attached(folder: Path, layout: RunLayout) -> Iterator[Screen]:
+    """A dashboard of the run; left at the end."""
     pid, terminal = pty.fork()
     if pid == 0:
         argv = [sys.executable, "-m", "timellm_ops.cli", "attach", layout.run_id]
         env = {**_env(folder), "TERM": "xterm-256color"}
         os.execve(sys.executable, argv, env)  # noqa: S606 - this interpreter
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    threading.Thread(target=_drain, args=(terminal,), daemon=True).start()
+    screen = Screen(pid, terminal)
     try:
-        yield psutil.Process(pid)
+        yield screen
     finally:
-        os.write(terminal, b"q")
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-        os.close(terminal)
-
-
-def _drain(terminal: int) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(terminal, 1 << 16):
-            pass
+        screen.leave()
 
 
 def _env(folder: Path) -> dict[str, str]:
@@ -188,7 +213,7 @@ def watched(folder: Path, seconds: float, steps: int) -> float:
     """The engine under a supervisor, with a dashboard."""
     with (
         supervised(folder, TRAINING, f"data.synthetic_rows={steps}") as layout,
-        dashboard(folder, layout),
+        attached(folder, layout),
     ):
         return steps_a_second(layout, seconds)
 
@@ -214,25 +239,26 @@ def cost_table(folder: Path, seconds: float) -> str:
     """CPU and memory while a run is under way."""
     with (
         supervised(folder, TRAINING, "data.synthetic_rows=40000") as layout,
-        dashboard(folder, layout) as screen,
+        attached(folder, layout) as screen,
     ):
-        _progress_after(layout, _WARM_UP_STEPS, _PATIENCE_S)
+        progress_after(layout, _WARM_UP_STEPS, _PATIENCE_S)
         record = read_record(layout.supervisor_process, SupervisorRecord)
         assert record is not None, "it is in charge"
         processes = {
-            "supervisor": psutil.Process(record.process.pid), "dashboard": screen,
-        }  # fmt: skip
-        before = {name: _cpu_s(process) for name, process in processes.items()}
+            "supervisor": psutil.Process(record.process.pid),
+            "dashboard": psutil.Process(screen.pid),
+        }
+        before = {name: cpu_s(process) for name, process in processes.items()}
         time.sleep(seconds)
         rows = ["| process | share of a core | memory, MiB |", "|---" * 3 + "|"]
         for name, process in processes.items():
-            share = (_cpu_s(process) - before[name]) / seconds
+            share = (cpu_s(process) - before[name]) / seconds
             rows.append(f"| {name} | {share:.2%} | {process.memory_info().rss / MIB:.0f} |")
     return "\n".join(rows)
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    """Of itself and its children: the probe's child is part of the supervisor."""
+def cpu_s(process: psutil.Process) -> float:
+    """Seconds of itself and its children: the probe's child is part of the supervisor."""
     family = [process, *process.children()]
     times = [one.cpu_times() for one in family if "timellm_engine" not in " ".join(one.cmdline())]
     return sum(each.user + each.system for each in times)
