@@ -163,9 +163,10 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
             case "adopt":
                 pid = None if living is None else living.identity.pid
                 supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=pid))
+                if living is not None and past.run.sample is not None:
+                    # It is there already, whoever else is; nobody waits for the driver meanwhile.
+                    _lock_gpu(past.run.sample, config, layout.run_id, claims)
                 around.reception.open()
-                if living is not None:
-                    _claim_gpu(supervisor, config, claims)  # it is there already, whoever else is
                 if living is not None and config.foreign.command:
                     # The one before may have been killed between a signal and its record.
                     if past.run.standing:
@@ -329,13 +330,20 @@ def _claim_gpu(supervisor: Supervisor, config: Config, claims: contextlib.ExitSt
     sample = supervisor.readings.first(config.gpu.deadline_s)
     if not isinstance(sample, GpuSample) or sample.uuid is None:
         return ""
+    return _lock_gpu(sample, config, around.layout.run_id, claims) or full(sample)
+
+
+def _lock_gpu(sample: GpuSample, config: Config, run_id: str, claims: contextlib.ExitStack) -> str:
+    """Take the lock of the GPU that `sample` is of; why it cannot be had, if somebody has it."""
+    if config.gpu.share or sample.source != "nvml" or sample.uuid is None:
+        return ""
     try:
-        claims.enter_context(take_gpu(runtime_folder(), sample.uuid, around.layout.run_id))
+        claims.enter_context(take_gpu(runtime_folder(), sample.uuid, run_id))
     except GpuTaken as error:
         return taken(sample, str(error))
     except OSError:
-        return ""  # a lock is a help, and no condition
-    return full(sample)
+        pass  # a lock is a help, and no condition
+    return ""
 
 
 def _started_again(

@@ -13,6 +13,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
 from timellm_ops.process.engine import mark_of
+from timellm_ops.process.gpu_lock import GpuTaken, take_gpu
 from timellm_ops.process.identity import is_alive, send_signal
 from timellm_ops.process.records import EngineRecord, SupervisorRecord, read_record
 from timellm_ops.process.tree import kill_tree
@@ -148,10 +149,13 @@ def test_a_power_limit_outlives_a_killed_supervisor_and_is_put_back_by_the_next(
 ) -> None:
     limit = tmp_path / "limit_mw"
     monkeypatch.setenv("NVML_STUB_STATE", str(limit))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(shell.runtime))
     driver(f"{card('84')}value power_lowest_mw 40000\nvalue power_highest_mw 130000\n")
     begin(shell, "--set", "policy.governor.actuator=power")
     lowered = shell.until(lambda state: state.power is not None and state.power.limit_w < 115.0)
     assert lowered.power is not None
+    assert lowered.sample is not None
+    uuid = lowered.sample.uuid or ""
     supervisor = read_record(shell.run.supervisor_process, SupervisorRecord)
     engine = read_record(shell.run.engine_process, EngineRecord)
     assert supervisor is not None
@@ -163,6 +167,9 @@ def test_a_power_limit_outlives_a_killed_supervisor_and_is_put_back_by_the_next(
     assert int(limit.read_text()) < 115_000
     start_supervisor(Order(root=str(shell.run.root), mode="adopt"))
     if not engine_too:
+        locks = shell.runtime / "timellm-ops"  # the card is its own again
+        with pytest.raises(GpuTaken), take_gpu(locks, uuid, "another"):
+            pass
         assert shell("stop", "--now", "--wait").code == 0
     ended = shell.until(lambda state: state.ended)
     assert ended.power is not None
