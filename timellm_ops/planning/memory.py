@@ -34,8 +34,10 @@ from timellm_ops.planning.backbone_bytes import (
 from timellm_ops.planning.files import moments_bytes
 
 _MIB = 1 << 20
-CPU_RUNTIME_BYTES = 345 * _MIB
-"""Python with torch and transformers, loaded and used once; measured with torch 2.13."""
+CPU_RUNTIME_BYTES = 220 * _MIB
+"""Python with torch, loaded and used once; measured with torch 2.13."""
+CPU_TRANSFORMERS_BYTES = 125 * _MIB
+"""transformers beside them, which the embedded backbone does without; measured likewise."""
 CPU_PACKAGES_BYTES = 75 * _MIB
 """bitsandbytes and accelerate beside them, with what they load in turn."""
 CUDA_RUNTIME_BYTES = 500 * _MIB
@@ -59,7 +61,7 @@ class Weights(Struct, frozen=True, kw_only=True):
     written_out: int
     """Of the backbone, while one of its products is made; nothing where it is held as it is."""
     packages: int
-    """Of the optional packages of small cards, where they are loaded."""
+    """Of packages that not every run loads."""
     stepping: int
     """While a CPU makes a step of the largest tensor with 8-bit moments; a GPU needs nothing."""
     beginning: int
@@ -82,7 +84,7 @@ def memory_plan(
         moments=moments_bytes(config.train, shapes, device),
         backbone=backbone_bytes(facts, layers, config.backbone.dtype),
         written_out=written_out_bytes(facts, config.backbone.dtype),
-        packages=CPU_PACKAGES_BYTES if device == "cpu" and any(wishes(config)) else 0,
+        packages=_packages(config) if device == "cpu" else 0,
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
     )
@@ -196,6 +198,12 @@ def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> Memo
             _item("not given back after training", freed if device == "cpu" else 0, "estimate"),
         ],
     )
+
+
+def _packages(config: Config) -> int:
+    small, embedded = any(wishes(config)), config.backbone.source == "embedded"
+    loaded = 0 if embedded and not small else CPU_TRANSFORMERS_BYTES
+    return loaded + (CPU_PACKAGES_BYTES if small else 0)
 
 
 def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
