@@ -34,7 +34,7 @@ def feed_lines(history: History, look: Look) -> tuple[FeedLine, ...]:
 
 
 def _line(item: FeedItem, look: Look) -> FeedLine:
-    severity, text = _tell(item, look)
+    severity, text = told(item, look)
     at = item.event.at
     return FeedLine(
         seq=item.seq,
@@ -45,7 +45,8 @@ def _line(item: FeedItem, look: Look) -> FeedLine:
     )
 
 
-def _tell(item: FeedItem, look: Look) -> _Told:
+def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
+    """What an event says, and how serious it is."""
     words, lang = look.words, look.shown_lang
     match item.event:
         case ev.RunStarted() as event:

@@ -15,7 +15,7 @@ from timellm_dashboard.view import View
 
 __all__ = [
     "ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId", "action", "bindings",
-    "label_of", "offered",
+    "keys_of", "label_of", "offered",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -55,6 +55,11 @@ def label_of(found: Action, view: View) -> str:
     said = found.other_label if opposite and found.other_label is not None else found.label
     text = said.in_(view.lang)
     return to_ascii(text) if view.ascii_only else text
+
+
+def keys_of(found: Action, view: View) -> str:
+    """The keys of the action as they are shown."""
+    return to_ascii(found.shown_keys) if view.ascii_only else found.shown_keys
 
 
 def offered(view: View, on: ScreenId) -> tuple[Action, ...]:

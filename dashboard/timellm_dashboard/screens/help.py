@@ -10,7 +10,7 @@ from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from timellm_dashboard.actions import ScreenId, label_of, offered
+from timellm_dashboard.actions import ScreenId, keys_of, label_of, offered
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.explain import EXPLANATIONS
 from timellm_dashboard.lines import Line, Span, line, pad, wrap
@@ -26,7 +26,7 @@ def draw_help(view: View, on: ScreenId, width: int) -> list[Line]:
     rows: list[Line] = [line(Span(words.help_keys, "accent"))]
     for action in offered(view, on):
         text = f"{label_of(action, view)} — {action.help.in_(view.lang)}"
-        key = Span(f"  {pad(action.shown_keys, _KEY_CELLS)}", "strong")
+        key = Span(f"  {pad(keys_of(action, view), _KEY_CELLS)}", "strong")
         for index, row in enumerate(wrap(_shown(text, view), width - _KEY_CELLS - 2)):
             rows.append(line(key if index == 0 else Span(" " * (_KEY_CELLS + 2)), row))
     rows += [(), line(Span(words.help_numbers, "accent"))]

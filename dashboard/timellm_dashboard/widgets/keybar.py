@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from timellm_dashboard.actions import ACTIONS, Action, ScreenId, label_of
+from timellm_dashboard.actions import ACTIONS, Action, ScreenId, keys_of, label_of
 from timellm_dashboard.view import View
 
 
@@ -32,7 +32,8 @@ class KeyButton(Static):
         if label == self._label:
             return
         self._label = label
-        keys = (f"{self.action.shown_keys} ", "bold $tone-accent")
+        shown = keys_of(self.action, view)
+        keys = (f"{shown} ", "bold $tone-accent")
         self.update(Content.assemble(keys, label))
 
     def on_click(self) -> None:
