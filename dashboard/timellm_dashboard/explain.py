@@ -218,9 +218,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             " nobody supervised the run has no width, but the clock times below are right. Where"
             " something is not known there is a gap and no line. The cursor reads all tracks: what"
             " lies in its cell, lowest to highest. pace is the share of the time in which the"
-            " engine computes, 0 while it stands. The row of marks has what was done: a pause, going"
-            " on, a pace or power limit set, a checkpoint saved, an epoch's end, a note, a request, an"
-            " engine that ended, a supervisor that came or left. Of a long run, a stretch of a few"
+            " engine computes, 0 while it stands. The row of marks has what was done or happened:"
+            " pauses, paces, power limits, checkpoints, ends of epochs, notes, requests, engines"
+            " that ended, supervisors that came. Of a long run, a stretch of a few"
             " seconds is the finest that is kept.",
             "所有内容在同一条时间轴上。时间轴只计有监管的时间：无人监管的一夜没有宽度，"
             "但下方的钟点是对的。未知之处是空白，不画线。光标读出各条曲线：它所在那一格中的最低到最高值。"
