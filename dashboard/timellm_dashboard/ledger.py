@@ -131,7 +131,8 @@ class Ledger:
         if before.holds:
             self._cause = before.holds[0].rule
         passed = after.active_s - before.active_s
-        if isinstance(event, ev.RunStarted | ev.Adopted):
+        came = isinstance(event, ev.RunStarted | ev.Adopted)
+        if came or before.outcome is not None:
             self._unsupervised_s += max(passed, _between(before, event))
             self._stretch, self._cause = None, OTHER
         elif passed > 0:
@@ -295,7 +296,7 @@ class Ledger:
         lasted_s, step_s = self._slowed[slowdown], self._full_step_s
         if step_s is None:
             return Loss(cause=slowdown, lasted_s=lasted_s, lost_s=None, recent_lost_s=None)
-        lost_s = self._cost.get(slowdown, 0.0)
+        lost_s = min(lasted_s, self._cost.get(slowdown, 0.0))
         recent = (b for b in self._buckets if b.start_s >= self._recent_start_s)
         slow = [bucket.slow[slowdown] for bucket in recent if slowdown in bucket.slow]
         recent_s = sum(part.cost_s(step_s) for part in slow)
@@ -308,7 +309,7 @@ class Ledger:
         return sum(b.lost_s.get(cause, 0.0) for b in self._buckets if b.start_s >= since_s)
 
 
-def _between(before: RunState, event: ev.RunStarted | ev.Adopted) -> float:
+def _between(before: RunState, event: ev.Event) -> float:
     """Seconds from the last event to this one, by the wall clock where the machine's own was set
     back in between, as by a reboot."""
     if before.t is None and before.updated_at is None:

@@ -20,6 +20,7 @@ class TimelineWords(Struct, frozen=True, kw_only=True):
     nothing_yet: str
     unknown: str
     now: str
+    last: str
     into_run: str
 
     loss: str
@@ -80,6 +81,7 @@ EN = TimelineWords(
     nothing_yet="nothing has been measured yet",
     unknown="unknown",
     now="now",
+    last="last",
     into_run="{time} into the run",
     loss="loss",
     temperature="temp °C",
@@ -137,6 +139,7 @@ ZH = TimelineWords(
     nothing_yet="还没有任何测量值",
     unknown="未知",
     now="现在",
+    last="最后",
     into_run="运行至 {time}",
     loss="损失",
     temperature="温度 °C",

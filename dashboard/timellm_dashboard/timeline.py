@@ -71,7 +71,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     mark: MarkReading | None
     """The one that is nearest to the cursor."""
     text: tuple[str, ...]
-    """Time and values in parts, the most important first."""
+    """Clock time and values in parts, the most important first."""
 
 
 class TimelineView(Struct, frozen=True, kw_only=True):
@@ -146,11 +146,18 @@ def reading(view: View, history: History, look: Look, focus: Focus, cells: int) 
         values=values,
         mark=None if mark is None else _mark_reading(mark, view, look),
         text=(
-            " ".join(part for part in (time, words.now if focus.cursor_s is None else "") if part),
-            into_run,
+            " ".join(part for part in (time, _which(view, focus, words)) if part),
             *(f"{_bare(name, words)} {figure.text}" for name, figure in values.items()),
         ),
     )
+
+
+def _which(view: View, focus: Focus, words: TimelineWords) -> str:
+    """That a reading is of the present, or of the last that was seen of the run."""
+    if focus.cursor_s is not None:
+        return ""
+    over = view.outcome is not None or view.headline.state == "unsupervised"
+    return words.last if over else words.now
 
 
 def nearest_mark(trace: Trace, place_s: float) -> TraceMark | None:

@@ -109,6 +109,11 @@ class Trace:
         if isinstance(event, ev.TelemetryLost | ev.RunStarted | ev.Adopted):
             for track in (self.temperature, self.power, self.clock):
                 track.interrupt()
+        if isinstance(event, ev.RunStarted | ev.Adopted):  # what was before it nobody has seen
+            self.loss.interrupt()
+            self.smoothed_loss.interrupt()
+            self.pace.change(before.active_s, None)
+            self._pace = None
         mark = mark_kind(before, event)
         if mark is not None:
             self._marks[mark].append(

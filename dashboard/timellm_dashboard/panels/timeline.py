@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 from rich.cells import cell_len
 
+from timellm_dashboard.focus import Focus
+from timellm_dashboard.history import History
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
+from timellm_dashboard.look import Look
 from timellm_dashboard.panels.tracks import GUTTER, draw_track, put
 from timellm_dashboard.text_timeline import TimelineWords
 from timellm_dashboard.timeline import (
@@ -14,6 +17,8 @@ from timellm_dashboard.timeline import (
     Reading,
     TimelineView,
     TrackView,
+    reading,
+    timeline,
     words_of,
 )
 from timellm_dashboard.trace import MarkKind
@@ -64,29 +69,51 @@ def reading_rows(width: int) -> int:
     return 3 if width < _NARROW else 2
 
 
+def draw_timeline(
+    view: View, history: History, look: Look, focus: Focus, width: int, height: int
+) -> list[Line]:
+    """All of it, in `height` rows of `width` cells, from what the run was like until now."""
+    cells = cells_of(width)
+    shown = timeline(view, history, look, focus, cells)
+    if shown.message:
+        return draw_message(shown, width)
+    there = reading(view, history, look, focus, cells)
+    tracks = draw_tracks(shown, view, height - reading_rows(width))
+    return [*draw_reading(there, view, width), *tracks]
+
+
 def draw_message(shown: TimelineView, width: int) -> list[Line]:
     """Why there is nothing to draw."""
     return [line(Span(row, "muted")) for row in wrap(shown.message, width)]
 
 
-def draw_reading(reading: Reading, view: View, width: int) -> list[Line]:
+def draw_reading(there: Reading, view: View, width: int) -> list[Line]:
     """What there is at the cursor, and the mark that is nearest to it."""
     rows = reading_rows(width) - 1
-    dot = " | " if view.ascii_only else " · "
+    packed = _packed((*there.text, there.into_run), width, view)
+    if len(packed) > rows:  # how long the run has been going is in the first row of the screen
+        packed = _packed(there.text, width, view)
+    drawn: list[Line] = []
+    for parts in packed[:rows]:
+        tone: Tone = "plain" if drawn else "strong"
+        rest = clip(_dot(view).join(("", *parts[1:])), width - cell_len(parts[0]))
+        drawn.append(line(Span(parts[0], tone), Span(rest)))
+    drawn += [()] * (rows - len(drawn))
+    return [*drawn, _mark_line(there.mark, view, width)]
+
+
+def _packed(parts: Sequence[str], width: int, view: View) -> list[list[str]]:
+    """The parts in rows, as many in each as fit."""
     packed: list[list[str]] = [[]]
-    for part in reading.text:
-        longer = dot.join([*packed[-1], part])
-        if packed[-1] and cell_len(longer) > width and len(packed) < rows:
+    for part in parts:
+        if packed[-1] and cell_len(_dot(view).join((*packed[-1], part))) > width:
             packed.append([])
         packed[-1].append(part)
-    drawn: list[Line] = []
-    for index, parts in enumerate(packed):
-        first = index == 0
-        head = Span(parts[0], "strong") if first and parts[0] else Span(parts[0])
-        rest = clip(dot.join(["", *parts[1:]]), width - cell_len(parts[0])) if parts[1:] else ""
-        drawn.append(line(head, Span(rest)))
-    drawn += [()] * (rows - len(drawn))
-    return [*drawn, _mark_line(reading.mark, view, width)]
+    return packed
+
+
+def _dot(view: View) -> str:
+    return " | " if view.ascii_only else " · "
 
 
 def _mark_line(mark: MarkReading | None, view: View, width: int) -> Line:

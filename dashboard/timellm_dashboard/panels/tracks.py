@@ -38,45 +38,46 @@ def draw_track(
     """The track in `height` rows of `GUTTER + cells` cells."""
     low, high = _frame(track)
     canvas = Canvas(cells, height, ascii_only=ascii_only)
-    scale = _Scale(canvas, low, high)
+    scale = _Scale(canvas, height, low, high)
     if track.faint:
         canvas.layer(_FAINT)
         scale.bars(track.faint)
-    levels = [mark for mark in track.levels if mark.kind in _LEVEL_TONES]
+    levels = [m for m in track.levels if m.kind in _LEVEL_TONES and low <= m.celsius <= high]
     for mark in levels:
         canvas.layer(_LEVEL_TONES[mark.kind], "-")
-        if low <= mark.celsius <= high:
-            for column in range(0, canvas.columns, 2 if ascii_only else 4):
-                canvas.dot(column, scale.row(mark.celsius))
+        for column in range(0, canvas.columns, 2 if ascii_only else 4):
+            canvas.dot(column, scale.row(mark.celsius))
     canvas.layer(_COURSE, "*" if track.faint else "")
     scale.course(track.columns)
-    rows = canvas.lines()
-    names = _names(levels, scale, rows, cursor, cells, height, low, high)
-    gutters = _gutter(track, low, high, height)
+    plot = canvas.lines()
     edge = "|" if ascii_only else "│"
-    drawn = []
-    for index, row in enumerate(rows):
-        if cursor is not None:
-            row = put(row, cursor, edge, "strong")
-        if index in names:
-            name, place, tone = names[index]
-            row = put(row, place, name, tone)
-        drawn.append((Span(pad(gutters[index], GUTTER - 1, "right") + edge, _FAINT), *row))
-    return drawn
+    names = _names(levels, scale, plot, cursor, cells)
+    if cursor is not None:
+        plot = [put(row, cursor, edge, "strong") for row in plot]
+    for index, place, name, tone in names:
+        plot[index] = put(plot[index], place, name, tone)
+    return [
+        (Span(pad(label, GUTTER - 1, "right") + edge, _FAINT), *row)
+        for label, row in zip(_gutter(track, low, high, height), plot, strict=True)
+    ]
 
 
 def put(row: Line, cell: int, text: str, tone: Tone) -> Line:
-    """`row`, whose characters all take one cell, with `text` over its cells from `cell` on."""
+    """`row` with `text` over its cells from `cell` on, where no wide character may be cut."""
     end = cell + cell_len(text)
     before: list[Span] = []
     after: list[Span] = []
     here = 0
     for span in row:
-        stop = here + len(span.text)
-        if here < cell:
+        stop = here + cell_len(span.text)
+        if stop <= cell:
+            before.append(span)
+        elif here < cell:
             before.append(Span(span.text[: cell - here], span.tone))
-        if stop > end:
-            after.append(Span(span.text[max(0, end - here) :], span.tone))
+        if here >= end:
+            after.append(span)
+        elif stop > end:
+            after.append(Span(span.text[end - here :], span.tone))
         here = stop
     return (*before, Span(text, tone), *after)
 
@@ -84,13 +85,17 @@ def put(row: Line, cell: int, text: str, tone: Tone) -> Line:
 class _Scale:
     """From values to dots."""
 
-    def __init__(self, canvas: Canvas, low: float, high: float) -> None:
-        self._canvas, self._low = canvas, low
+    def __init__(self, canvas: Canvas, height: int, low: float, high: float) -> None:
+        self._canvas, self._low, self._dots = canvas, low, canvas.rows // height
         self._top = canvas.rows - 1
         self._factor = self._top / (high - low)
 
     def row(self, value: float) -> int:
         return min(self._top, max(0, round((value - self._low) * self._factor)))
+
+    def cell_row(self, value: float) -> int:
+        """The row of cells that `value` is in, counted from above."""
+        return (self._top - self.row(value)) // self._dots
 
     def bars(self, columns: Sequence[Column | None]) -> None:
         """From the lowest to the highest value of each column."""
@@ -156,28 +161,29 @@ def _gutter(track: TrackView, low: float, high: float, height: int) -> list[str]
 
 
 def _names(
-    levels: Sequence[Mark],
-    scale: _Scale,
-    rows: Sequence[Line],
-    cursor: int | None,
-    cells: int,
-    height: int,
-    low: float,
-    high: float,
-) -> dict[int, tuple[str, int, Tone]]:
-    """What the limits are, by row: at the end where no course is, else at the left one."""
-    found: dict[int, tuple[str, int, Tone]] = {}
-    dots = max(1, (scale.row(high) + 1) // height)
-    for mark in levels:
-        if not low <= mark.celsius <= high:
-            continue
-        index = height - 1 - scale.row(mark.celsius) // dots
-        text = f" {mark.text} "
+    levels: Sequence[Mark], scale: _Scale, rows: Sequence[Line], cursor: int | None, cells: int
+) -> list[tuple[int, int, str, Tone]]:
+    """What the limits are, as row, cell, text and tone: at the end where no course is. That of the
+    pause comes first, and is shown at any rate, over the oldest of the course."""
+    found: list[tuple[int, int, str, Tone]] = []
+    taken: list[tuple[int, int, int]] = (
+        [] if cursor is None else [(index, cursor, cursor + 1) for index in range(len(rows))]
+    )
+    for mark in sorted(levels, key=lambda mark: mark.kind != "pause"):
+        index, text = scale.cell_row(mark.celsius), f" {mark.text} "
         size = cell_len(text)
-        places = [p for p in (cells - size, 1) if _free(rows[index], p, size)] or [1]
-        clear = [p for p in places if cursor is None or not p <= cursor < p + size]
-        if clear and index not in found and 0 <= clear[0] <= cells - size:
-            found[index] = (text, clear[0], _LEVEL_TONES[mark.kind])
+        places = [
+            place
+            for place in (cells - size, 1)
+            if place >= 0
+            and not any(i == index and a < place + size and b > place for i, a, b in taken)
+        ]
+        free = [place for place in places if _free(rows[index], place, size)]
+        if not free and mark.kind == "pause":
+            free = places[-1:]
+        if free:
+            found.append((index, free[0], text, _LEVEL_TONES[mark.kind]))
+            taken.append((index, free[0], free[0] + size))
     return found
 
 
