@@ -5,6 +5,7 @@ lost is booked besides, by its cause. No number of it ever goes down.
 """
 
 from collections import deque
+from functools import lru_cache
 from math import ceil
 from statistics import median
 from typing import Literal
@@ -27,6 +28,7 @@ _FEWEST_SPEEDS = 5
 _SPEED_REFRESH = 16
 _MOSTLY = 0.5
 
+_SUPERVISORS = (ev.RunStarted, ev.Adopted)
 _HEAT = frozenset({"sw_thermal_slowdown", "hw_thermal_slowdown"})
 _POWER_CAP = frozenset({"sw_power_cap", "hw_power_brake_slowdown", "board_limit"})
 
@@ -131,25 +133,27 @@ class Ledger:
         if before.holds:
             self._cause = before.holds[0].rule
         passed = after.active_s - before.active_s
-        came = isinstance(event, ev.RunStarted | ev.Adopted)
-        if came or before.outcome is not None:
+        if before.outcome is not None or isinstance(event, _SUPERVISORS):
             self._unsupervised_s += max(passed, _between(before, event))
             self._stretch, self._cause = None, OTHER
         elif passed > 0:
             self._now_s += passed
             self._book(passed, before)
-        if isinstance(event, ev.Progress):
-            self._progress(event)
-        elif isinstance(event, ev.Telemetry):
-            self._slowdown = _slowdown(event.sample.throttle_reasons)
-        elif isinstance(event, ev.TelemetryLost | ev.RunStarted | ev.Adopted):
-            self._slowdown = None
-        elif isinstance(event, ev.TrainingStarted):
-            self._stretch = _Stretch(event.start_epoch, event.start_iteration)
-        elif isinstance(event, ev.EpochStarted):
-            self._stretch = _Stretch(event.epoch, after.iteration)
-        elif isinstance(event, ev.EvaluationProgress | ev.ForecastsTimed | ev.EngineExited):
-            self._stretch = None
+        match event:
+            case ev.Telemetry():
+                self._slowdown = _slowdown(event.sample.throttle_reasons)
+            case ev.Progress():
+                self._progress(event)
+            case ev.TelemetryLost() | ev.RunStarted() | ev.Adopted():
+                self._slowdown = None
+            case ev.TrainingStarted():
+                self._stretch = _Stretch(event.start_epoch, event.start_iteration)
+            case ev.EpochStarted():
+                self._stretch = _Stretch(event.epoch, after.iteration)
+            case ev.EvaluationProgress() | ev.ForecastsTimed() | ev.EngineExited():
+                self._stretch = None
+            case _:
+                pass
 
     # --- what a second was -----------------------------------------------------------------------
 
@@ -321,6 +325,7 @@ def _between(before: RunState, event: ev.Event) -> float:
     return 0.0
 
 
+@lru_cache(maxsize=64)
 def _slowdown(reasons: tuple[str, ...] | None) -> Slowdown | Literal["none"] | None:
     """What the card says it is slowed by; heat before power. A slowdown whose reason the hardware
     does not tell is one by heat."""

@@ -26,6 +26,9 @@ KEPT_ANCHORS = 256
 _CLOCK_SLACK_S = 2.0
 """Records are written so much later than things happen, at most, without the clock being taken to
 have jumped."""
+_CLOCK_CHECK_S = 10.0
+"""So often the clock is compared with the run's own time where nothing but readings comes."""
+_SUPERVISORS = (ev.RunStarted, ev.Adopted)
 
 
 class TraceMark(Struct, frozen=True, kw_only=True):
@@ -65,6 +68,7 @@ class Trace:
         self._merged_total = 0
         self._anchors: list[_Anchor] = []
         self._pace: float | None = None
+        self._clock_due_s = 0.0
 
     def fold(
         self,
@@ -76,18 +80,23 @@ class Trace:
     ) -> None:
         """Take in `event`, which led from `before` to `after`."""
         x = self.extent_s = after.active_s
-        if event.at is not None:
-            self._anchor(x, event.at)
-        if isinstance(event, ev.Progress):
-            self.loss.add(x, event.loss)
-            self.smoothed_loss.add(x, after.smoothed_loss)
-        elif isinstance(event, ev.Telemetry):
+        if isinstance(event, ev.Telemetry):
             sample = event.sample
             self.temperature.add(x, sample.temperature_c)
             self.power.add(x, sample.power_w)
             self.clock.add(x, sample.sm_clock_mhz)
+            if x < self._clock_due_s:
+                return
+        elif isinstance(event, ev.Progress):
+            self.loss.add(x, event.loss)
+            self.smoothed_loss.add(x, after.smoothed_loss)
+            if self._pace is not None and x < self._clock_due_s:
+                return
         else:
             self._happened(seq, before, event, after, seconds)
+        if event.at is not None:
+            self._clock_due_s = x + _CLOCK_CHECK_S
+            self._anchor(x, event.at)
         pace = _pace_of(after)
         if pace != self._pace:
             self._pace = pace
@@ -106,10 +115,10 @@ class Trace:
         if after.standing or after.activity != "training":
             self.loss.interrupt()
             self.smoothed_loss.interrupt()
-        if isinstance(event, ev.TelemetryLost | ev.RunStarted | ev.Adopted):
+        if isinstance(event, (ev.TelemetryLost, *_SUPERVISORS)):
             for track in (self.temperature, self.power, self.clock):
                 track.interrupt()
-        if isinstance(event, ev.RunStarted | ev.Adopted):  # what was before it nobody has seen
+        if isinstance(event, _SUPERVISORS):  # what was before it nobody has seen
             self.loss.interrupt()
             self.smoothed_loss.interrupt()
             self.pace.change(before.active_s, None)

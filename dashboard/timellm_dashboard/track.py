@@ -8,6 +8,8 @@ known: there it has a gap and no line across it.
 import math
 from array import array
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
+from math import isfinite
 
 from msgspec import Struct
 
@@ -39,11 +41,10 @@ class Track:
 
     def __init__(self, *, holds: bool = False, capacity: int = CAPACITY) -> None:
         self._holds, self._capacity = holds, max(8, capacity)
-        self._starts, self._ends = array("d"), array("d")
-        self._lows, self._highs = array("d"), array("d")
-        self._broken = bytearray()  # whether there is a gap before the stretch
+        self._starts, self._lows, self._highs = array("d"), array("d"), array("d")
+        self._breaks: set[int] = set()  # stretches before which there is a gap
         self._values_per_stretch = 1
-        self._values_in_last = 0
+        self._room = 0  # for so many values more in the last stretch
         self._gap = True
         self._last = math.nan
 
@@ -62,27 +63,31 @@ class Track:
 
     def add(self, x: float, value: float | None) -> None:
         """Append a value; one that is unknown or not finite begins a gap."""
-        if value is None or not math.isfinite(value):
+        if value is None or not isfinite(value):
             self._gap = True
             return
         self._last = value
-        if not self._gap and self._values_in_last < self._values_per_stretch:
-            self._ends[-1] = x
+        if self._gap:
+            self._breaks.add(self._begin(x, value))
+            self._gap = False
+        elif self._room:
+            self._room -= 1
             if value < self._lows[-1]:
                 self._lows[-1] = value
             elif value > self._highs[-1]:
                 self._highs[-1] = value
-            self._values_in_last += 1
-            return
+        else:
+            self._begin(x, value)
+
+    def _begin(self, x: float, value: float) -> int:
+        """A new stretch; its index."""
         if len(self._starts) >= self._capacity:
             self._merge()
         self._starts.append(x)
-        self._ends.append(x)
         self._lows.append(value)
         self._highs.append(value)
-        self._broken.append(self._gap)
-        self._gap = False
-        self._values_in_last = 1
+        self._room = self._values_per_stretch - 1
+        return len(self._starts) - 1
 
     def interrupt(self) -> None:
         """Nothing is known from here to the next value."""
@@ -104,8 +109,6 @@ class Track:
             return (None,) * max(0, count)
         starts, step = self._starts, (end - start) / count
         first = bisect_left(starts, start)
-        if first and self._ends[first - 1] >= start:
-            first -= 1
         beyond = bisect_right(starts, end)
         found: list[Column | None] = [None] * count
         here = first
@@ -129,14 +132,14 @@ class Track:
         return None if column is None else (column.low, column.high)
 
     def _column(self, here: int, edge: int) -> Column:
-        joined = not self._broken[here]
+        joined = here not in self._breaks
         if edge - here == 1:
             return Column(self._lows[here], self._highs[here], joined)
         return Column(min(self._lows[here:edge]), max(self._highs[here:edge]), joined)
 
     def _goes_on(self, index: int) -> bool:
         """Whether nothing is unknown between the stretch before `index` and what follows it."""
-        return not (self._gap if index == len(self._starts) else self._broken[index])
+        return not (self._gap if index == len(self._starts) else index in self._breaks)
 
     def _enter(self, found: list[Column | None], start: float, first: int) -> None:
         """The value at the left edge, where a line comes in from beyond it."""
@@ -155,34 +158,29 @@ class Track:
 
     def _across(self, index: int, x: float) -> float | None:
         """The value at `x`, on the line from the stretch before `index` to the one at it."""
-        if index == len(self._starts) or self._broken[index]:
+        if index == len(self._starts) or index in self._breaks:
             return None
         before = (self._lows[index - 1] + self._highs[index - 1]) / 2
         after = (self._lows[index] + self._highs[index]) / 2
-        from_x, to_x = self._ends[index - 1], self._starts[index]
+        from_x, to_x = self._starts[index - 1], self._starts[index]
         if to_x <= from_x:
             return after
         return before + (after - before) * (x - from_x) / (to_x - from_x)
 
     def _merge(self) -> None:
         """Join stretches in pairs, but not across a gap that can be seen."""
-        starts, ends, lows, highs = self._starts, self._ends, self._lows, self._highs
-        broken, count = self._broken, len(self._starts)
-        kept_gap = _KEPT_GAP_SHARE * (ends[-1] - starts[0]) / self._capacity
-        self._starts, self._ends = array("d"), array("d")
-        self._lows, self._highs = array("d"), array("d")
-        self._broken = bytearray()
-        index = 0
-        while index < count:
-            pair = index + 1 < count
-            if pair and broken[index + 1] and starts[index + 1] - ends[index] > kept_gap:
-                pair = False
-            last = index + 1 if pair else index
-            self._starts.append(starts[index])
-            self._ends.append(ends[last])
-            self._lows.append(min(lows[index], lows[last]))
-            self._highs.append(max(highs[index], highs[last]))
-            self._broken.append(broken[index])
-            index = last + 1
+        starts, lows, highs = self._starts, self._lows, self._highs
+        shortest = _KEPT_GAP_SHARE * (starts[-1] - starts[0]) / self._capacity
+        gaps = [i for i in sorted(self._breaks) if i and starts[i] - starts[i - 1] > shortest]
+        self._starts, self._lows, self._highs = array("d"), array("d"), array("d")
+        self._breaks = set()
+        for begin, end in pairwise((0, *gaps, len(starts))):
+            self._breaks.add(len(self._starts))
+            self._starts.extend(starts[begin:end:2])
+            self._lows.extend(map(min, lows[begin:end:2], lows[begin + 1 : end : 2]))
+            self._highs.extend(map(max, highs[begin:end:2], highs[begin + 1 : end : 2]))
+            if (end - begin) % 2:  # the last one has no partner
+                self._lows.append(lows[end - 1])
+                self._highs.append(highs[end - 1])
         self._values_per_stretch *= 2
-        self._values_in_last = self._values_per_stretch
+        self._room = 0
