@@ -25,7 +25,8 @@ _BUCKET_S = 60.0
 _KEPT_SPEEDS = 255
 _FEWEST_SPEEDS = 5
 """Stretches at full speed that must be known before anything is compared with them."""
-_SPEED_REFRESH = 16
+_REFRESH = 4
+"""The median is taken again when one in so many of them is another one."""
 _MOSTLY = 0.5
 
 _SUPERVISORS = (ev.RunStarted, ev.Adopted)
@@ -99,6 +100,8 @@ class _Bucket:
 
 class _Stretch:
     """From one word of progress to the next."""
+
+    __slots__ = ("epoch", "iteration", "moved_s", "rested_s", "slow_s", "unread_s")
 
     def __init__(self, epoch: int, iteration: int) -> None:
         self.epoch, self.iteration = epoch, iteration
@@ -226,7 +229,7 @@ class Ledger:
         self._speeds_since += 1
         known = len(self._full_speeds)
         if known < _FEWEST_SPEEDS or (
-            self._full_step_s is not None and self._speeds_since < _SPEED_REFRESH
+            self._full_step_s is not None and _REFRESH * self._speeds_since < known
         ):
             return
         self._full_step_s, self._speeds_since = median(self._full_speeds), 0

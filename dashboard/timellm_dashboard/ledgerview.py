@@ -45,10 +45,10 @@ class LedgerView(Struct, frozen=True, kw_only=True):
 
 def ledger_view(ledger: Ledger, left: TimeLeft, look: Look) -> LedgerView:
     """The ledger of a run that has `left` to go. The greatest losses are its first rows."""
-    write = _Writer(ledger, left, look)
     losses = sorted(ledger.losses, key=lambda loss: -(loss.lost_s or 0.0))
+    write = _Writer(ledger, losses, left, look)
     rows = tuple(write.row(loss) for loss in losses)
-    total = write.total(losses, rows)
+    total = write.total(rows)
     parts = write.parts(rows, total)
     return LedgerView(
         rows=rows, total=total, spent=write.spent(), parts=parts, line=" · ".join(parts)
@@ -58,11 +58,11 @@ def ledger_view(ledger: Ledger, left: TimeLeft, look: Look) -> LedgerView:
 class _Writer:
     """Numbers of one ledger, as texts of one language."""
 
-    def __init__(self, ledger: Ledger, left: TimeLeft, look: Look) -> None:
-        self._ledger, self._words = ledger, look.words
+    def __init__(self, ledger: Ledger, losses: Sequence[Loss], left: TimeLeft, look: Look) -> None:
+        self._losses, self._words = losses, look.words
         self._own = timeline_words(look.shown_lang)
-        self._supervised_s, self._step_s = ledger.spent.supervised_s, ledger.step_s
-        by_hand_s = sum(loss.recent_lost_s or 0.0 for loss in ledger.losses if _by_hand(loss))
+        self._spent, self._step_s = ledger.spent, ledger.step_s
+        by_hand_s = sum(loss.recent_lost_s or 0.0 for loss in losses if _by_hand(loss))
         recent_s = ledger.recent_s - by_hand_s
         self._ahead_rate = (
             None if left.seconds is None or recent_s <= 0 else left.seconds / recent_s
@@ -85,9 +85,10 @@ class _Writer:
             ahead=self._ahead(ahead_s),
         )
 
-    def total(self, losses: Sequence[Loss], rows: Sequence[LedgerRow]) -> LedgerRow:
+    def total(self, rows: Sequence[LedgerRow]) -> LedgerRow:
         """All causes. How long they lasted is no sum, for a pace and a slowdown may go together;
         and what is lost is a lower bound, and says so, where one of them cost nobody knows what."""
+        losses = self._losses
         lost_s = sum(loss.lost_s or 0.0 for loss in losses)
         recent_s = sum(loss.recent_lost_s or 0.0 for loss in losses)
         ahead = [row.ahead.value for row in rows if row.ahead.value is not None]
@@ -107,7 +108,7 @@ class _Writer:
 
     def spent(self) -> tuple[Figure, ...]:
         """Where the time went."""
-        spent, own = self._ledger.spent, self._own
+        spent, own = self._spent, self._own
         parts = [
             (own.spent_training, spent.training_s),
             (own.spent_evaluating, spent.evaluating_s),
@@ -156,9 +157,9 @@ class _Writer:
 
     def _share(self, lost_s: float | None) -> Figure:
         """Of the supervised time; one that is not nothing is not written as nothing."""
-        if lost_s is None or self._supervised_s <= 0:
+        if lost_s is None or self._spent.supervised_s <= 0:
             return Figure(None, _DASH)
-        share = lost_s / self._supervised_s
+        share = lost_s / self._spent.supervised_s
         return Figure(share, "<1 %" if 0 < share < 0.01 else fmt.percent(share))
 
     def _ahead(self, seconds: float | None) -> Figure:

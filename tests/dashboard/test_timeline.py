@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 from sample_journals import (
     STATES,
@@ -44,7 +45,7 @@ from timellm_dashboard.timeline import (
     reading,
     timeline,
 )
-from timellm_dashboard.trace import KEPT_MARKS, Trace
+from timellm_dashboard.trace import KEPT_ANCHORS, KEPT_MARKS, Trace
 from timellm_dashboard.view import Recorder, View
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
@@ -144,6 +145,19 @@ def test_marks_of_one_kind_push_out_none_of_another() -> None:
     assert len([m for m in trace.marks if m.kind == "pace"]) == KEPT_MARKS
     assert [m.kind for m in trace.marks if m.kind != "pace"][-1] == "pause"
     assert [m.seq for m in trace.marks] == sorted(m.seq for m in trace.marks)
+
+
+def test_a_clock_that_keeps_jumping_is_bounded_too() -> None:
+    journal, jump = in_second_epoch(), timedelta()
+    for hour in range(2 * KEPT_ANCHORS):
+        jump += timedelta(minutes=hour)
+        journal.add(ev.Telemetry(sample=sample(70.0)), 60.0)
+        last = journal.records[-1]
+        moved = replace(last.event, at=journal.wall + jump)
+        journal.records[-1] = replace(last, event=moved)
+    trace = Seen(journal).trace
+    assert len(trace._anchors) <= KEPT_ANCHORS
+    assert trace.at(trace.extent_s) == journal.wall + jump
 
 
 # --- what is read --------------------------------------------------------------------------------
