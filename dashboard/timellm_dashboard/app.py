@@ -101,7 +101,7 @@ class Dashboard(App[None]):
         services = services or Services()
         self._screens: dict[ScreenId, RunScreen] = {
             "overview": OverviewScreen(),
-            "timeline": TimelineScreen(services),
+            "timeline": TimelineScreen(lambda: (self.recorder.history, self._look)),
             "log": LogScreen(services),
             "policies": PoliciesScreen(services),
             "runs": RunsScreen(services),
@@ -165,7 +165,8 @@ class Dashboard(App[None]):
         return next(s for s in reversed(self.screen_stack) if isinstance(s, RunScreen))
 
     def _show(self) -> None:
-        self.run_screen.show(self.view)
+        if any(isinstance(screen, RunScreen) for screen in self.screen_stack):  # not at the end
+            self.run_screen.show(self.view)
 
     def _notify(self, message: str, *, error: bool = False) -> None:
         text = said(message, self._look.shown_lang)

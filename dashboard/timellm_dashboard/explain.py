@@ -210,4 +210,43 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "面板只是观看。关闭面板或终端都不会影响运行：timellm-ops attach 可以随时再次打开。",
         ),
     ),
+    Explanation(
+        id="timeline",
+        title=Said("Timeline", "时间线"),
+        body=Said(
+            "Everything on one time axis. The axis is time under supervision: a night in which"
+            " nobody supervised the run has no width, but the clock times below are right. Where"
+            " something is not known there is a gap and no line. The cursor reads all tracks: what"
+            " lies in its cell, lowest to highest. pace is the share of the time in which the"
+            " engine computes, 0 while it stands. The row of marks has what was done or happened:"
+            " pauses, paces, power limits, checkpoints, ends of epochs, notes, requests, engines"
+            " that ended, supervisors that came. Of a long run, a stretch of a few"
+            " seconds is the finest that is kept.",
+            "所有内容在同一条时间轴上。时间轴只计有监管的时间：无人监管的一夜没有宽度，"
+            "但下方的钟点是对的。未知之处是空白，不画线。光标读出各条曲线：它所在那一格中的最低到最高值。"
+            "节奏是引擎计算时间所占的比例，停住时为 0。标记一行是所做的事：暂停、继续、"
+            "设定节奏或功率上限、保存检查点、一轮结束、提示、请求、引擎结束、监管进程的开始和结束。"
+            "对很长的运行，最细只保留几秒一段。",
+        ),
+    ),
+    Explanation(
+        id="ledger",
+        title=Said("Lost time", "损失的时间"),
+        body=Said(
+            "Time that heat, power limits, pace and pauses took, by cause. lasted: how long the"
+            " cause was there. lost: what it cost. A pause costs all of its time, a pace of 80 % a"
+            " fifth of it. For a card that slows itself down, steps made while most of the time was"
+            " slowed are compared with the median of steps made at full speed; without such steps"
+            " the cost is unknown, not 0. steps: how many would have fitted into the time lost."
+            " share: of the supervised time. of time left: the last hour's losses, carried on for"
+            " as long as the run still takes.",
+            "过热、功率上限、节奏和暂停所占去的时间，按原因列出。持续：该原因存在了多久。损失：它的代价。"
+            "暂停的代价是全部时间；80 % 的节奏代价是五分之一。显卡自行降频时，"
+            "把大部分时间都在降频的那些步与全速各步的中位数相比；"
+            "没有全速的步可比时，代价是未知，而不是 0。"
+            "步数：损失的时间里本可完成多少步。占比：占有监管时间的比例。"
+            "占剩余时间：按最近一小时的损失，推算到运行结束。",
+        ),
+        now=lambda view: view.ledger.line,
+    ),
 )

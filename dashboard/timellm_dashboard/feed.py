@@ -49,7 +49,7 @@ class FeedMemory:
 
 
 def _line(item: FeedItem, look: Look) -> FeedLine:
-    severity, text = _tell(item, look)
+    severity, text = told(item, look)
     at = item.event.at
     return FeedLine(
         seq=item.seq,
@@ -60,7 +60,8 @@ def _line(item: FeedItem, look: Look) -> FeedLine:
     )
 
 
-def _tell(item: FeedItem, look: Look) -> _Told:
+def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
+    """What an event says, and how serious it is."""
     words, lang = look.words, look.shown_lang
     match item.event:
         case ev.RunStarted() as event:

@@ -9,7 +9,9 @@ from collections import deque
 
 from msgspec import Struct
 
+from timellm_dashboard.ledger import Ledger
 from timellm_dashboard.series import Series
+from timellm_dashboard.trace import Trace
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
@@ -57,6 +59,8 @@ class History:
         self.epoch_marks: deque[EpochMark] = deque(maxlen=500)
         self.feed: deque[FeedItem] = deque(maxlen=KEPT_EVENTS)
         self.feed_total = 0
+        self.trace = Trace()
+        self.ledger = Ledger()
         self.seconds_per_step: float | None = None
         """Measured by the journal's clock, pace included, pauses and evaluation left out."""
         self.progress_interval_s: float | None = None
@@ -120,6 +124,8 @@ class History:
                 pass
         if type(event) in _WORDS and event.t is not None:
             self.engine_word_t = event.t
+        self.trace.fold(seq, before, event, after, seconds)
+        self.ledger.fold(before, event, after)
         if _worth_telling(before, event):
             self.feed.append(FeedItem(seq, event, seconds))
             self.feed_total += 1

@@ -19,6 +19,7 @@ from timellm_dashboard.gpu import GpuCard, gpu_card
 from timellm_dashboard.headline import Headline, headline, resume_command
 from timellm_dashboard.history import EpochMark, History
 from timellm_dashboard.host import HostView, host_view
+from timellm_dashboard.ledgerview import LedgerView, ledger_view
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.losses import LossView, ResultsView, loss_view, results_view
 from timellm_dashboard.moment import Moment
@@ -84,6 +85,7 @@ class View(Struct, frozen=True, kw_only=True):
     results: ResultsView
     gpu: GpuCard
     host: HostView
+    ledger: LedgerView
     checkpoints: CheckpointPanel
     outcome: OutcomeView | None
     held_by_user: bool
@@ -133,6 +135,7 @@ def build_view(
     loading: bool = False,
 ) -> View:
     """The view of a run in `state` with that history, at that moment."""
+    left = time_left(state, history, moment, look)
     view = View(
         lang=look.shown_lang,
         ascii_only=look.ascii_only,
@@ -141,11 +144,12 @@ def build_view(
         run=_run(state, moment, look),
         headline=headline(state, history, moment, look, loading=loading),
         progress=progress_view(state, history, moment, look),
-        left=time_left(state, history, moment, look),
+        left=left,
         loss=loss_view(state, look),
         results=results_view(state, look),
         gpu=gpu_card(state, history, moment, look),
         host=host_view(state, moment, look),
+        ledger=ledger_view(history.ledger, left, look),
         checkpoints=checkpoint_panel(state, moment, look),
         outcome=_outcome(state, moment, look),
         held_by_user=any(hold.rule == "user" for hold in state.holds),

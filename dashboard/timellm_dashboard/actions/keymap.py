@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from textual.keys import _character_to_key, format_key
 
 from timellm_dashboard.actions import ACTIONS, Action
+from timellm_dashboard.asciitext import to_ascii
 
 Keymap = Mapping[str, tuple[str, ...]]
 """By an action's id, the keys that do it, as Textual names them."""
@@ -51,11 +52,12 @@ def keys_of(found: Action, keymap: Keymap) -> tuple[str, ...]:
     return keymap.get(found.id, found.keys)
 
 
-def shown_key(found: Action, keymap: Keymap) -> str:
+def shown_key(found: Action, keymap: Keymap, *, ascii_only: bool = False) -> str:
     """The key as a person reads it."""
-    if found.id not in keymap:
-        return found.shown_keys
-    return "/".join(format_key(key).replace("ctrl+", "^") for key in keymap[found.id])
+    shown = found.shown_keys
+    if found.id in keymap:
+        shown = "/".join(format_key(key).replace("ctrl+", "^") for key in keymap[found.id])
+    return to_ascii(shown) if ascii_only else shown
 
 
 def _key(action_id: str, wanted: object) -> str:

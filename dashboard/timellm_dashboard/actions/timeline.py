@@ -1,5 +1,121 @@
 """What can be done on the timeline screen alone."""
 
-from timellm_dashboard.actions.action import Action
+from typing import Literal, get_args
 
-TIMELINE_ACTIONS: tuple[Action, ...] = ()
+from timellm_dashboard.actions.action import Action, Said
+
+TimelineActionId = Literal[
+    "timeline_left",
+    "timeline_right",
+    "timeline_zoom_in",
+    "timeline_zoom_out",
+    "timeline_earlier",
+    "timeline_later",
+    "timeline_next_mark",
+    "timeline_previous_mark",
+    "timeline_whole",
+    "timeline_now",
+]
+
+TIMELINE_ACTIONS: tuple[Action, ...] = (
+    Action(
+        id="timeline_left",
+        keys=("left", "comma"),
+        shown_keys="←→",
+        label=Said("cursor", "光标"),
+        help=Said(
+            "move the cursor through all tracks; a click sets it, and so do , and .",
+            "移动贯穿各条曲线的光标；也可用 , 和 . 键，或用鼠标点击",
+        ),
+        on="timeline",
+    ),
+    Action(
+        id="timeline_right",
+        keys=("right", "full_stop"),
+        shown_keys="→",
+        label=Said("cursor later", "光标向后"),
+        help=Said(
+            "move the cursor on; at the end it follows the present",
+            "光标向后移动；到最右端时跟随现在",
+        ),
+        in_footer=False,
+        on="timeline",
+    ),
+    Action(
+        id="timeline_zoom_in",
+        keys=("plus", "equals_sign"),
+        shown_keys="+-",
+        label=Said("zoom", "缩放"),
+        help=Said(
+            "half as much of the run, around the cursor; the mouse wheel does it around the mouse",
+            "以光标为中心，显示一半的时间；鼠标滚轮以鼠标所在处为中心",
+        ),
+        on="timeline",
+    ),
+    Action(
+        id="timeline_zoom_out",
+        keys=("minus",),
+        shown_keys="-",
+        label=Said("zoom out", "缩小"),
+        help=Said("twice as much of the run", "显示两倍的时间"),
+        in_footer=False,
+        on="timeline",
+    ),
+    Action(
+        id="timeline_next_mark",
+        keys=("n",),
+        shown_keys="n N",
+        label=Said("marks", "标记"),
+        help=Said("go to the next mark; N goes to the one before", "到下一个标记；N 到上一个"),
+        on="timeline",
+    ),
+    Action(
+        id="timeline_previous_mark",
+        keys=("N",),
+        shown_keys="N",
+        label=Said("mark before", "上一个标记"),
+        help=Said("go back to the mark before", "回到上一个标记"),
+        in_footer=False,
+        on="timeline",
+    ),
+    Action(
+        id="timeline_now",
+        keys=("f", "end"),
+        shown_keys="f",
+        label=Said("now", "现在"),
+        help=Said("follow the present again", "重新跟随现在"),
+        on="timeline",
+    ),
+    Action(
+        id="timeline_whole",
+        keys=("0", "home"),
+        shown_keys="0",
+        label=Said("whole run", "全程"),
+        help=Said("show the whole run", "显示整个运行"),
+        in_footer=False,
+        on="timeline",
+    ),
+    Action(
+        id="timeline_earlier",
+        keys=("shift+left", "less_than_sign"),
+        shown_keys="<",
+        label=Said("earlier", "更早"),
+        help=Said(
+            "half a window back in time; shift with an arrow does the same",
+            "向前移动半个窗口；Shift 加方向键相同",
+        ),
+        in_footer=False,
+        on="timeline",
+    ),
+    Action(
+        id="timeline_later",
+        keys=("shift+right", "greater_than_sign"),
+        shown_keys=">",
+        label=Said("later", "更晚"),
+        help=Said("half a window on in time", "向后移动半个窗口"),
+        in_footer=False,
+        on="timeline",
+    ),
+)
+
+assert {found.id for found in TIMELINE_ACTIONS} == set(get_args(TimelineActionId))  # noqa: S101

@@ -26,7 +26,10 @@ def draw_help(view: View, on: ScreenId, keymap: Keymap, width: int) -> list[Line
     """The whole help in rows of `width` cells."""
     words = view.words
     rows: list[Line] = [line(Span(words.help_keys, "accent"))]
-    shown = {action.id: shown_key(action, keymap) for action in offered(view, on)}
+    shown = {
+        action.id: shown_key(action, keymap, ascii_only=view.ascii_only)
+        for action in offered(view, on)
+    }
     cells = max(_KEY_CELLS, 1 + max(map(cell_len, shown.values())))
     for action in offered(view, on):
         text = f"{label_of(action, view)} — {action.help.in_(view.lang)}"

@@ -33,7 +33,8 @@ class KeyButton(Static):
         if label == self._label:
             return
         self._label = label
-        keys = (f"{shown_key(self.action, keymap)} ", "bold $tone-accent")
+        shown = shown_key(self.action, keymap, ascii_only=view.ascii_only)
+        keys = (f"{shown} ", "bold $tone-accent")
         self.update(Content.assemble(keys, label))
 
     def on_click(self) -> None:

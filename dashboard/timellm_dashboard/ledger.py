@@ -1,0 +1,341 @@
+"""The throttle ledger: where a run's time went, and what heat, power caps, pace and pauses took.
+
+A fold over events. Every second between two events is booked once, as time of one kind; what was
+lost is booked besides, by its cause. No number of it ever goes down.
+"""
+
+from collections import deque
+from functools import lru_cache
+from math import ceil
+from statistics import median
+from typing import Literal
+
+from msgspec import Struct
+
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.state import RunState
+
+Slowdown = Literal["heat", "power_cap"]
+"""What a card slows itself down for."""
+
+OTHER = "other"
+"""The cause of standing still where nobody is on record for it."""
+HOUR_S = 3600.0
+_BUCKET_S = 60.0
+_KEPT_SPEEDS = 255
+_FEWEST_SPEEDS = 5
+"""Stretches at full speed that must be known before anything is compared with them."""
+_REFRESH = 4
+"""The median is taken again when one in so many of them is another one."""
+_MOSTLY = 0.5
+
+_SUPERVISORS = (ev.RunStarted, ev.Adopted)
+_HEAT = frozenset({"sw_thermal_slowdown", "hw_thermal_slowdown"})
+_POWER_CAP = frozenset({"sw_power_cap", "hw_power_brake_slowdown", "board_limit"})
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """Where the time went, in seconds. The parts add up to `elapsed_s`."""
+
+    training_s: float = 0.0
+    """Moving, from step to step. Rests for the pace are in it."""
+    evaluating_s: float = 0.0
+    loading_s: float = 0.0
+    """Not yet, or not again, at work: the engine loads its model, or waits for a restart."""
+    standing_s: float = 0.0
+    unsupervised_s: float = 0.0
+    """Between a supervisor that was gone and the next one, whatever the engine did then."""
+
+    @property
+    def moving_s(self) -> float:
+        """At work."""
+        return self.training_s + self.evaluating_s
+
+    @property
+    def supervised_s(self) -> float:
+        """All of it that somebody watched."""
+        return self.moving_s + self.loading_s + self.standing_s
+
+    @property
+    def elapsed_s(self) -> float:
+        """From the first event to the last one."""
+        return self.supervised_s + self.unsupervised_s
+
+
+class Loss(Struct, frozen=True, kw_only=True):
+    """What one cause took. Seconds of the whole run and of the last hour.
+
+    `lost_s` is `None` where the time under the cause is known but not what it cost.
+    """
+
+    cause: str
+    """A rule's name, `user` or `other` for a pause; `pace`; or a `Slowdown`."""
+    lasted_s: float
+    lost_s: float | None
+    recent_lost_s: float | None
+
+
+class _Slow(Struct):
+    """Steps that were made while the card was slowed, and the seconds that they took."""
+
+    seconds: float = 0.0
+    steps: float = 0.0
+
+    def add(self, seconds: float, steps: float) -> None:
+        self.seconds += seconds
+        self.steps += steps
+
+    def cost_s(self, step_s: float) -> float:
+        return max(0.0, self.seconds - self.steps * step_s)
+
+
+class _Bucket:
+    """What a minute of the run took."""
+
+    def __init__(self, start_s: float) -> None:
+        self.start_s = start_s
+        self.lost_s: dict[str, float] = {}
+        self.slow: dict[Slowdown, _Slow] = {}
+
+
+class _Stretch:
+    """From one word of progress to the next."""
+
+    __slots__ = ("epoch", "iteration", "moved_s", "rested_s", "slow_s", "unread_s")
+
+    def __init__(self, epoch: int, iteration: int) -> None:
+        self.epoch, self.iteration = epoch, iteration
+        self.moved_s = self.rested_s = self.unread_s = 0.0
+        self.slow_s: dict[Slowdown, float] = {}
+
+
+class Ledger:
+    """Folds events, one after the other. Bounded, whatever the length of the run."""
+
+    def __init__(self) -> None:
+        self._training_s = self._evaluating_s = self._loading_s = self._unsupervised_s = 0.0
+        self._standing: dict[str, float] = {}
+        self._paced_s = self._rested_s = 0.0
+        self._slowed: dict[Slowdown, float] = {}
+        self._cost: dict[Slowdown, float] = {}
+        self._unpriced: dict[Slowdown, _Slow] = {}
+        self.unread_s = 0.0
+        """Moving, without a word from the card on what slows it down."""
+        self._cause = OTHER
+        self._slowdown: Slowdown | Literal["none"] | None = None  # `None`: the card does not say
+        self._stretch: _Stretch | None = None
+        self._full_speeds: deque[float] = deque(maxlen=_KEPT_SPEEDS)
+        self._speeds: deque[float] = deque(maxlen=_KEPT_SPEEDS)
+        self._full_step_s: float | None = None
+        self._speeds_since = 0
+        self._now_s = 0.0
+        self._buckets: deque[_Bucket] = deque()
+
+    def fold(self, before: RunState, event: ev.Event, after: RunState) -> None:
+        """Take in `event`, which led from `before` to `after`."""
+        if before.holds:
+            self._cause = before.holds[0].rule
+        passed = after.active_s - before.active_s
+        if before.outcome is not None or isinstance(event, _SUPERVISORS):
+            self._unsupervised_s += max(passed, _between(before, event))
+            self._stretch, self._cause = None, OTHER
+        elif passed > 0:
+            self._now_s += passed
+            self._book(passed, before)
+        match event:
+            case ev.Telemetry():
+                self._slowdown = _slowdown(event.sample.throttle_reasons)
+            case ev.Progress():
+                self._progress(event)
+            case ev.TelemetryLost() | ev.RunStarted() | ev.Adopted():
+                self._slowdown = None
+            case ev.TrainingStarted():
+                self._stretch = _Stretch(event.start_epoch, event.start_iteration)
+            case ev.EpochStarted():
+                self._stretch = _Stretch(event.epoch, after.iteration)
+            case ev.EvaluationProgress() | ev.ForecastsTimed() | ev.EngineExited():
+                self._stretch = None
+            case _:
+                pass
+
+    # --- what a second was -----------------------------------------------------------------------
+
+    def _book(self, passed: float, before: RunState) -> None:
+        if before.standing:
+            self._standing[self._cause] = self._standing.get(self._cause, 0.0) + passed
+            self._lose(self._cause, passed)
+        elif before.activity == "training":
+            self._training_s += passed
+            self._move(passed, before)
+        elif before.activity == "evaluating":
+            self._evaluating_s += passed
+            self._move(passed, before)
+        else:
+            self._loading_s += passed
+
+    def _move(self, passed: float, before: RunState) -> None:
+        rested = 0.0
+        if before.duty < 1.0:
+            rested = (1.0 - max(0.0, before.duty)) * passed
+            self._paced_s += passed
+            self._rested_s += rested
+            self._lose("pace", rested)
+        stretch, slowdown = self._stretch, self._slowdown
+        if stretch is not None:
+            stretch.moved_s += passed
+            stretch.rested_s += rested
+        if slowdown is None:
+            self.unread_s += passed
+            if stretch is not None:
+                stretch.unread_s += passed
+        elif slowdown != "none":
+            self._slowed[slowdown] = self._slowed.get(slowdown, 0.0) + passed
+            if stretch is not None:
+                stretch.slow_s[slowdown] = stretch.slow_s.get(slowdown, 0.0) + passed
+
+    def _bucket(self) -> _Bucket:
+        """The present minute's, the oldest having been thrown away."""
+        start_s = self._now_s - self._now_s % _BUCKET_S
+        if not self._buckets or self._buckets[-1].start_s != start_s:
+            self._buckets.append(_Bucket(start_s))
+            while self._buckets[0].start_s < self._now_s - HOUR_S:
+                self._buckets.popleft()
+        return self._buckets[-1]
+
+    def _lose(self, cause: str, seconds: float) -> None:
+        lost_s = self._bucket().lost_s
+        lost_s[cause] = lost_s.get(cause, 0.0) + seconds
+
+    # --- how fast steps are ----------------------------------------------------------------------
+
+    def _progress(self, event: ev.Progress) -> None:
+        stretch, self._stretch = self._stretch, _Stretch(event.epoch, event.iteration)
+        if stretch is None or stretch.epoch != event.epoch:
+            return
+        steps, worked_s = event.iteration - stretch.iteration, stretch.moved_s - stretch.rested_s
+        if steps <= 0 or worked_s <= 0:
+            return
+        self._speeds.append(worked_s / steps)
+        if not stretch.slow_s:
+            if not stretch.unread_s:
+                self._full_speed(worked_s / steps)
+            return
+        slowdown, slowed_s = max(stretch.slow_s.items(), key=lambda item: item[1])
+        if slowed_s > _MOSTLY * stretch.moved_s:
+            self._slow(slowdown, worked_s, steps)
+
+    def _full_speed(self, step_s: float) -> None:
+        self._full_speeds.append(step_s)
+        self._speeds_since += 1
+        known = len(self._full_speeds)
+        if known < _FEWEST_SPEEDS or (
+            self._full_step_s is not None and _REFRESH * self._speeds_since < known
+        ):
+            return
+        self._full_step_s, self._speeds_since = median(self._full_speeds), 0
+        for slowdown, slow in self._unpriced.items():
+            self._charge(slowdown, slow.cost_s(self._full_step_s))
+        self._unpriced.clear()
+
+    def _slow(self, slowdown: Slowdown, worked_s: float, steps: int) -> None:
+        slow = _Slow(worked_s, steps)
+        self._bucket().slow.setdefault(slowdown, _Slow()).add(worked_s, steps)
+        if self._full_step_s is None:
+            self._unpriced.setdefault(slowdown, _Slow()).add(worked_s, steps)
+        else:
+            self._charge(slowdown, slow.cost_s(self._full_step_s))
+
+    def _charge(self, slowdown: Slowdown, seconds: float) -> None:
+        self._cost[slowdown] = self._cost.get(slowdown, 0.0) + seconds
+
+    # --- what it has come to ---------------------------------------------------------------------
+
+    @property
+    def spent(self) -> Spent:
+        """Where the time went."""
+        return Spent(
+            training_s=self._training_s,
+            evaluating_s=self._evaluating_s,
+            loading_s=self._loading_s,
+            standing_s=sum(self._standing.values()),
+            unsupervised_s=self._unsupervised_s,
+        )
+
+    @property
+    def step_s(self) -> float | None:
+        """Seconds that a step takes without rests, and at the card's full speed where that was
+        ever seen; `None`: not measured."""
+        if self._full_step_s is not None:
+            return self._full_step_s
+        return median(self._speeds) if self._speeds else None
+
+    @property
+    def recent_s(self) -> float:
+        """The seconds that the recent losses are of: the last hour in whole minutes, or less."""
+        return self._now_s - self._recent_start_s
+
+    @property
+    def _recent_start_s(self) -> float:
+        return max(0.0, ceil((self._now_s - HOUR_S) / _BUCKET_S) * _BUCKET_S)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What each cause took that took anything: pauses by their rules first, the pace, the
+        card."""
+        found = [
+            Loss(cause=cause, lasted_s=s, lost_s=s, recent_lost_s=self._recent(cause))
+            for cause, s in self._standing.items()
+        ]
+        if self._paced_s > 0:
+            found.append(
+                Loss(
+                    cause="pace",
+                    lasted_s=self._paced_s,
+                    lost_s=self._rested_s,
+                    recent_lost_s=self._recent("pace"),
+                )
+            )
+        slowdowns: tuple[Slowdown, ...] = ("heat", "power_cap")
+        found += [self._slowed_by(slowdown) for slowdown in slowdowns if slowdown in self._slowed]
+        return tuple(found)
+
+    def _slowed_by(self, slowdown: Slowdown) -> Loss:
+        lasted_s, step_s = self._slowed[slowdown], self._full_step_s
+        if step_s is None:
+            return Loss(cause=slowdown, lasted_s=lasted_s, lost_s=None, recent_lost_s=None)
+        lost_s = min(lasted_s, self._cost.get(slowdown, 0.0))
+        recent = (b for b in self._buckets if b.start_s >= self._recent_start_s)
+        slow = [bucket.slow[slowdown] for bucket in recent if slowdown in bucket.slow]
+        recent_s = sum(part.cost_s(step_s) for part in slow)
+        return Loss(
+            cause=slowdown, lasted_s=lasted_s, lost_s=lost_s, recent_lost_s=min(lost_s, recent_s)
+        )
+
+    def _recent(self, cause: str) -> float:
+        since_s = self._recent_start_s
+        return sum(b.lost_s.get(cause, 0.0) for b in self._buckets if b.start_s >= since_s)
+
+
+def _between(before: RunState, event: ev.Event) -> float:
+    """Seconds from the last event to this one, by the wall clock where the machine's own was set
+    back in between, as by a reboot."""
+    if before.t is None and before.updated_at is None:
+        return 0.0
+    if before.updated_at is not None and event.at is not None:
+        return max(0.0, (event.at - before.updated_at).total_seconds())
+    if before.t is not None and event.t is not None:
+        return max(0.0, event.t - before.t)
+    return 0.0
+
+
+@lru_cache(maxsize=64)
+def _slowdown(reasons: tuple[str, ...] | None) -> Slowdown | Literal["none"] | None:
+    """What the card says it is slowed by; heat before power. A slowdown whose reason the hardware
+    does not tell is one by heat."""
+    if reasons is None:
+        return None
+    if not _HEAT.isdisjoint(reasons):
+        return "heat"
+    if not _POWER_CAP.isdisjoint(reasons):
+        return "power_cap"
+    return "heat" if "hw_slowdown" in reasons else "none"

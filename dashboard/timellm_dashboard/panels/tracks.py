@@ -1,0 +1,199 @@
+"""One track of the timeline as rows of cells: its axis at the left, its course, its limits."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+
+from timellm_dashboard import format as fmt
+from timellm_dashboard.gpu import Mark
+from timellm_dashboard.lines import Line, Span, Tone, pad, text_of
+from timellm_dashboard.panels.canvas import Canvas
+from timellm_dashboard.timeline import TrackId, TrackView
+from timellm_dashboard.track import Column
+
+GUTTER = 10
+"""Cells of the axis at the left, its line included; the same for all tracks."""
+
+_OUTLIERS = 0.02
+"""So much of the batches may lie beyond either edge of the frame; it is drawn at that edge."""
+_SMALLEST_SPANS: dict[TrackId, float] = {
+    "loss": 0.0, "temperature": 6.0, "power": 20.0, "clock": 100.0, "pace": 1.0,
+}  # fmt: skip
+_WRITERS: dict[TrackId, Callable[[float], str]] = {
+    "loss": fmt.loss,
+    "temperature": fmt.number,
+    "power": lambda watts: f"{watts:.0f}",
+    "clock": fmt.count,
+    "pace": lambda share: f"{share * 100:.0f}",
+}
+_LEVEL_TONES: dict[str, Tone] = {"resume": "good", "pause": "held", "emergency": "bad"}
+_COURSE: Tone = "accent"
+_FAINT: Tone = "muted"
+
+
+def draw_track(
+    track: TrackView, cells: int, height: int, cursor: int | None, *, ascii_only: bool
+) -> list[Line]:
+    """The track in `height` rows of `GUTTER + cells` cells."""
+    low, high = _frame(track)
+    canvas = Canvas(cells, height, ascii_only=ascii_only)
+    scale = _Scale(canvas, height, low, high)
+    if track.faint:
+        canvas.layer(_FAINT)
+        scale.bars(track.faint)
+    levels = [m for m in track.levels if m.kind in _LEVEL_TONES and low <= m.celsius <= high]
+    for mark in levels:
+        canvas.layer(_LEVEL_TONES[mark.kind], "-")
+        for column in range(0, canvas.columns, 2 if ascii_only else 4):
+            canvas.dot(column, scale.row(mark.celsius))
+    canvas.layer(_COURSE, "*" if track.faint else "")
+    scale.course(track.columns)
+    plot = canvas.lines()
+    edge = "|" if ascii_only else "│"
+    names = _names(levels, scale, plot, cursor, cells)
+    if cursor is not None:
+        plot = [put(row, cursor, edge, "strong") for row in plot]
+    for index, place, name, tone in names:
+        plot[index] = put(plot[index], place, name, tone)
+    return [
+        (Span(pad(label, GUTTER - 1, "right") + edge, _FAINT), *row)
+        for label, row in zip(_gutter(track, low, high, height), plot, strict=True)
+    ]
+
+
+def put(row: Line, cell: int, text: str, tone: Tone) -> Line:
+    """`row` with `text` over its cells from `cell` on, where no wide character may be cut."""
+    end = cell + cell_len(text)
+    before: list[Span] = []
+    after: list[Span] = []
+    here = 0
+    for span in row:
+        stop = here + cell_len(span.text)
+        if stop <= cell:
+            before.append(span)
+        elif here < cell:
+            before.append(Span(span.text[: cell - here], span.tone))
+        if here >= end:
+            after.append(span)
+        elif stop > end:
+            after.append(Span(span.text[end - here :], span.tone))
+        here = stop
+    return (*before, Span(text, tone), *after)
+
+
+class _Scale:
+    """From values to dots."""
+
+    def __init__(self, canvas: Canvas, height: int, low: float, high: float) -> None:
+        self._canvas, self._low, self._dots = canvas, low, canvas.rows // height
+        self._top = canvas.rows - 1
+        self._factor = self._top / (high - low)
+
+    def row(self, value: float) -> int:
+        return min(self._top, max(0, round((value - self._low) * self._factor)))
+
+    def cell_row(self, value: float) -> int:
+        """The row of cells that `value` is in, counted from above."""
+        return (self._top - self.row(value)) // self._dots
+
+    def bars(self, columns: Sequence[Column | None]) -> None:
+        """From the lowest to the highest value of each column."""
+        for index, column in enumerate(columns):
+            if column is not None:
+                self._canvas.bar(index, self.row(column.low), self.row(column.high))
+
+    def course(self, columns: Sequence[Column | None]) -> None:
+        """The same, with a line from each column to the next one that is joined to it."""
+        before: tuple[int, int, int] | None = None
+        for index, column in enumerate(columns):
+            if column is None:
+                continue
+            low, high = self.row(column.low), self.row(column.high)
+            drawn_low, drawn_high = low, high
+            if before is not None and column.joined:
+                if before[0] == index - 1:
+                    drawn_low, drawn_high = min(low, before[2]), max(high, before[1])
+                else:
+                    self._line(before, (index, low, high))
+            self._canvas.bar(index, drawn_low, drawn_high)
+            before = index, low, high
+
+    def _line(self, first: tuple[int, int, int], second: tuple[int, int, int]) -> None:
+        """A bar in each column between two, so that a steep line has no holes."""
+        start, end = (first[1] + first[2]) / 2, (second[1] + second[2]) / 2
+        across, below = second[0] - first[0], round(start)
+        for column in range(first[0] + 1, second[0] + 1):
+            here = round(start + (column - first[0]) / across * (end - start))
+            self._canvas.bar(column, min(below, here), max(below, here))
+            below = here
+
+
+def _frame(track: TrackView) -> tuple[float, float]:
+    """The lowest and highest value of the frame: the course, the limits, nearly all the noise."""
+    if track.id == "pace":
+        return 0.0, 1.0
+    course = [column for column in track.columns if column is not None]
+    faint = [column for column in track.faint if column is not None]
+    lows, highs = [column.low for column in course], [column.high for column in course]
+    if faint:
+        noise_low = sorted(column.low for column in faint)
+        noise_high = sorted(column.high for column in faint)
+        lows.append(noise_low[math.floor((len(noise_low) - 1) * _OUTLIERS)])
+        highs.append(noise_high[math.ceil((len(noise_high) - 1) * (1 - _OUTLIERS))])
+    limits = [mark.celsius for mark in track.levels if mark.kind in ("resume", "pause")]
+    if not lows and not limits:
+        return 0.0, 1.0
+    low, high = min([*lows, *limits]), max([*highs, *limits])
+    missing = max(_SMALLEST_SPANS[track.id], 1e-9 * max(1.0, abs(high))) - (high - low)
+    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
+
+
+def _gutter(track: TrackView, low: float, high: float, height: int) -> list[str]:
+    """The highest value at the top, the lowest at the bottom, the name between them."""
+    write = _WRITERS[track.id]
+    texts = [""] * height
+    texts[0], texts[-1] = write(high), write(low)
+    if not any(column is not None for column in (*track.columns, *track.faint)):
+        texts[0] = texts[-1] = ""
+    texts[(height - 1) // 2] = track.name
+    return texts
+
+
+def _names(
+    levels: Sequence[Mark], scale: _Scale, rows: Sequence[Line], cursor: int | None, cells: int
+) -> list[tuple[int, int, str, Tone]]:
+    """What the limits are, as row, cell, text and tone: at the end where no course is. That of the
+    pause comes first, and is shown at any rate, over the oldest of the course."""
+    found: list[tuple[int, int, str, Tone]] = []
+    taken: list[tuple[int, int, int]] = (
+        [] if cursor is None else [(index, cursor, cursor + 1) for index in range(len(rows))]
+    )
+    for mark in sorted(levels, key=lambda mark: mark.kind != "pause"):
+        index, text = scale.cell_row(mark.celsius), f" {mark.text} "
+        size = cell_len(text)
+        places = [
+            place
+            for place in (cells - size, 1)
+            if place >= 0
+            and not any(i == index and a < place + size and b > place for i, a, b in taken)
+        ]
+        free = [place for place in places if _free(rows[index], place, size)]
+        if not free and mark.kind == "pause":
+            free = places[-1:]
+        if free:
+            found.append((index, free[0], text, _LEVEL_TONES[mark.kind]))
+            taken.append((index, free[0], free[0] + size))
+    return found
+
+
+def _free(row: Line, place: int, size: int) -> bool:
+    """Whether no course runs through those cells."""
+    here = 0
+    for span in row:
+        stop = here + len(text_of((span,)))
+        course = span.tone == _COURSE and span.text.strip()
+        if course and here < place + size and stop > place:
+            return False
+        here = stop
+    return True

@@ -1,0 +1,244 @@
+"""The throttle ledger: every second is booked once, and what was lost is booked by its cause."""
+
+import math
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sample_journals import Journal, in_second_epoch, paused_thermal, sample, training
+
+from timellm_dashboard.ledger import Ledger, Loss
+from timellm_dashboard.view import Recorder
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.reduction import reduce
+from timellm_ops.contract.state import RunState
+from timellm_ops.contract.telemetry import HostSample
+
+HOT = ("sw_thermal_slowdown", "sw_power_cap")
+CAPPED = ("sw_power_cap",)
+
+
+def ledger_of(journal: Journal) -> Ledger:
+    recorder = Recorder()
+    recorder.take(journal.records)
+    return recorder.history.ledger
+
+
+def loss(journal: Journal, cause: str) -> Loss:
+    return next(found for found in ledger_of(journal).losses if found.cause == cause)
+
+
+def step(
+    journal: Journal, iteration: int, step_s: float, reasons: tuple[str, ...] | None = ()
+) -> Journal:
+    """Ten steps, each of so many seconds, with a reading before and amid them."""
+    for _ in range(2):
+        journal.add(ev.Telemetry(sample=sample(70.0, throttle_reasons=reasons)))
+        journal.add(ev.HostTelemetry(sample=HostSample()), 5 * step_s)
+    return journal.add(ev.Progress(iteration=iteration, epoch=1, loss=0.5))
+
+
+def steps(
+    journal: Journal, first: int, last: int, step_s: float, reasons: tuple[str, ...] | None = ()
+) -> Journal:
+    for iteration in range(first, last + 1, 10):
+        step(journal, iteration, step_s, reasons)
+    return journal
+
+
+# --- what a cause takes --------------------------------------------------------------------------
+
+
+def test_a_pause_costs_all_of_its_time_and_is_booked_to_its_rule() -> None:
+    found = loss(paused_thermal(), "thermal")
+    assert found.lasted_s == found.lost_s == found.recent_lost_s == pytest.approx(20.0)
+
+
+def test_a_person_and_a_rule_together_are_the_rules_as_long_as_it_came_first() -> None:
+    journal = paused_thermal()
+    journal.add(ev.Command(who="cli", what="pause"), 5.0)
+    journal.add(
+        ev.PolicyDecision(action="resume", rule="thermal", reason="74 °C < 75 °C"), 30.0
+    ).add(ev.Command(who="cli", what="resume"), 100.0)
+    journal.add(ev.Resumed(), 0.5)
+    assert loss(journal, "thermal").lost_s == pytest.approx(55.0)
+    # The half second in which it is told to go on is the last cause's.
+    assert loss(journal, "user").lost_s == pytest.approx(100.5)
+
+
+def test_standing_still_without_a_reason_on_record_says_so() -> None:
+    journal = in_second_epoch().add(ev.Paused(), 1.0).add(ev.Resumed(), 60.0)
+    assert loss(journal, "other").lost_s == pytest.approx(60.0)
+
+
+def test_a_pace_of_80_percent_costs_a_fifth_of_the_time_in_which_the_engine_moves() -> None:
+    journal = in_second_epoch().add(ev.Paced(duty=0.8))
+    journal.add(ev.Progress(iteration=1_220, epoch=2, loss=0.3), 100.0)
+    journal.add(ev.Command(who="cli", what="pause")).add(ev.Paused())
+    journal.add(ev.Resumed(), 1_000.0)
+    found = loss(journal, "pace")
+    assert (found.lasted_s, found.lost_s) == (pytest.approx(100.0), pytest.approx(20.0))
+
+
+def test_a_slowed_card_costs_what_its_steps_took_longer_than_the_others() -> None:
+    journal = steps(training(), 10, 200, 0.5)
+    steps(journal, 210, 300, 0.75, HOT)
+    found = loss(journal, "heat")
+    assert found.lasted_s == pytest.approx(75.0)
+    assert found.lost_s == pytest.approx(25.0)
+    assert found.recent_lost_s == pytest.approx(25.0)
+
+
+def test_without_a_step_at_full_speed_what_a_slowdown_costs_is_unknown_until_there_is_one() -> None:
+    journal = steps(training(), 10, 300, 0.75, CAPPED)
+    found = loss(journal, "power_cap")
+    assert found.lasted_s == pytest.approx(225.0)
+    assert found.lost_s is None
+    assert found.recent_lost_s is None
+    steps(journal, 310, 400, 0.5)
+    assert loss(journal, "power_cap").lost_s == pytest.approx(75.0, abs=1.0)
+
+
+def test_a_card_that_does_not_say_what_slows_it_is_booked_as_unread() -> None:
+    ledger = ledger_of(steps(training(), 10, 100, 0.5, None))
+    assert ledger.losses == ()
+    assert ledger.unread_s == pytest.approx(50.0, abs=1.0)
+    assert ledger.step_s == pytest.approx(0.5)
+
+
+def test_a_pace_does_not_look_like_a_slow_card() -> None:
+    """Steps that rest are slower by the clock, and not by the card."""
+    journal = steps(training(), 10, 100, 0.5).add(ev.Paced(duty=0.5))
+    steps(journal, 110, 200, 1.0, HOT)
+    assert loss(journal, "pace").lost_s == pytest.approx(50.0)
+    assert loss(journal, "heat").lost_s == pytest.approx(0.0, abs=0.01)
+
+
+def test_the_last_hour_forgets_what_was_before() -> None:
+    journal = paused_thermal().add(ev.Resumed(), 100.0)
+    steps(journal, 1_210, 1_300, 50.0)
+    found = loss(journal, "thermal")
+    assert found.lost_s == pytest.approx(120.0)
+    assert found.recent_lost_s == 0.0
+    assert 3_540 < ledger_of(journal).recent_s <= 3_600
+
+
+@pytest.mark.parametrize(
+    ("reasons", "cause"),
+    [
+        (("hw_thermal_slowdown",), "heat"),
+        (("hw_slowdown",), "heat"),
+        (("hw_slowdown", "hw_power_brake_slowdown"), "power_cap"),
+        (("sw_power_cap",), "power_cap"),
+        (("applications_clocks_setting",), None),
+    ],
+)
+def test_what_the_card_says_is_heat_or_power(reasons: tuple[str, ...], cause: str | None) -> None:
+    found = ledger_of(steps(training(), 10, 50, 0.5, reasons)).losses
+    assert [part.cause for part in found] == ([cause] if cause else [])
+
+
+# --- where the time went -------------------------------------------------------------------------
+
+
+def test_time_without_a_supervisor_is_its_own() -> None:
+    journal = in_second_epoch()
+    before = ledger_of(journal).spent
+    journal.add(ev.Adopted(supervisor_pid=2, engine_pid=4242), 3_600.0)
+    journal.add(ev.Progress(iteration=1_220, epoch=2, loss=0.3), 10.0)
+    adopted = ledger_of(journal).spent
+    assert adopted.unsupervised_s == pytest.approx(3_600.0)
+    assert adopted.training_s - before.training_s == pytest.approx(10.0)
+    journal.add(ev.RunEnded(outcome="stopped", exit_code=0, reason="x"), 1.0)
+    journal.add(ev.RunStarted(run_id="r", name="r", engine="timellm", resumed=True), 8 * 3_600.0)
+    assert ledger_of(journal).spent.unsupervised_s == pytest.approx(9 * 3_600.0)
+
+
+def test_after_a_reboot_the_wall_clock_tells_how_long_it_was() -> None:
+    journal = in_second_epoch()
+    at = journal.wall
+    journal.add(ev.RunStarted(run_id="r", name="r", engine="timellm", resumed=True), 600.0)
+    last = journal.records[-1]
+    rebooted = msgspec.structs.replace(last.event, t=12.0)
+    journal.records[-1] = msgspec.structs.replace(last, event=rebooted)
+    assert journal.wall > at
+    assert ledger_of(journal).spent.unsupervised_s == pytest.approx(600.0)
+
+
+_EVENTS: list[ev.Event] = [
+    ev.RunStarted(run_id="r", name="r", engine="timellm"),
+    ev.EngineStarted(pid=1),
+    ev.TrainingStarted(
+        epochs=3, steps_per_epoch=100, batch_size=4, train_samples=1, vali_samples=1,
+        test_samples=1, trainable_parameters=1, frozen_parameters=1, backbone="b", device="cpu",
+        patience=3,
+    ),
+    ev.EpochStarted(epoch=1),
+    *(ev.Progress(iteration=i, epoch=1, loss=0.5) for i in range(10, 100, 10)),
+    ev.EvaluationProgress(split="vali", done=1, total=2),
+    ev.Paced(duty=0.5),
+    ev.Paced(duty=1.0),
+    ev.PolicyDecision(action="pause", rule="thermal", reason="x"),
+    ev.PolicyDecision(action="resume", rule="thermal", reason="x"),
+    ev.Command(who="cli", what="pause"),
+    ev.Command(who="cli", what="resume"),
+    ev.Paused(),
+    ev.Resumed(),
+    *(
+        ev.Telemetry(sample=sample(70.0, throttle_reasons=reasons))
+        for reasons in (None, (), HOT, CAPPED)
+    ),
+    ev.TelemetryLost(reason="x"),
+    ev.Adopted(supervisor_pid=2, engine_pid=1),
+    ev.EngineExited(signal=9),
+    ev.EngineRestart(reason="x", attempt=1, wait_s=10.0),
+    ev.RunEnded(outcome="failed", exit_code=4, reason="x"),
+]  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(st.sampled_from(_EVENTS), st.floats(0.0, 900.0)), max_size=60))
+def test_every_second_is_booked_once_and_nothing_ever_goes_down(
+    moves: list[tuple[ev.Event, float]],
+) -> None:
+    journal = Journal().add(_EVENTS[0])
+    for event, after_s in moves:
+        journal.add(event, after_s)
+    state, ledger, seen = RunState(), Ledger(), []
+    for record in journal.records:
+        before, state = state, reduce(state, record.event)
+        ledger.fold(before, record.event, state)
+        seen.append((ledger.spent, {part.cause: part for part in ledger.losses}))
+    spent, losses = seen[-1]
+    elapsed_s = sum(after_s for _, after_s in moves)
+    assert math.isclose(spent.elapsed_s, elapsed_s, rel_tol=1e-6, abs_tol=1e-3)
+    lost_s = sum(part.lost_s or 0.0 for part in losses.values())
+    assert 0.0 <= lost_s <= spent.supervised_s + 1e-3
+    paused_s = sum(p.lost_s or 0.0 for c, p in losses.items() if c in ("thermal", "user", "other"))
+    assert math.isclose(paused_s, spent.standing_s, abs_tol=1e-6)
+    for part in losses.values():
+        assert 0.0 <= (part.recent_lost_s or 0.0) <= (part.lost_s or 0.0) + 1e-6
+        assert (part.lost_s or 0.0) <= part.lasted_s + 1e-6
+    for (first, earlier), (second, later) in pairwise(seen):
+        for name in ("training_s", "evaluating_s", "loading_s", "standing_s", "unsupervised_s"):
+            assert 0.0 <= getattr(first, name) <= getattr(second, name)
+        for cause, part in earlier.items():
+            assert part.lasted_s <= later[cause].lasted_s
+            assert (part.lost_s or 0.0) <= (later[cause].lost_s or 0.0) + 1e-9
+
+
+def test_a_long_night_of_it_is_bounded() -> None:
+    journal = steps(training(), 10, 100, 0.5)
+    ledger, state = Ledger(), RunState()
+    for record in journal.records:
+        before, state = state, reduce(state, record.event)
+        ledger.fold(before, record.event, state)
+    for hour in range(200):
+        for event in (ev.Paced(duty=0.5), ev.Progress(iteration=110 + hour, epoch=1, loss=0.5)):
+            journal.add(event, 300.0)
+            before, state = state, reduce(state, journal.records[-1].event)
+            ledger.fold(before, journal.records[-1].event, state)
+    assert len(ledger._buckets) <= 62
+    assert len(ledger._speeds) <= 255
