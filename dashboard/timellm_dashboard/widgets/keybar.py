@@ -48,7 +48,7 @@ class KeyBar(Horizontal):
     def __init__(self, on: ScreenId, *, id: str | None = None) -> None:  # noqa: A002 - Textual's
         super().__init__(id=id)
         shown = [action for action in ACTIONS if action.in_footer and action.on in (on, None)]
-        shown.sort(key=lambda action: action.on is None)
+        shown.sort(key=lambda action: _place(action, on))
         self._buttons = tuple(KeyButton(action) for action in shown)
 
     def compose(self) -> ComposeResult:
@@ -59,3 +59,13 @@ class KeyBar(Horizontal):
         """Show `view` from now on."""
         for button in self._buttons:
             button.show(view, keymap)
+
+
+_WAYS_OUT = ("help", "next_screen", "leave")
+
+
+def _place(action: Action, on: ScreenId) -> int:
+    """A screen's own keys first, and before the row is full how to get away from it."""
+    if action.on is not None:
+        return 0
+    return 1 if on != "overview" and action.id in _WAYS_OUT else 2
