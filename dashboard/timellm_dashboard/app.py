@@ -24,9 +24,11 @@ from timellm_dashboard.actions import (
     offered,
 )
 from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.explain import part_of
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
+from timellm_dashboard.report import Extras, Report, build_report
 from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.screens.log import LogScreen
@@ -97,8 +99,9 @@ class Dashboard(App[None]):
             "log": LogScreen(services),
             "policies": PoliciesScreen(services),
             "runs": RunsScreen(services),
-            "report": ReportScreen(services),
+            "report": ReportScreen(services, self._report),
         }
+        self._services = services
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
@@ -214,7 +217,7 @@ class Dashboard(App[None]):
             case "leave":
                 self.exit()
             case "help":
-                self.push_screen(HelpScreen(self.view, self.run_screen.screen_id))
+                self._help()
             case "language":
                 self._switch_language()
             case "theme":
@@ -229,6 +232,24 @@ class Dashboard(App[None]):
                 self.action_help_quit()
             case _:
                 assert_never(action_id)
+
+    def _help(self) -> None:
+        """The help, from what is focused on."""
+        focused = self.screen.focused
+        at = part_of(focused.id) if focused is not None and focused.id else ""
+        ask, state = self._services.facts, self.recorder.state
+        self.push_screen(
+            HelpScreen(
+                self.view,
+                self.run_screen.screen_id,
+                at=at,
+                facts=None if ask is None else lambda: ask(state),
+            )
+        )
+
+    def _report(self, view: View, extras: Extras) -> Report:
+        recorder = self.recorder
+        return build_report(view, recorder.state, recorder.history, self._look, extras)
 
     def action_help_quit(self) -> None:
         """Ctrl+C ends nothing; it says what does."""
