@@ -7,7 +7,7 @@ REPORT_ACTIONS: tuple[Action, ...] = (
         id="report_save",
         keys=("w",),
         shown_keys="w",
-        label=Said("write page", "写成网页"),
+        label=Said("page", "网页"),
         help=Said(
             "write the report with its plots to report.html in the run's folder",
             "把报告和图写到运行文件夹的 report.html",

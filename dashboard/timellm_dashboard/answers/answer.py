@@ -28,7 +28,8 @@ class Diagram(Struct, frozen=True, tag=True):
     rows: tuple[str, ...]
 
 
-DIAGRAM_CELLS = 72
+DIAGRAM_CELLS = 68
+"""So that the help has room for one on a screen of 80 columns."""
 
 Block: TypeAlias = Passage | Table | Diagram
 

@@ -1,6 +1,6 @@
 """Answers as lines of toned text, for the help screen and the command line alike."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
@@ -11,7 +11,8 @@ from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line, Span, Tone, line, pad, wrap
 
 _GAP = 2
-_NARROWEST_LAST = 16
+_NARROWEST = 12
+"""No column of words is made narrower."""
 
 
 def draw_answer(answer: Answer, width: int, *, ascii_only: bool) -> list[Line]:
@@ -70,12 +71,10 @@ def _block(block: Block, width: int) -> list[Line]:
 
 
 def table_lines(table: Table, width: int) -> list[Line]:
-    """Rows whose columns stand below each other; the last column is broken where it must be."""
+    """Rows whose columns stand below each other; columns of words are broken where they must be."""
     if not table.rows:
         return []
-    widths = [max(cell_len(row[c]) for row in table.rows) for c in range(len(table.rows[0]))]
-    rest = sum(widths[:-1]) + _GAP * (len(widths) - 1)
-    widths[-1] = min(widths[-1], max(_NARROWEST_LAST, width - rest))
+    widths = _widths(table, width)
     lines: list[Line] = []
     for index, row in enumerate(table.rows):
         tone: Tone = "muted" if table.titled and index == 0 else "plain"
@@ -83,17 +82,33 @@ def table_lines(table: Table, width: int) -> list[Line]:
     return lines
 
 
+def _widths(table: Table, width: int) -> list[int]:
+    """Cells of each column: as it needs, the widest of words narrowed until all fit."""
+    columns = range(len(table.rows[0]))
+    widths = [max(cell_len(row[c]) for row in table.rows) for c in columns]
+    words = [c for c in columns if c not in table.right]
+    while words and sum(widths) + _GAP * (len(widths) - 1) > width:
+        widest = max(words, key=lambda c: widths[c])
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    return widths
+
+
 def _row(
-    cells: Sequence[str], widths: Sequence[int], right: Iterable[int], tone: Tone
+    cells: Sequence[str], widths: Sequence[int], right: Sequence[int], tone: Tone
 ) -> list[Line]:
-    last = len(cells) - 1
-    head = (" " * _GAP).join(
-        pad(cells[c], widths[c], "right" if c in right else "left") for c in range(last)
-    )
-    head = f"{head}{' ' * _GAP}" if last else ""
+    """One row, in as many lines as its tallest cell has."""
+    parts = [wrap(cell, width) if cell else [""] for cell, width in zip(cells, widths, strict=True)]
     rows = []
-    for index, part in enumerate(wrap(cells[last], widths[last])):
-        before = head if index == 0 else " " * cell_len(head)
-        aligned = pad(part, widths[last], "right") if last in right else part
-        rows.append(line(Span(f"{before}{aligned}".rstrip(), tone)))
+    for index in range(max(map(len, parts))):
+        texts = [
+            pad(
+                part[index] if index < len(part) else "",
+                widths[c],
+                "right" if c in right else "left",
+            )
+            for c, part in enumerate(parts)
+        ]
+        rows.append(line(Span((" " * _GAP).join(texts).rstrip(), tone)))
     return rows

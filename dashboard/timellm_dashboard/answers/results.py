@@ -260,7 +260,7 @@ def metrics(facts: Facts, say: Say) -> Told:
             "并以每列自己的单位给出 MAE。",
         )
     )
-    found = say("none yet", "尚无")
+    found = say("nothing is evaluated yet", "尚未评估")
     if state.final_mse is not None and state.final_mae is not None:
         found = say(
             "final test MSE {mse}, MAE {mae}",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from msgspec import Struct
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
@@ -25,7 +26,7 @@ from timellm_dashboard.lines import Line, Span, line, pad, wrap
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.toned import to_content
 
-_KEY_CELLS = 4
+_FEWEST_KEY_CELLS = 4
 _QUESTIONS = Said("seventeen questions on this training", "关于这次训练的十七个问题")
 _READING = Said("reading the run's config and data ...", "正在读取运行的配置和数据……")
 _NO_FACTS = Said(
@@ -50,11 +51,13 @@ def draw_help(
     words = view.words
     anchors: dict[str, int] = {"keys": 0}
     rows: list[Line] = [line(Span(words.help_keys, "accent"))]
-    for action in offered(view, on):
+    shown_keys = [_shown(action.shown_keys, view) for action in offered(view, on)]
+    keys_cells = max(_FEWEST_KEY_CELLS, *(cell_len(keys) + 1 for keys in shown_keys))
+    for action, keys in zip(offered(view, on), shown_keys, strict=True):
         text = f"{label_of(action, view)} — {action.help.in_(view.lang)}"
-        key = Span(f"  {pad(_shown(action.shown_keys, view), _KEY_CELLS)}", "strong")
-        for index, row in enumerate(wrap(_shown(text, view), width - _KEY_CELLS - 2)):
-            rows.append(line(key if index == 0 else Span(" " * (_KEY_CELLS + 2)), row))
+        key = Span(f"  {pad(keys, keys_cells)}", "strong")
+        for index, row in enumerate(wrap(_shown(text, view), width - keys_cells - 2)):
+            rows.append(line(key if index == 0 else Span(" " * (keys_cells + 2)), row))
     rows.append(())
     anchors["numbers"] = len(rows)
     rows.append(line(Span(words.help_numbers, "accent")))
