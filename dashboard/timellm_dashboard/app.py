@@ -101,6 +101,7 @@ class Dashboard(App[None]):
             "runs": RunsScreen(services),
             "report": ReportScreen(services, self._report),
         }
+        self._run_screen = self._screens["overview"]
         self._services = services
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -156,7 +157,10 @@ class Dashboard(App[None]):
     @property
     def run_screen(self) -> RunScreen:
         """The screen of the run that is seen, or lies under a question or the help."""
-        return next(s for s in reversed(self.screen_stack) if isinstance(s, RunScreen))
+        found = next((s for s in reversed(self.screen_stack) if isinstance(s, RunScreen)), None)
+        if found is not None:
+            self._run_screen = found
+        return self._run_screen  # while screens change, none is on the stack for a moment
 
     def _show(self) -> None:
         self.run_screen.show(self.view)
