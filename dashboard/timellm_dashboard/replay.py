@@ -94,9 +94,12 @@ class Replay:
         self._base_t = monotonic()
         self._handed = 0
         self._caught_up = False
-        self._generation = 0
+        self._generation = self._restart = 0
+        self._kept: list[int] = []
         self.polled_generation = 0
         """Changes when what was handed out before must be forgotten: the place was moved back."""
+        self.polled_restart = 0
+        """How many records are not to be forgotten then: 0, or one of those told to `keep`."""
 
     # --- where it is -----------------------------------------------------------------------------
 
@@ -168,8 +171,9 @@ class Replay:
         """Go to that second, or as far as there is anything."""
         with self._lock:
             target = min(max(0.0, to_s), self.schedule.total_s)
-            if self.schedule.due(target) < self._handed:
-                self._handed = 0
+            due = self.schedule.due(target)
+            if due < self._handed:
+                self._handed = self._restart = max((k for k in self._kept if k <= due), default=0)
                 self._caught_up = False
                 self._generation += 1
             self._rebase(target)
@@ -191,7 +195,7 @@ class Replay:
         nothing is left comes to an end at any speed.
         """
         with self._lock:
-            self.polled_generation = self._generation
+            self.polled_generation, self.polled_restart = self._generation, self._restart
             if self._caught_up:
                 self._caught_up = False
                 return []
@@ -200,6 +204,12 @@ class Replay:
             self._handed = max(self._handed, end)
             self._caught_up = 0 < len(records) < _PIECE
             return records
+
+    def keep(self, count: int) -> None:
+        """Whoever takes the records has kept what the first `count` of them come to, and need not
+        begin at the first one when the place is moved back."""
+        with self._lock:
+            self._kept.append(count)
 
     def send(self, request: AnyRequest) -> Reply:  # noqa: ARG002 - whatever it is
         """Nobody is there to ask."""

@@ -1,5 +1,6 @@
 """The dashboard in front of a replay: the same screens, and keys that move the time."""
 
+from copy import deepcopy
 from datetime import tzinfo
 from typing import ClassVar, assert_never
 
@@ -22,6 +23,7 @@ from timellm_ops.contract.state import RunState
 
 MINUTE_S = 60.0
 _REFRESH_S = 0.25
+_KEEP_EVERY = 4000
 
 _WORDS: dict[Lang, tuple[str, str]] = {"en": ("REPLAY", "of"), "zh": ("回放", "/")}
 
@@ -41,8 +43,11 @@ class ReplayDashboard(Dashboard):
         look: Look,
         *,
         refresh_s: float = _REFRESH_S,
+        keep_every: int = _KEEP_EVERY,
         services: Services | None = None,
     ) -> None:
+        """After every `keep_every` records what they come to is kept, so that going back need not
+        begin at the start of the run."""
         super().__init__(
             replay,
             look,
@@ -53,6 +58,8 @@ class ReplayDashboard(Dashboard):
         )
         self.replay = replay
         self._generation = replay.polled_generation
+        self._keep_every = keep_every
+        self._kept: dict[int, Recorder] = {0: Recorder()}
 
     @property
     def view(self) -> View:
@@ -69,8 +76,13 @@ class ReplayDashboard(Dashboard):
     async def _take(self, records: list[JournalRecord]) -> None:
         if self.replay.polled_generation != self._generation:
             self._generation = self.replay.polled_generation
-            self.recorder = Recorder()
-        await super()._take(records)
+            self.recorder = deepcopy(self._kept[self.replay.polled_restart])
+        for start in range(0, len(records), self._keep_every):
+            await super()._take(records[start : start + self._keep_every])
+            taken = self.recorder.records
+            if taken >= max(self._kept) + self._keep_every:
+                self._kept[taken] = deepcopy(self.recorder)
+                self.replay.keep(taken)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that move the time are letters and arrows to whoever types or is asked."""

@@ -309,6 +309,20 @@ async def test_going_back_forgets_what_came_later() -> None:
         assert app.recorder.state.rows == ()
 
 
+async def test_going_back_in_a_long_run_begins_at_what_was_kept() -> None:
+    replay = Replay(finished().records, monotonic=HandClock(), at_s=3000.0)
+    app = ReplayDashboard(replay, Look(zone=ZONE), refresh_s=0.02, keep_every=100)
+    async with running(app) as pilot:
+        await pilot.press("left")
+        due = app.replay.schedule.due(2940.0)
+        await until(pilot, lambda: app.recorder.records == due)
+        assert app.replay.polled_restart > 100
+        whole = Recorder()
+        whole.take(finished().records[:due])
+        assert app.recorder.state == whole.state
+        assert app.recorder.history.loss.points() == whole.history.loss.points()
+
+
 async def test_a_replayed_run_looks_like_the_run_did() -> None:
     """Everything but the title and the keys is what the dashboard showed at that moment."""
     journal = paused_thermal()
