@@ -92,6 +92,7 @@ class Replay:
         self.held = False
         self._base_s = min(max(0.0, at_s), self.schedule.total_s)
         self._base_t = monotonic()
+        self._shown_s = self._base_s
         self._handed = 0
         self._caught_up = False
         self._generation = self._restart = 0
@@ -105,7 +106,7 @@ class Replay:
 
     @property
     def position_s(self) -> float:
-        """Second of the run that is shown."""
+        """Second of the run that has come."""
         with self._lock:
             moved = 0.0 if self.held else (self._clock() - self._base_t) * self.speed
             return min(self.schedule.total_s, self._base_s + max(0.0, moved))
@@ -116,14 +117,22 @@ class Replay:
         with self._lock:
             return self._handed >= len(self._records)
 
+    @property
+    def shown_s(self) -> float:
+        """Second of the run up to which records were handed out: what is present to whoever takes
+        them. The clocks stand there, or at a high speed an engine would seem silent that has
+        spoken in the meantime."""
+        with self._lock:
+            return self._shown_s
+
     def monotonic(self) -> float:
-        """The run's own monotonic second now."""
+        """The run's own monotonic second at what is shown."""
         record, rest = self._latest()
         t = None if record is None else record.event.t
         return rest if t is None else t + rest
 
     def now(self) -> datetime:
-        """The run's own wall time now."""
+        """The run's own wall time at what is shown."""
         record, rest = self._latest()
         at = None if record is None else record.event.at
         return (at or datetime.fromtimestamp(0, UTC)) + timedelta(seconds=rest)
@@ -131,7 +140,7 @@ class Replay:
     def _latest(self) -> tuple[JournalRecord | None, float]:
         """The latest record with times of its own that has come, and the seconds since."""
         with self._lock:
-            position = self.position_s
+            position = self._shown_s
             index = self.schedule.due(position) - 1
             while index >= 0:
                 record = self._records[index]
@@ -144,7 +153,7 @@ class Replay:
         """`REPLAY 60x 02:31:05 of 13:58:00`; held, `||` stands for the speed."""
         speed = "||" if self.held else f"{self.speed:g}x"
         total = clock_text(self.schedule.total_s)
-        return f"{word} {speed} {clock_text(self.position_s)} {of} {total}"
+        return f"{word} {speed} {clock_text(self.shown_s)} {of} {total}"
 
     # --- moving it -------------------------------------------------------------------------------
 
@@ -199,7 +208,10 @@ class Replay:
             if self._caught_up:
                 self._caught_up = False
                 return []
-            end = min(self.schedule.due(self.position_s), self._handed + _PIECE)
+            position = self.position_s
+            due = self.schedule.due(position)
+            end = min(due, self._handed + _PIECE)
+            self._shown_s = position if end == due else self.schedule.times[end - 1]
             records = self._records[self._handed : end]
             self._handed = max(self._handed, end)
             self._caught_up = 0 < len(records) < _PIECE

@@ -176,9 +176,25 @@ def test_the_speed_has_a_lowest_and_a_highest_step() -> None:
 
 
 def test_its_clocks_are_those_of_the_run_at_that_moment() -> None:
-    replay = Replay(finished().records, monotonic=HandClock(), speed=1.0, at_s=600.5)
+    clock = HandClock()
+    replay = Replay(finished().records, monotonic=clock, speed=1.0, at_s=590.5)
+    clock.pass_s(10.0)
+    handed(replay)
     assert replay.monotonic() == pytest.approx(BOOT_T + 600.5)
     assert (replay.now() - START).total_seconds() == pytest.approx(600.5)
+
+
+def test_its_clocks_wait_for_whoever_takes_the_records() -> None:
+    """At a high speed much has come before the next look; nothing of it is missed meanwhile."""
+    clock = HandClock()
+    replay = Replay(finished().records, monotonic=clock, speed=3600.0)
+    handed(replay)
+    before = replay.monotonic()
+    clock.pass_s(0.5)
+    assert replay.position_s == 1800.0
+    assert replay.monotonic() == before
+    handed(replay)
+    assert replay.monotonic() == pytest.approx(before + 1800.0)
 
 
 def test_the_time_between_a_stop_and_a_resume_is_not_waited_for() -> None:
