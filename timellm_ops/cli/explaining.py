@@ -16,7 +16,7 @@ from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import text_of, wrap
 from timellm_dashboard.text import Lang as ShownLang
 from timellm_ops.cli.errors import UsageError
-from timellm_ops.cli.facts import example_facts, facts_of_config, facts_of_run
+from timellm_ops.cli.facts import FactsOfRun, example_facts, facts_of_config
 from timellm_ops.cli.options import Ascii, Json, Lang, has_unicode, language
 from timellm_ops.cli.runs import state_of
 from timellm_ops.contract.validation import one_line
@@ -101,7 +101,7 @@ def _facts(about: str) -> Facts:
         if not about and not store.runs():
             return example_facts()
         raise
-    return facts_of_run(layout)(state_of(layout))
+    return FactsOfRun(layout)(state_of(layout))
 
 
 def _is_config(text: str) -> bool:

@@ -1,6 +1,5 @@
 """What the seventeen answers are made of, for a run, for a config, or for neither."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from timellm_dashboard.answers.facts import SCRIPT, Facts, HeatLimits
@@ -22,32 +21,34 @@ _UNKNOWABLE = (ConfigError, PreflightError, DataUnusable, DoesNotFit, EngineTask
 """What a run that was fine once may meet when it is looked at later, or elsewhere."""
 
 
-def facts_of_run(layout: RunLayout) -> Callable[[RunState], Facts]:
+class FactsOfRun:
     """The facts of a run in any state. Its plan is made once, at the first call, which may take a
     second; the later ones take nothing."""
-    made: list[tuple[Config, Plan, str]] = []
-    limits = limits_of(layout)
 
-    def facts(state: RunState) -> Facts:
-        if not made:
-            made.append(_planned(layout))
-        config, plan, problem = made[0]
-        in_force = None if limits is None else limits(state)
+    def __init__(self, layout: RunLayout) -> None:
+        self._layout = layout
+        self._limits = limits_of(layout)
+        self._made: tuple[Config, Plan, str] | None = None
+
+    def __call__(self, state: RunState) -> Facts:
+        """The facts in `state`."""
+        if self._made is None:
+            self._made = _planned(self._layout)
+        config, plan, problem = self._made
+        limits = None if self._limits is None else self._limits(state)
         return Facts(
             kind="run",
-            name=layout.run_id,
+            name=self._layout.run_id,
             config=config,
             plan=plan,
             state=state,
             limits=None
-            if in_force is None
+            if limits is None
             else HeatLimits(
-                pause_above_c=in_force.pause_above_c, resume_below_c=in_force.resume_below_c
+                pause_above_c=limits.pause_above_c, resume_below_c=limits.resume_below_c
             ),
             problem=problem,
         )
-
-    return facts
 
 
 def facts_of_config(path: Path) -> Facts:
