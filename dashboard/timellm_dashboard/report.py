@@ -313,7 +313,7 @@ class _Maker:
             ("computing_s", texts.computing, active_s - paused_s),
             ("standing_s", texts.standing, paused_s),
         ):
-            share = f" · {fmt.percent(seconds / active_s)}" if active_s > 0 else ""
+            share = f" · {fmt.percent(seconds / active_s, 1)}" if active_s > 0 else ""
             text = f"{fmt.duration(seconds, words)}{share}"
             yield _pair(name, label, round(seconds, 1), text)
         if view.progress.speed.value is not None:

@@ -14,6 +14,7 @@ _WIDTH, _HEIGHT = 900.0, 260.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 12.0, 22.0, 34.0
 _LINES = 4
 _LEGEND_STEP = 150.0
+_NAME_STEP, _NAME_HEIGHT = 110.0, 14.0
 _OUTLIERS = 0.02
 
 
@@ -128,14 +129,18 @@ def _parts(plot: Plot, place: _Place) -> Iterator[str]:
             upper = [place.point(x, high) for x, _, high in spread.points]
             lower = [place.point(x, low) for x, low, _ in reversed(spread.points)]
             yield f'<polygon class="spread" points="{" ".join((*upper, *lower))}"/>'
-    for level in plot.levels:
+    apart, before = 0.0, math.inf
+    for level in sorted(plot.levels, key=lambda level: level.value):
         y = place.y(level.value)
+        # A name that would lie over the one below it stands to the left of it.
+        apart = apart + _NAME_STEP if before - y < _NAME_HEIGHT else 0.0
+        before = y
         yield (
             f'<line class="level" style="stroke: var(--{level.tone})" x1="{_LEFT:g}" '
             f'x2="{_WIDTH - _RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
         yield (
-            f'<text x="{_WIDTH - _RIGHT:g}" y="{y - 4:.1f}" text-anchor="end">'
+            f'<text x="{_WIDTH - _RIGHT - apart:g}" y="{y - 4:.1f}" text-anchor="end">'
             f"{escape(level.name)}</text>"
         )
     for curve in plot.curves:
