@@ -56,9 +56,11 @@ class Interruptions:
         passed_s = after.active_s - before.active_s
         if passed_s > 0 and before.standing:
             self._seconds[self._rule] = self._seconds.get(self._rule, 0.0) + passed_s
-        elif before.sample is not None and before.sample.throttle_reasons is not None:
-            hot_s = passed_s if _is_hot(before.sample) else 0.0
-            self.throttled_s = (self.throttled_s or 0.0) + hot_s
+        elif passed_s > 0 and before.sample is not None and _is_hot(before.sample):
+            self.throttled_s = (self.throttled_s or 0.0) + passed_s
+        if self.throttled_s is None and after.sample is not None:
+            told = after.sample.throttle_reasons is not None
+            self.throttled_s = 0.0 if told else None
         if after.standing and not before.standing:
             self._begin(after)
         elif before.standing and not after.standing and self.stretches:

@@ -30,7 +30,7 @@ tr.best td { font-weight: 600; }
 code, pre { font: 13px/1.45 ui-monospace, "DejaVu Sans Mono", monospace; }
 pre { overflow-x: auto; border-left: 3px solid var(--rule); padding-left: .8rem; margin: .3rem 0; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--faint); font-size: 12px; }
-.frame { stroke: var(--rule); fill: none; } 
+.frame { stroke: var(--rule); fill: none; }
 .spread { fill: var(--spread); stroke: var(--spread); }
 .curve { fill: none; stroke-width: 1.6; } .pause { fill: var(--pause); }
 .level { stroke-dasharray: 5 4; }

@@ -99,6 +99,9 @@ def test_the_arithmetic_is_that_of_counting(overrides: list[str]) -> None:
     assert told["iterations_per_epoch"] == len(batches)
     assert answer("total", of).numbers["total_iterations"] == train.epochs * len(batches)
     assert answer("windows", of).numbers["patches"] == patches
+    last = range((patches - 1) * model.stride, (patches - 1) * model.stride + model.patch_len)
+    repeated = sum(step >= data.seq_len for step in last)
+    assert answer("windows", of).numbers["repeated_steps"] == repeated
     assert of.plan.trainable is not None
     assert of.patches == of.plan.trainable.patches == patches
     embedding = answer("embedding", of).numbers["parameters"]

@@ -3,6 +3,7 @@
 from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import (
+    own_steps,
     patches_diagram,
     path_diagram,
     shares_diagram,
@@ -143,11 +144,13 @@ def windows(facts: Facts, say: Say) -> Told:
     section, model = facts.config.data, facts.config.model
     length = section.seq_len + section.pred_len
     overlap = max(0, model.patch_len - model.stride)
+    own = own_steps(section.seq_len, model.patch_len, model.stride, facts.patches)
+    repeated = model.patch_len - own
     rows = (
         ("", say("length", "长度"), say("moves by", "步长"), say("overlap", "重叠")),
         (say("window of the series", "序列的窗口"), f"{length:,}", "1", f"{length - 1:,}"),
         (
-            say("patch of a window", "窗口的补丁"),
+            say("patch of a window", "窗口的 patch"),
             f"{model.patch_len:,}",
             f"{model.stride:,}",
             f"{overlap:,}",
@@ -157,7 +160,7 @@ def windows(facts: Facts, say: Say) -> Told:
         brief=say(
             "Windows move by 1 step and share {shared} of {length}; patches move by {stride} and"
             " share {overlap} of {patch}.",
-            "窗口每次移动 1 步，{length} 步里重叠 {shared} 步；补丁每次移动 {stride} 步，"
+            "窗口每次移动 1 步，{length} 步里重叠 {shared} 步；patch 每次移动 {stride} 步，"
             "{patch} 步里重叠 {overlap} 步。",
             shared=f"{length - 1:,}",
             length=f"{length:,}",
@@ -182,20 +185,18 @@ def windows(facts: Facts, say: Say) -> Told:
                 "中间没有空缺。每轮的顺序是打乱的，相邻的窗口很少落在同一批里。",
             ),
             patches_diagram(
+                section.seq_len,
                 model.patch_len,
                 model.stride,
                 facts.patches,
-                say("patch", "补丁"),
-                say(
-                    "the end, repeated {stride} times",
-                    "末尾的值重复 {stride} 次",
-                    stride=model.stride,
-                ),
+                say("patch", "patch"),
+                say("the end, repeated {times} times", "末尾的值重复 {times} 次", times=repeated),
             ),
             say.passage(
-                "Inside a window, ({seq} - {patch}) / {stride} + 2 = {patches} patches: the last"
-                " one reaches over the end, whose value is repeated for it.",
-                "一个窗口内有 ({seq} - {patch}) / {stride} + 2 = {patches} 个补丁："
+                "Inside a window, ({seq} - {patch}) / {stride}, rounded down, + 2 = {patches}"
+                " patches:"
+                " the last one reaches over the end, whose value is repeated for it.",
+                "一个窗口内有 ({seq} - {patch}) / {stride}（取整）+ 2 = {patches} 个 patch："
                 "最后一个伸出末尾，由末尾的值重复补齐。",
                 seq=section.seq_len,
                 patch=model.patch_len,
@@ -210,6 +211,7 @@ def windows(facts: Facts, say: Say) -> Told:
             "stride": model.stride,
             "patch_overlap": overlap,
             "patches": facts.patches,
+            "repeated_steps": repeated,
         },
     )
 
@@ -221,7 +223,7 @@ def batch(facts: Facts, say: Say) -> Told:
     stages = (
         (say("windows", "窗口"), f"{size:,}, {section.seq_len:,}", say("cut", "切分")),
         (
-            say("patches", "补丁"),
+            say("patches", "patch"),
             f"{size:,}, {patches:,}, {model.patch_len:,}",
             say("embed", "嵌入"),
         ),
@@ -246,7 +248,7 @@ def batch(facts: Facts, say: Say) -> Told:
     return Told(
         brief=say(
             "Windows: {size} of them, each cut into {patches} patches, {all} patches in all.",
-            "是窗口：{size} 个，每个切成 {patches} 个补丁，共 {all} 个补丁。",
+            "是窗口：{size} 个，每个切成 {patches} 个 patch，共 {all} 个 patch。",
             size=size,
             patches=patches,
             all=fmt.count(size * patches),
@@ -258,7 +260,7 @@ def batch(facts: Facts, say: Say) -> Told:
                 " once by the mean error of all. Patches are how the model reads one window, as"
                 " words are how it reads a sentence: all patches of a window stay together.",
                 "一次迭代取 {size} 个窗口，逐个预测，再按它们的平均误差移动一次权重。"
-                "补丁是模型读取一个窗口的方式，就像用词读一句话：同一窗口的补丁总在一起。",
+                "patch 是模型读取一个窗口的方式，就像用词读一句话：同一窗口的 patch 总在一起。",
                 size=size,
             ),
             *pieces,

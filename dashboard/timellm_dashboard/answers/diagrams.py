@@ -30,9 +30,12 @@ def windows_diagram(seq_len: int, pred_len: int, windows: int, label: str) -> Di
 
 
 def patches_diagram(
-    patch_len: int, stride: int, patches: int, label: str, repeated: str
+    seq_len: int, patch_len: int, stride: int, patches: int, label: str, repeated: str
 ) -> Diagram:
-    """The first patches of a window and its last one, which lies over the repeated end."""
+    """The first patches of a window and its last one, which lies over the repeated end.
+
+    `repeated` says so beside it.
+    """
     cells = 16
     step = max(1, round(cells * stride / patch_len))
     shown = min(patches - 1, 1 + (DIAGRAM_CELLS - _LABEL_CELLS - cells) // step, 4)
@@ -43,7 +46,7 @@ def patches_diagram(
     rows += [_labelled(f"{label} {n + 1}", " " * (n * step) + FULL * cells) for n in range(shown)]
     if patches - 1 > shown:
         rows.append(_labelled("", " " * min(shown * step, 40) + ". . ."))
-    own = max(1, cells - step)
+    own = round(cells * own_steps(seq_len, patch_len, stride, patches) / patch_len)
     rows.append(
         _labelled(
             f"{label} {patches:,}",
@@ -51,6 +54,11 @@ def patches_diagram(
         )
     )
     return Diagram(tuple(row.rstrip() for row in rows))
+
+
+def own_steps(seq_len: int, patch_len: int, stride: int, patches: int) -> int:
+    """Steps of the last patch that lie within the window; the others repeat its end."""
+    return min(patch_len, max(0, seq_len - (patches - 1) * stride))
 
 
 def path_diagram(stages: Sequence[tuple[str, str, str]]) -> Diagram:

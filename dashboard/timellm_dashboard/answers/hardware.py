@@ -124,7 +124,7 @@ def heads(facts: Facts, say: Say) -> Told:
     keys = model.n_heads * model.d_ff
     card = "" if facts.state.sample is None else facts.state.sample.name or ""
     stages = (
-        (say("a patch", "一个补丁"), f"{model.d_model:,}", f"{model.d_model:,} x {keys:,}"),
+        (say("a patch", "一个 patch"), f"{model.d_model:,}", f"{model.d_model:,} x {keys:,}"),
         (
             say("its queries", "查询"),
             f"{keys:,}",

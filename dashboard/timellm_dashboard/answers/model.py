@@ -18,14 +18,14 @@ def embedding(facts: Facts, say: Say) -> Told:
         (
             say("a window", "一个窗口"),
             f"{facts.config.data.seq_len:,}",
-            say("cut into patches", "切成补丁"),
+            say("cut into patches", "切成 patch"),
         ),
         (
-            say("its patches", "补丁"),
+            say("its patches", "patch"),
             f"{facts.patches:,}, {model.patch_len:,}",
             say(
                 "{width} filters, each over {patch} numbers x {kernel} patches",
-                "{width} 个滤波器，各覆盖 {patch} 个数 x {kernel} 个补丁",
+                "{width} 个滤波器，各覆盖 {patch} 个数 x {kernel} 个 patch",
                 width=model.d_model,
                 patch=model.patch_len,
                 kernel=_KERNEL,
@@ -37,7 +37,7 @@ def embedding(facts: Facts, say: Say) -> Told:
         brief=say(
             "A convolution turns the {patch} numbers of a patch, with those of its neighbours, into"
             " {width}.",
-            "一个卷积把补丁的 {patch} 个数（连同相邻补丁的数）变成 {width} 个数。",
+            "一个卷积把 patch 的 {patch} 个数（连同相邻 patch 的数）变成 {width} 个数。",
             patch=model.patch_len,
             width=model.d_model,
         ),
@@ -102,7 +102,7 @@ def weights(facts: Facts, say: Say) -> Told:
     )
     modules = {
         "prototypes": say("prototypes", "文本原型"),
-        "patch_embedding": say("patch embedding", "补丁嵌入"),
+        "patch_embedding": say("patch embedding", "patch 嵌入"),
         "mapping": say("mapping", "映射层"),
         "reprogramming": say("reprogramming", "重编程"),
         "head": say("head", "输出层"),
@@ -175,7 +175,7 @@ def _path(facts: Facts, say: Say) -> Block:
                 say("normalise, cut, embed", "归一化、切分、嵌入"),
             ),
             (
-                say("patches", "补丁"),
+                say("patches", "patch"),
                 f"{size:,}, {patches:,}, {model.d_model:,}",
                 say(
                     "{heads} heads look at {prototypes} text prototypes",
@@ -198,7 +198,7 @@ def _path(facts: Facts, say: Say) -> Block:
                 f"{size:,}, {tokens:,} + {patches:,}, {wide}",
                 say(
                     "{layers} frozen layers; {d_ff} values at each patch are read",
-                    "{layers} 层，冻结；每个补丁处读出 {d_ff} 个值",
+                    "{layers} 层，冻结；每个 patch 处读出 {d_ff} 个值",
                     layers="?" if layers is None else layers,
                     d_ff=model.d_ff,
                 ),

@@ -196,7 +196,11 @@ def metrics(facts: Facts, say: Say) -> Told:
     state, best = facts.state, facts.best
     rows = (
         ("", "MSE", "MAE"),
-        (say("is the mean of", "是什么的平均"), "(forecast - truth)^2", "|forecast - truth|"),
+        (
+            say("is the mean of", "是什么的平均"),
+            say("(forecast - truth)^2", "(预测 - 真实)^2"),
+            say("|forecast - truth|", "|预测 - 真实|"),
+        ),
         (say("a miss of 2 counts", "偏差为 2 时计"), "4", "2"),
         (
             say("swayed by few large misses", "受少数大偏差影响"),
