@@ -60,9 +60,10 @@ def saved(facts: Facts, say: Say) -> Told:
         ),
         say.passage(
             "All of it is below runs/<id>: the config, the journal, the log, the checkpoints, and"
-            " what evaluate and predict write.",
+            " what evaluate and predict write. Planned sizes leave out a few kilobytes of JSON.",
             "全部都在 runs/<id> 下面：配置、运行日志、引擎输出、检查点，以及 evaluate 和 predict"
-            " 的结果。",
+            " 的结果。"
+            "预计大小不含几 kB 的 JSON。",
         ),
     ]
     best = None if state.best is None else state.best.bytes
