@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 from sample_facts import facts
 from sample_journals import FakeRun, finished, in_second_epoch
-from screen_text import dashboard, rows_of, running, until
+from screen_text import check_snapshot, dashboard, rows_of, running, until
 from test_agreement import view
 
 from timellm_dashboard.app import Dashboard
@@ -120,3 +121,28 @@ async def test_without_facts_the_help_says_where_the_answers_are() -> None:
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         await pilot.press("end")
         await until(pilot, lambda: "timellm-ops explain has them" in screen(app))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("", {}), ("-zh", {"lang": "zh"}), ("-ascii", {"ascii_only": True})],
+    ids=["en", "zh", "ascii"],
+)
+async def test_an_answer_looks_good_on_a_small_screen(name: str, kind: dict[str, Any]) -> None:
+    journal = in_second_epoch()
+    app = dashboard(journal, FakeRun(journal), **kind)
+    app._services = Services(
+        facts=lambda state: msgspec.structs.replace(facts("training"), state=state)
+    )
+    async with running(app) as pilot:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        help_ = app.screen
+        assert isinstance(help_, HelpScreen)
+        await until(pilot, lambda: "question_weights" in help_._anchors)
+        help_._go_to(help_._anchors["question_weights"])
+        await until(pilot, lambda: "8. " in rows_of(app)[1])
+        rows = rows_of(app)
+    check_snapshot(f"help-weights-80x24{name}", rows)
+    assert {cell_len(row) for row in rows} == {80}
+    assert name != "-ascii" or "".join(rows).isascii()

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from sample_journals import (
     BOOT_T,
+    START,
     STATES,
     ZONE,
     Journal,
@@ -281,3 +282,13 @@ def test_a_run_under_way_counts_from_its_beginning() -> None:
     assert value(made, "outcome", "duration_s") == pytest.approx(
         STATES["training"]().t - BOOT_T + 2.0, abs=0.1
     )
+
+
+def test_before_anything_is_read_the_report_says_so() -> None:
+    recorder, look = Recorder(), Look(zone=ZONE)
+    moment = Moment(t=0.0, wall=START)
+    for loading, words in ((True, "reading the run's journal"), (False, "nothing is on record")):
+        view = recorder.view(moment, look, loading=loading)
+        made = build_report(view, recorder.state, recorder.history, look)
+        assert words in report_page(made, 80)
+        Page(report_html(made))

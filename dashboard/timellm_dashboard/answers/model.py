@@ -144,14 +144,18 @@ def weights(facts: Facts, say: Say) -> Told:
 
 
 def _short(name: str) -> str:
-    return name.removesuffix(".weight")
+    """A weight's name without what says nothing here: `patch_embedding`, `reprogramming.key`."""
+    kept = name
+    for ending in (".weight", ".convolution", ".linear", ".values"):
+        kept = kept.removesuffix(ending)
+    return kept
 
 
 def _sources(tensor: TensorPlan, say: Say) -> str:
     """`d_model x patch_len x 3`: a dimension of a constant stands as the constant."""
     names = {
         "backbone: vocabulary": say("vocabulary", "词表"),
-        "backbone: embedding width": say("embedding width", "词向量宽度"),
+        "backbone: embedding width": say("embedding", "词向量宽度"),
     }
     parts = []
     for size, settings in zip(tensor.shape, tensor.depends, strict=True):
