@@ -114,8 +114,15 @@ async def test_the_seventeen_questions_are_answered_in_the_help() -> None:
         await until(pilot, lambda: "17. Does the same model" in screen(app))
 
 
-async def test_without_facts_the_help_says_where_the_answers_are() -> None:
-    app = with_facts(lambda _: None)
+def broken(_: RunState) -> Any:
+    raise ValueError("no such config")
+
+
+@pytest.mark.parametrize("found", [lambda _: None, broken], ids=["none", "broken"])
+async def test_without_facts_the_help_says_where_the_answers_are(
+    found: typing.Callable[[RunState], Any],
+) -> None:
+    app = with_facts(found)
     async with running(app, (120, 40)) as pilot:
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))

@@ -23,6 +23,7 @@ from timellm_ops.contract.validation import one_line
 from timellm_ops.store import RunNotFound, RunStore, runs_dir
 
 SCHEMA = "timellm-ops.explain/1"
+WORD_SCHEMA = "timellm-ops.explain-word/1"
 _WIDTH = 88
 
 
@@ -129,8 +130,8 @@ def _explain_word(topic: str, lang: ShownLang, *, ascii_only: bool, json: bool) 
         )
     title, body = found.title.in_(lang), found.body.in_(lang)
     if json:
-        sys.stdout.write(msgspec.json.encode({"id": topic, "title": title, "text": body}).decode())
-        sys.stdout.write("\n")
+        document = {"id": topic, "title": title, "text": body, "schema": WORD_SCHEMA}
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return 0
     _write(
         [_ascii(title, ascii_only), *(f"  {row}" for row in wrap(_ascii(body, ascii_only), _WIDTH))]

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from timellm_dashboard.answers.facts import SCRIPT, Facts, HeatLimits
-from timellm_ops.cli.plan import planned
+from timellm_ops.backbones import find_facts
+from timellm_ops.cli.plan import device_of, planned
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.configfile import NO_DATA, default_config, read_config
 from timellm_ops.contract.config import Config
@@ -12,6 +13,8 @@ from timellm_ops.contract.plan import Plan
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import ConfigError
 from timellm_ops.engine_task import EngineTaskFailed
+from timellm_ops.planning.make import make_plan
+from timellm_ops.planning.steps import published_data
 from timellm_ops.preflight import DataUnusable, DoesNotFit, PreflightError
 from timellm_ops.store import load_config
 
@@ -60,7 +63,11 @@ def facts_of_config(path: Path) -> Facts:
     if _is_script(config):
         example = _example()
         return Facts(
-            kind="config", name=str(path), config=example, plan=planned(example), problem=SCRIPT
+            kind="config",
+            name=str(path),
+            config=example,
+            plan=_example_plan(example),
+            problem=SCRIPT,
         )
     try:
         plan = planned(config)
@@ -78,7 +85,7 @@ def example_facts() -> Facts:
         kind="example",
         name=_EXAMPLE,
         config=config,
-        plan=planned(config),
+        plan=_example_plan(config),
         limits=_configured(config),
     )
 
@@ -92,11 +99,17 @@ def _planned(layout: RunLayout) -> tuple[Config, Plan, str]:
     except _UNKNOWABLE as error:
         problem = " ".join(str(error).split())
     example = _example()
-    return example, planned(example), problem
+    return example, _example_plan(example), problem
 
 
 def _example() -> Config:
     return default_config((f"data.dataset={_EXAMPLE}",))
+
+
+def _example_plan(config: Config) -> Plan:
+    """By the published numbers, whatever lies where its file is looked for."""
+    data, found = published_data(config.data), find_facts(config.backbone.source)
+    return make_plan(config, data, found, device_of(config))
 
 
 def _is_script(config: Config) -> bool:

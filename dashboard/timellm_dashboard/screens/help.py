@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Static
-from textual.worker import get_current_worker
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from timellm_dashboard.actions import Said, ScreenId, label_of, offered
 from timellm_dashboard.answers.answer import Say
@@ -160,6 +160,11 @@ class HelpScreen(ModalScreen[None]):
         found = None if self._ask is None else self._ask()
         if not worker.is_cancelled:
             self.app.call_from_thread(self._answered, found)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Facts that cannot be had are none: the questions stay, and say where the answers are."""
+        if event.state == WorkerState.ERROR:
+            self._answered(None)
 
     def _answered(self, facts: Facts | None) -> None:
         self._facts, self._reading = facts, False
