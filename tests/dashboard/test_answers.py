@@ -195,12 +195,18 @@ def test_sizes_that_are_not_the_runs_own_are_not_shown_as_its_own() -> None:
     found = answer("saved", facts("foreign", problem=SCRIPT)).numbers
     assert found["best_bytes_planned"] is None
     assert found["best_bytes"] == 612_000_000
+    assert answer("sharing", facts("foreign", problem=SCRIPT)).numbers["needed_bytes"] is None
+    imported = answer("total", facts("imported", problem=SCRIPT)).numbers
+    assert imported["training_seconds"] is None
+    assert "our own engine" in answer("checkpoints", facts("foreign", problem=SCRIPT)).brief
 
 
+@pytest.mark.parametrize("problem", ["", SCRIPT])
 @pytest.mark.parametrize("state", sorted(STATES))
-def test_every_state_of_a_run_can_be_explained(state: str) -> None:
+def test_every_state_of_a_run_can_be_explained(state: str, problem: str) -> None:
+    of = facts(state, problem=problem)
     for lang in LANGS:
-        for found in answers(facts(state), lang):
+        for found in answers(of, lang):
             assert found.brief
             assert "None" not in found.brief
             assert "{" not in msgspec.json.encode([found.brief, found.blocks]).decode().replace(

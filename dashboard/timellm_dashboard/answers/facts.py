@@ -57,14 +57,17 @@ class Facts(Struct, frozen=True, kw_only=True):
         return self.state.epochs or self.plan.steps.epochs
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Iterations of an epoch: as the engine has said, else as planned."""
-        return self.state.steps_per_epoch or self.plan.steps.per_epoch
+    def steps_per_epoch(self) -> int | None:
+        """Iterations of an epoch: as the engine has said, else as planned; `None` where neither
+        tells."""
+        if self.state.steps_per_epoch is not None:
+            return self.state.steps_per_epoch
+        return self.plan.steps.per_epoch if self.own else None
 
     @property
-    def total_steps(self) -> int:
+    def total_steps(self) -> int | None:
         """Iterations of all epochs."""
-        return self.epochs * self.steps_per_epoch
+        return None if self.steps_per_epoch is None else self.epochs * self.steps_per_epoch
 
     @property
     def step_s(self) -> float | None:

@@ -96,6 +96,8 @@ def sharing(facts: Facts, say: Say) -> Told:
 
 
 def _training_memory(facts: Facts) -> MemoryPlan | None:
+    if not facts.own:
+        return None  # what a script takes is its own affair
     return next((phase for phase in facts.plan.memory if phase.phase == "training"), None)
 
 

@@ -3,7 +3,7 @@
 from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, timeline_diagram
-from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.answers.facts import SCRIPT, Facts
 
 
 def saved(facts: Facts, say: Say) -> Told:
@@ -135,6 +135,19 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             every=every,
         )
     ]
+    script = facts.problem == SCRIPT
+    if script:
+        blocks.insert(
+            0,
+            say.passage(
+                "A script saves as it was written: the published one at the end of each better"
+                " epoch. What it saves is watched and told; Ctrl+C ends it with what it has saved,"
+                " and it cannot go on from there. All that follows is about our own engine.",
+                "脚本按自己的写法保存：原版脚本在每个更好的轮结束时保存。它保存的内容会被发现并显"
+                "示；"
+                "按 Ctrl+C 会让它带着已保存的内容结束，之后不能续训。以下都是关于我们自己的引擎。",
+            ),
+        )
     if facts.running and state.total_steps:
         marks = [
             (
@@ -164,7 +177,7 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             run=state.run_id if facts.running and state.outcome != "finished" else "RUN",
         ),
     ]
-    at_risk = state.steps_at_risk if facts.running and not state.ended else None
+    at_risk = state.steps_at_risk if facts.running and not state.ended and not script else None
     now = ""
     if at_risk is not None:
         step_s = facts.step_s
@@ -175,11 +188,13 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             steps=fmt.count(at_risk),
             lost=lost,
         )
+    whose = say("our own engine: ", "我们自己的引擎：") if script else ""
     return Told(
-        brief=say(
+        brief=whose
+        + say(
             "{every} and at each epoch's end; Ctrl+C loses nothing{now}.",
             "{every}以及每轮结束时；按 Ctrl+C 不会丢失任何东西{now}。",
-            every=every[:1].upper() + every[1:],
+            every=every if script else every[:1].upper() + every[1:],
             now=now,
         ),
         blocks=tuple(blocks),

@@ -20,7 +20,7 @@ def output(facts: Facts, say: Say) -> Told:
             say(
                 "iteration of this epoch, of {all}",
                 "本轮第几次迭代，共 {all} 次",
-                all=fmt.count(facts.steps_per_epoch),
+                all=_count(facts.steps_per_epoch),
             ),
             fmt.count(state.iteration) if facts.running else nothing,
         ),
@@ -179,16 +179,17 @@ def total(facts: Facts, say: Say) -> Told:
     )
     blocks: list[Block] = [Table(rows=rows, right=(1, 2), titled=True)]
     step_s = facts.step_s
-    training_s = None if step_s is None else step_s * facts.total_steps
+    every = facts.total_steps
+    training_s = None if step_s is None or every is None else step_s * every
     evaluation_s = _evaluation_s(facts)
-    if step_s is not None and training_s is not None:
+    if step_s is not None and training_s is not None and every is not None:
         blocks.append(
             say.passage(
                 "At {pace}, {steps} iterations take {time}{evaluation}. Pauses and pacing come on"
                 " top.",
                 "按 {pace} 计算，{steps} 次迭代需要 {time}{evaluation}。暂停和限速另计。",
                 pace=fmt.pace(step_s, words),
-                steps=fmt.count(facts.total_steps),
+                steps=fmt.count(every),
                 time=fmt.rough(training_s, words),
                 evaluation=""
                 if evaluation_s is None
@@ -215,7 +216,7 @@ def total(facts: Facts, say: Say) -> Told:
                 " still.",
                 "目前已完成 {done} / {all} 次迭代，用时 {time}，其中停住 {paused}。",
                 done=fmt.count(state.step),
-                all=fmt.count(state.total_steps or facts.total_steps),
+                all=_count(state.total_steps or every),
                 time=fmt.duration(state.active_s, words),
                 paused=fmt.duration(state.paused_s, words),
             )
@@ -240,6 +241,10 @@ def total(facts: Facts, say: Say) -> Told:
             "evaluation_seconds": evaluation_s,
         },
     )
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else fmt.count(number)
 
 
 def _evaluation_s(facts: Facts) -> float | None:
