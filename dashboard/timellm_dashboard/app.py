@@ -28,7 +28,8 @@ from timellm_dashboard.explain import part_of
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
-from timellm_dashboard.report import Extras, Report, build_report
+from timellm_dashboard.report import Report, build_report
+from timellm_dashboard.report_parts import Extras
 from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.screens.log import LogScreen

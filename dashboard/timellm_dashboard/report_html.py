@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from timellm_dashboard import format as fmt
-from timellm_dashboard.report import Cell, Report, Section
+from timellm_dashboard.report import Report
+from timellm_dashboard.report_parts import Cell, Section
 from timellm_dashboard.svgplot import Band, Curve, Level, Plot, PlotTone, Spread, draw_plot
 from timellm_dashboard.text_report import ReportWords, report_words
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from timellm_dashboard.answers.facts import Facts
-from timellm_dashboard.report import Extras, Report
+from timellm_dashboard.report import Report
+from timellm_dashboard.report_parts import Extras
 from timellm_ops.contract.state import RunState
 
 

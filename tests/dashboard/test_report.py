@@ -25,8 +25,9 @@ from sample_journals import (
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.report import draw_report, report_page
-from timellm_dashboard.report import Extras, LedgerRow, Report, build_report, report_json
+from timellm_dashboard.report import Report, build_report, report_json
 from timellm_dashboard.report_html import report_html
+from timellm_dashboard.report_parts import Extras, LedgerRow
 from timellm_dashboard.text import Lang
 from timellm_dashboard.text_report import EN, ZH, ReportWords
 from timellm_dashboard.view import Recorder

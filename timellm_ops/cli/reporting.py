@@ -11,8 +11,9 @@ from cyclopts import Parameter
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.report import report_page
-from timellm_dashboard.report import Extras, Report, build_report, report_json
+from timellm_dashboard.report import Report, build_report, report_json
 from timellm_dashboard.report_html import report_html
+from timellm_dashboard.report_parts import Extras
 from timellm_dashboard.view import Recorder
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of

@@ -6,7 +6,8 @@ What a service needs is loaded when it is first asked for: the first frame must 
 from pathlib import Path
 
 from timellm_dashboard.answers.facts import Facts
-from timellm_dashboard.report import Extras, Report
+from timellm_dashboard.report import Report
+from timellm_dashboard.report_parts import Extras
 from timellm_dashboard.services import Services
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import RunState

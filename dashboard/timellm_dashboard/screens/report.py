@@ -9,7 +9,8 @@ from textual.binding import BindingType
 
 from timellm_dashboard.actions import Said, ScreenId, bindings
 from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.report import Extras, Report
+from timellm_dashboard.report import Report
+from timellm_dashboard.report_parts import Extras
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.view import View
