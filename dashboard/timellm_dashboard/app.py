@@ -24,9 +24,12 @@ from timellm_dashboard.actions import (
     offered,
 )
 from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.explain import part_of
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
+from timellm_dashboard.report import Report, build_report
+from timellm_dashboard.report_parts import Extras
 from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.screens.log import LogScreen
@@ -105,8 +108,10 @@ class Dashboard(App[None]):
             "log": LogScreen(services),
             "policies": PoliciesScreen(services),
             "runs": RunsScreen(services),
-            "report": ReportScreen(services),
+            "report": ReportScreen(services, self._report),
         }
+        self._run_screen = self._screens["overview"]
+        self._services = services
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if taste.light else DARK.name
@@ -162,7 +167,10 @@ class Dashboard(App[None]):
     @property
     def run_screen(self) -> RunScreen:
         """The screen of the run that is seen, or lies under a question or the help."""
-        return next(s for s in reversed(self.screen_stack) if isinstance(s, RunScreen))
+        found = next((s for s in reversed(self.screen_stack) if isinstance(s, RunScreen)), None)
+        if found is not None:
+            self._run_screen = found
+        return self._run_screen  # while screens change, none is on the stack for a moment
 
     def _show(self) -> None:
         if any(isinstance(screen, RunScreen) for screen in self.screen_stack):  # not at the end
@@ -224,7 +232,7 @@ class Dashboard(App[None]):
             case "leave":
                 self.exit()
             case "help":
-                self.push_screen(HelpScreen(self.view, self.run_screen.screen_id, self._own_keys))
+                self._help()
             case "language":
                 self._switch_language()
             case "theme":
@@ -239,6 +247,26 @@ class Dashboard(App[None]):
                 self.action_help_quit()
             case _:
                 assert_never(action_id)
+
+    def _help(self) -> None:
+        """The help, from what is focused on."""
+        focused = self.screen.focused
+        at = part_of(focused.id) if focused is not None and focused.id else ""
+        at = at or part_of(self.run_screen.screen_id)
+        ask, state = self._services.facts, self.recorder.state
+        self.push_screen(
+            HelpScreen(
+                self.view,
+                self.run_screen.screen_id,
+                self._own_keys,
+                at=at,
+                facts=None if ask is None else lambda: ask(state),
+            )
+        )
+
+    def _report(self, view: View, extras: Extras) -> Report:
+        recorder = self.recorder
+        return build_report(view, recorder.state, recorder.history, self._look, extras)
 
     def action_help_quit(self) -> None:
         """Ctrl+C ends nothing; it says what does."""

@@ -15,11 +15,14 @@ class Explanation(Struct, frozen=True, kw_only=True):
     title: Said
     body: Said
     now: Callable[[View], str] = lambda _: ""
+    covers: tuple[str, ...] = ()
+    """Fields of the view that it explains, by their paths: `gpu.power`, or `results` for all."""
 
 
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         id="state",
+        covers=("headline", "outcome", "held_by_user", "held_by_rules"),
         title=Said("State", "状态"),
         body=Said(
             "The first line: a word, a sign, and the reason. TRAINING and EVALUATING go on by"
@@ -34,6 +37,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="loss",
+        covers=("loss.raw", "loss.smoothed", "loss.unit", "loss.grad_norm"),
         title=Said("Loss", "损失"),
         body=Said(
             "The mean squared error (MSE) between forecast and truth, on scaled data: every column"
@@ -49,6 +53,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="chart",
+        covers=("charts.loss", "charts.smoothed_loss", "charts.epochs"),
         title=Said("Loss chart", "损失曲线"),
         body=Said(
             "Faint: the batches, from lowest to highest where many fall into one column. Strong:"
@@ -60,6 +65,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="epochs",
+        covers=("results",),
         title=Said("Epoch table", "各轮结果"),
         body=Said(
             "After each epoch: train is the mean loss over its steps; vali and test are the MSE"
@@ -74,6 +80,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="lr",
+        covers=("loss.lr",),
         title=Said("Learning rate", "学习率"),
         body=Said(
             "How far one step moves the weights. It follows the schedule of the config and is not"
@@ -84,6 +91,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="speed",
+        covers=("progress.speed",),
         title=Said("Speed", "速度"),
         body=Said(
             "Seconds for one step (one batch), measured by the journal's clock: pacing counts,"
@@ -94,6 +102,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="left",
+        covers=("left",),
         title=Said("Time left", "剩余时间"),
         body=Said(
             "Steps left × measured seconds per step, plus the evaluations to come once one was"
@@ -101,12 +110,22 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             " it cannot be known there is no number but the reason. Early stopping may end the run"
             " sooner.",
             "剩余步数 × 实测每步秒数，加上还要做的评估（测得一次之后才计入），"
-            "再按近来规则暂停所占的比例放大。无法得知时不给数字，只说明原因。提前停止可能使运行更早结束。",
+            "再按近来规则暂停所占的比例放大。无法得知时不给数字，只说明原因。提前停止可能使运行更"
+            "早结束。",
         ),
         now=lambda view: view.left.text,
     ),
     Explanation(
         id="temperature",
+        covers=(
+            "gpu.temperature",
+            "gpu.peak",
+            "gpu.marks",
+            "gpu.heat",
+            "gpu.heat_word",
+            "charts.temperature",
+            "charts.recent_temperature",
+        ),
         title=Said("Temperature", "温度"),
         body=Said(
             "Of the GPU, against its limits on the bar. cool: below the point where a pause ends;"
@@ -120,6 +139,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="pause",
+        covers=("progress.paused", "progress.pauses"),
         title=Said("Pause", "暂停"),
         body=Said(
             "A rule pauses the engine when enough of the last readings are above the limit, and"
@@ -133,6 +153,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="memory",
+        covers=("gpu.memory", "gpu.memory_share"),
         title=Said("VRAM", "显存"),
         body=Said(
             "Memory used on the GPU by all programs, in MiB as nvidia-smi tells it. A high share is"
@@ -144,6 +165,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="power",
+        covers=("gpu.power", "gpu.clock", "gpu.load", "charts.power"),
         title=Said("Power, load, clock", "功耗、利用率、频率"),
         body=Said(
             "What the card draws of what it may draw, how much of the time it works, and how fast"
@@ -154,6 +176,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="throttle",
+        covers=("gpu.throttle", "gpu.throttle_reasons"),
         title=Said("Slowed by", "降频原因"),
         body=Said(
             "What holds the card's clock back by its own account. sw power cap: the power limit,"
@@ -166,6 +189,14 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="unknown",
+        covers=(
+            "gpu.telemetry",
+            "gpu.source",
+            "gpu.simulated",
+            "gpu.title",
+            "gpu.message",
+            "gpu.age_s",
+        ),
         title=Said("unknown", "未知"),
         body=Said(
             "The card or its driver does not tell this number (WSL2 and laptops miss some). It is"
@@ -176,6 +207,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="safe",
+        covers=("checkpoints.safe", "checkpoints.at_risk"),
         title=Said("Safe to stop", "可以安全停止"),
         body=Said(
             "Whether a power cut at this very moment would cost anything. yes: everything trained"
@@ -189,6 +221,13 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="checkpoints",
+        covers=(
+            "checkpoints.best",
+            "checkpoints.last",
+            "checkpoints.best_text",
+            "checkpoints.last_text",
+            "checkpoints.writing",
+        ),
         title=Said("Checkpoints", "检查点"),
         body=Said(
             "best: the weights with the lowest validation loss, for forecasting. last: weights,"
@@ -200,6 +239,115 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "新的检查点落盘之前，旧的绝不会被覆盖。",
         ),
         now=lambda view: view.checkpoints.last_text,
+    ),
+    Explanation(
+        id="run",
+        covers=("run",),
+        title=Said("The run", "运行"),
+        body=Said(
+            "Below the state: the frozen language model and where it computes, how many windows it"
+            " trains on (windows of one column, all columns together), and how many weights are"
+            " trained. timellm-ops explain weights says where each of them is.",
+            "状态下面一行：冻结的语言模型和它所在的设备，训练用的窗口数（每个窗口属于一列，所有列"
+            "合计），"
+            "以及被训练的权重数。timellm-ops explain weights 逐一说明它们在哪里。",
+        ),
+        now=lambda view: view.run.facts,
+    ),
+    Explanation(
+        id="progress",
+        covers=("progress.epoch", "progress.whole", "progress.evaluating"),
+        title=Said("Progress", "进度"),
+        body=Said(
+            "Two bars: steps of this epoch, and steps of the whole run if it does not stop early."
+            " A step is one batch. While an epoch is evaluated, its bar counts windows.",
+            "两条横条：本轮的步数，以及不提前停止时整个运行的步数。一步是一个批次。"
+            "评估时，本轮的横条改为计窗口数。",
+        ),
+        now=lambda view: f"{view.progress.epoch.label}, {view.progress.whole.text}",
+    ),
+    Explanation(
+        id="elapsed",
+        covers=("progress.elapsed", "at", "clock"),
+        title=Said("Time so far", "已用时间"),
+        body=Said(
+            "Time under supervision since the run was first started, pauses included; what lay"
+            " between a stop and a resume is not. At the right, the time of day.",
+            "自首次启动以来受监管的时间，含暂停；停止与续训之间的时间不算。最右边是现在的钟点。",
+        ),
+        now=lambda view: view.progress.elapsed.text,
+    ),
+    Explanation(
+        id="pace",
+        covers=("progress.duty",),
+        title=Said("Pace", "节奏"),
+        body=Said(
+            "The share of the time in which the engine computes. The governor lowers it before the"
+            " card is hot: the engine rests a little between two steps, so that it need not be"
+            " paused. 100 %: it does not rest.",
+            "引擎用于计算的时间占比。调速规则在显卡变热之前就降低它：引擎在两步之间稍作休息，"
+            "就不必暂停。100 %：不休息。",
+        ),
+        now=lambda view: f"{100 * view.progress.duty:.0f} %",
+    ),
+    Explanation(
+        id="energy",
+        covers=("gpu.energy",),
+        title=Said("Energy", "耗电"),
+        body=Said(
+            "What the card has used since this run was first looked at, by its own meter. The rest"
+            " of the machine is not in it.",
+            "从开始观察此运行起，显卡自身计量的用电量。不含机器的其他部分。",
+        ),
+        now=lambda view: view.gpu.energy.text,
+    ),
+    Explanation(
+        id="processes",
+        covers=("gpu.processes",),
+        title=Said("On the GPU", "显卡上的程序"),
+        body=Said(
+            "Programs that hold memory on the card, and how much, where the driver tells it. Every"
+            " one but the engine makes training slower or may take the memory that it needs.",
+            "占用显存的程序及其用量（驱动肯说的话）。除引擎以外，每一个都会拖慢训练，或占走它需要"
+            "的显存。",
+        ),
+        now=lambda view: view.gpu.processes,
+    ),
+    Explanation(
+        id="host",
+        covers=("host",),
+        title=Said("Machine", "机器"),
+        body=Said(
+            "The machine around the card: how busy its processors are, memory and disk that are"
+            " free, and the battery. A full disk holds the run before a checkpoint would fail.",
+            "显卡之外的机器：处理器的忙碌程度、可用的内存和磁盘，以及电池。磁盘将满时，"
+            "运行会在检查点失败之前停住。",
+        ),
+        now=lambda view: view.host.text,
+    ),
+    Explanation(
+        id="events",
+        covers=("feed", "feed_left_out"),
+        title=Said("Events", "事件"),
+        body=Said(
+            "What has happened, newest last; arrows and page keys go back. All of it is in the"
+            " journal of the run's folder, with more than is shown here.",
+            "发生过的事，最新的在最后；方向键和翻页键可往回看。全部都在运行文件夹的日志里，比这里"
+            "更详细。",
+        ),
+    ),
+    Explanation(
+        id="report",
+        title=Said("Report", "报告"),
+        body=Said(
+            "Screen 6: what is left of the run when it ends, and what there is of it so far:"
+            " results,"
+            " pauses by rule, heat, checkpoints, what to do next. w writes it as a page with"
+            " plots.",
+            "画面 6：运行结束后留下的，或目前已有的：成绩、各规则的暂停、温度、检查点、接下来做什"
+            "么。"
+            "按 w 写成带图的网页。",
+        ),
     ),
     Explanation(
         id="leave",
@@ -247,6 +395,32 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "步数：损失的时间里本可完成多少步。占比：占有监管时间的比例。"
             "占剩余时间：按最近一小时的损失，推算到运行结束。",
         ),
+        covers=("ledger",),
         now=lambda view: view.ledger.line,
     ),
 )
+
+_PARTS = {
+    "loss": "loss",
+    "gpu": "temperature",
+    "epochs": "epochs",
+    "checkpoints": "safe",
+    "progress": "progress",
+    "report": "report",
+    "timeline": "timeline",
+}
+"""Where the help begins for whoever asks in front of a panel or on a screen, by its id. The feed
+has the focus by itself: there it begins at the top."""
+
+
+def part_of(panel_id: str) -> str:
+    """The explanation that the help begins with when that panel has the focus; empty: the top."""
+    return _PARTS.get(panel_id, "")
+
+
+def explained(path: str) -> Explanation | None:
+    """What explains the field of the view at `path`, such as `gpu.power.text`."""
+    for explanation in EXPLANATIONS:
+        if any(path == own or path.startswith(f"{own}.") for own in explanation.covers):
+            return explanation
+    return None

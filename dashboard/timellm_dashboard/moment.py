@@ -14,6 +14,8 @@ class Moment(Struct, frozen=True, kw_only=True):
     """Monotonic seconds of this machine, comparable with `RunState.t` within one boot."""
     wall: datetime
     supervised: bool = True
+    replay: str = ""
+    """`REPLAY 60x 02:31:05 of 13:58:00` where the present is a past that is shown again."""
 
     def since(self, t: float | None) -> float | None:
         """Seconds since monotonic second `t`; `None` where that can't be told, as after a reboot

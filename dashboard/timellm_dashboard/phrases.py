@@ -88,6 +88,10 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"your pause is lifted", r"你的暂停已解除"),
     (r"going on", r"继续"),
     (r"the run has ended already", r"运行已经结束"),
+    (
+        r"this is a replay: nothing can be asked of a run that is over",
+        r"这是回放：不能再对已经过去的运行提出要求",
+    ),
     (r"already stopping \(([^;]+)\)", r"已经在停止（\1）"),
     (r"killing the engine at once", r"立即强制结束引擎"),
     (r"asking the engine to end now", r"已要求引擎立刻结束"),

@@ -77,6 +77,8 @@ class View(Struct, frozen=True, kw_only=True):
     ascii_only: bool
     at: datetime
     clock: str
+    replay: str
+    """Where in a replay this is; empty for a run as it is now."""
     run: RunView
     headline: Headline
     progress: ProgressView
@@ -141,6 +143,7 @@ def build_view(
         ascii_only=look.ascii_only,
         at=moment.wall,
         clock=f"{moment.wall.astimezone(look.zone):%H:%M}",
+        replay=moment.replay,
         run=_run(state, moment, look),
         headline=headline(state, history, moment, look, loading=loading),
         progress=progress_view(state, history, moment, look),

@@ -8,6 +8,7 @@ from timellm_ops.cli.interrupts import Interrupts
 from timellm_ops.cli.options import Style
 from timellm_ops.cli.preferences import taste_of
 from timellm_ops.cli.runs import ensure_supervised
+from timellm_ops.cli.services import services_of
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
@@ -46,6 +47,7 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
         monotonic=time.monotonic,
         limits=limits_of(layout),
         taste=taste,
+        services=services_of(layout),
     )
     if state.ended:
         sys.stdout.write(

@@ -5,6 +5,7 @@ from textual.binding import Binding
 from timellm_dashboard.actions.action import Action, Said, ScreenId
 from timellm_dashboard.actions.log import LOG_ACTIONS
 from timellm_dashboard.actions.policies import POLICIES_ACTIONS
+from timellm_dashboard.actions.replay import REPLAY_ACTIONS
 from timellm_dashboard.actions.report import REPORT_ACTIONS
 from timellm_dashboard.actions.run import RUN_ACTIONS, RunActionId
 from timellm_dashboard.actions.runs import RUNS_ACTIONS
@@ -14,8 +15,8 @@ from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.view import View
 
 __all__ = [
-    "ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId", "action", "bindings",
-    "label_of", "offered",
+    "ACTIONS", "REPLAY_ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId",
+    "action", "bindings", "fits", "label_of", "offered",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -31,7 +32,7 @@ ACTIONS: tuple[Action, ...] = (
 
 def action(action_id: str) -> Action:
     """The action of that id."""
-    return next(found for found in ACTIONS if found.id == action_id)
+    return next(found for found in (*ACTIONS, *REPLAY_ACTIONS) if found.id == action_id)
 
 
 def bindings(on: ScreenId | None) -> list[Binding]:
@@ -61,5 +62,12 @@ def label_of(found: Action, view: View) -> str:
 def offered(view: View, on: ScreenId) -> tuple[Action, ...]:
     """The actions that make sense on that screen, its own first: in ASCII there is one language."""
     own = tuple(found for found in ACTIONS if found.on == on)
-    rest = (found for found in ACTIONS if found.on is None)
-    return (*own, *(f for f in rest if not (view.ascii_only and f.id == "language")))
+    rest = (found for found in (*REPLAY_ACTIONS, *ACTIONS) if found.on is None)
+    return (*own, *(found for found in rest if fits(found, view)))
+
+
+def fits(found: Action, view: View) -> bool:
+    """Whether the action makes sense in front of what the view shows."""
+    if found.id == "language" and view.ascii_only:
+        return False
+    return found.only is None or (found.only == "replay") == bool(view.replay)

@@ -39,5 +39,7 @@ class Action(Struct, frozen=True, kw_only=True):
     """The only screen that has it, and does it itself; `None`: every screen has it."""
     goes_to: ScreenId | None = None
     """It does nothing but show that screen."""
+    only: Literal["live", "replay"] | None = None
+    """It makes sense in front of a run that goes on alone, or of a replay alone."""
     binding: str = ""
     """Textual's own action, where it already has one."""

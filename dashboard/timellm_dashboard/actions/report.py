@@ -1,5 +1,17 @@
 """What can be done on the report screen alone."""
 
-from timellm_dashboard.actions.action import Action
+from timellm_dashboard.actions.action import Action, Said
 
-REPORT_ACTIONS: tuple[Action, ...] = ()
+REPORT_ACTIONS: tuple[Action, ...] = (
+    Action(
+        id="report_save",
+        keys=("w",),
+        shown_keys="w",
+        label=Said("page", "网页"),
+        help=Said(
+            "write the report with its plots to report.html in the run's folder",
+            "把报告和图写到运行文件夹的 report.html",
+        ),
+        on="report",
+    ),
+)

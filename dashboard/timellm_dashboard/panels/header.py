@@ -17,6 +17,10 @@ def draw_title(view: View, width: int) -> Line:
     left = [Span(clip(name, width), "strong")]
     if run.run_id and run.run_id != name:
         left.append(Span(f"{dot}{run.run_id}", "muted"))
+    if view.replay:
+        at = line(Span(view.replay, "held"))
+        titled = between(tuple(left), at, width)
+        return titled if titled != tuple(left) else between(tuple(left[:1]), at, width)
     clock = view.outcome.ended_text if view.outcome is not None else view.clock
     elapsed = view.progress.elapsed
     parts = [elapsed.text] if elapsed.value is not None and run.run_id else []

@@ -6,7 +6,14 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from timellm_dashboard.actions import ACTIONS, Action, ScreenId, label_of
+from timellm_dashboard.actions import (
+    ACTIONS,
+    REPLAY_ACTIONS,
+    Action,
+    ScreenId,
+    fits,
+    label_of,
+)
 from timellm_dashboard.actions.keymap import Keymap, shown_key
 from timellm_dashboard.view import View
 
@@ -29,7 +36,7 @@ class KeyButton(Static):
     def show(self, view: View, keymap: Keymap) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
-        self.display = not (view.ascii_only and self.action.id == "language")
+        self.display = fits(self.action, view)
         if label == self._label:
             return
         self._label = label
@@ -47,7 +54,8 @@ class KeyBar(Horizontal):
 
     def __init__(self, on: ScreenId, *, id: str | None = None) -> None:  # noqa: A002 - Textual's
         super().__init__(id=id)
-        shown = [action for action in ACTIONS if action.in_footer and action.on in (on, None)]
+        every = (*REPLAY_ACTIONS, *ACTIONS)
+        shown = [action for action in every if action.in_footer and action.on in (on, None)]
         shown.sort(key=lambda action: _place(action, on))
         self._buttons = tuple(KeyButton(action) for action in shown)
 

@@ -20,7 +20,7 @@ class ProgressBars(Panel):
         return draw_progress(view, width, height)
 
 
-class LossPanel(Panel):
+class LossPanel(Panel, can_focus=True):
     """The loss chart."""
 
     _EVERY_S = 3.0
@@ -45,7 +45,7 @@ class LossPanel(Panel):
         return view.words.loss_title
 
 
-class EpochsPanel(Panel):
+class EpochsPanel(Panel, can_focus=True):
     """The table of epochs."""
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
@@ -57,7 +57,7 @@ class EpochsPanel(Panel):
         return epochs_title(view, width)
 
 
-class GpuPanel(Panel):
+class GpuPanel(Panel, can_focus=True):
     """The GPU card."""
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
@@ -69,7 +69,7 @@ class GpuPanel(Panel):
         return gpu_title(view, width)
 
 
-class CheckpointsPanel(Panel):
+class CheckpointsPanel(Panel, can_focus=True):
     """What is on disk, and whether it is safe to stop."""
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:

@@ -1,0 +1,308 @@
+"""Questions about the hardware: what else may use the GPU, heads and cards, heat."""
+
+from timellm_dashboard import format as fmt
+from timellm_dashboard.answers.answer import Block, Say, Table, Told
+from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
+from timellm_dashboard.answers.facts import Facts
+from timellm_ops.contract.plan import MemoryPlan
+
+
+def sharing(facts: Facts, say: Say) -> Told:
+    """What the run needs of the GPU, and what may go on beside it."""
+    training = _training_memory(facts)
+    needed = None if training is None else max(phase.bytes for phase in facts.plan.memory)
+    sample = facts.state.sample if facts.running else None
+    on_gpu = facts.plan.device == "cuda"
+    where = say("GPU memory", "显存") if on_gpu else say("memory", "内存")
+    blocks: list[Block] = []
+    if training is not None and needed is not None:
+        blocks += [
+            say.passage(
+                "While it trains it takes about {size} of {where}, estimated from the config:",
+                "训练时约占用 {size} {where}，由配置估算：",
+                size=fmt.storage(needed),
+                where=where,
+            ),
+            bars_diagram(
+                [(item, float(size), fmt.storage(size)) for item, size in _largest(training, say)]
+            ),
+        ]
+    used = None if sample is None else sample.memory_used_bytes
+    all_of_it = None if sample is None else sample.memory_total_bytes
+    if used is not None and all_of_it:
+        blocks.append(
+            say.passage(
+                "Now {used} of {all} MiB are in use by all programs ({share}).",
+                "现在所有程序共占用 {used} / {all} MiB（{share}）。",
+                used=fmt.mebibytes(used),
+                all=fmt.mebibytes(all_of_it),
+                share=fmt.percent(used / all_of_it),
+            )
+        )
+    rows = (
+        (say("beside a training", "训练的同时"), "", say("because", "原因")),
+        (
+            say("writing, e-mail, shell", "文档、邮件、终端"),
+            say("yes", "可以"),
+            say("processor only", "只用处理器"),
+        ),
+        (
+            say("web pages", "网页"),
+            say("mostly", "大多可以"),
+            say("switch off the browser's hardware acceleration", "关闭浏览器的硬件加速"),
+        ),
+        (
+            say("films, video calls", "视频、视频会议"),
+            say("better not", "最好不要"),
+            say("decoded and drawn by the GPU", "由 GPU 解码和绘制"),
+        ),
+        (
+            say("games, another training", "游戏、另一个训练"),
+            say("no", "不行"),
+            say("both slow down, or one runs out of memory", "都会变慢，或有一个显存不足"),
+        ),
+    )
+    blocks += [
+        Table(rows=rows, titled=True),
+        say.passage(
+            "timellm-ops doctor shows who is on the card. A run does not start on a card that is"
+            " nearly full or has another run of yours (gpu.share), and policy.sharing and"
+            " policy.vram watch over it meanwhile.",
+            "timellm-ops doctor 会显示谁在用显卡。显卡几乎占满，或已有你的另一个运行时，"
+            "新的运行不会启动（gpu.share）；训练期间由 policy.sharing 和 policy.vram 看守。",
+        ),
+    ]
+    return Told(
+        brief=say(
+            "Anything that leaves the GPU alone{needs}.",
+            "凡是不用 GPU 的都可以{needs}。",
+            needs=""
+            if needed is None
+            else say(
+                "; training takes about {size} of {where}",
+                "；训练约占用 {size} {where}",
+                size=fmt.storage(needed),
+                where=where,
+            ),
+        ),
+        blocks=tuple(blocks),
+        numbers={
+            "needed_bytes": needed,
+            "used_bytes": used,
+            "total_bytes": all_of_it,
+            "device": facts.plan.device,
+        },
+    )
+
+
+def _training_memory(facts: Facts) -> MemoryPlan | None:
+    if not facts.own:
+        return None  # what a script takes is its own affair
+    return next((phase for phase in facts.plan.memory if phase.phase == "training"), None)
+
+
+_SHOWN_ITEMS = 6
+
+
+def _largest(phase: MemoryPlan, say: Say) -> list[tuple[str, int]]:
+    names = {
+        "runtime": say("runtime", "运行环境"),
+        "backbone": say("language model", "语言模型"),
+        "weights": say("trained weights", "训练的权重"),
+        "gradients": say("gradients", "梯度"),
+        "optimiser": say("optimiser", "优化器"),
+    }
+    sizes: dict[str, int] = {}
+    for item in phase.items:
+        name = names.get(item.what, say("activations and the rest", "中间结果及其他"))
+        sizes[name] = sizes.get(name, 0) + item.bytes
+    ordered = sorted(sizes.items(), key=lambda pair: -pair[1])
+    return ordered[:_SHOWN_ITEMS]
+
+
+def heads(facts: Facts, say: Say) -> Told:
+    """Heads are a way to compute, not devices."""
+    model, size = facts.config.model, facts.plan.steps.batch_size
+    keys = model.n_heads * model.d_ff
+    card = "" if facts.state.sample is None else facts.state.sample.name or ""
+    stages = (
+        (say("a patch", "一个 patch"), f"{model.d_model:,}", f"{model.d_model:,} x {keys:,}"),
+        (
+            say("its queries", "查询"),
+            f"{keys:,}",
+            say("cut into {heads}", "分成 {heads} 份", heads=model.n_heads),
+        ),
+        (
+            say("heads", "注意力头"),
+            f"{model.n_heads:,}, {model.d_ff:,}",
+            say(
+                "each looks at {n} prototypes",
+                "各自查看 {n} 个原型",
+                n=fmt.count(model.num_prototypes),
+            ),
+        ),
+        (
+            say("put together", "合并"),
+            f"{keys:,}",
+            f"{keys:,} x {facts.plan.backbone.width:,}" if facts.plan.backbone.width else "",
+        ),
+    )
+    return Told(
+        brief=say(
+            "No: {heads} heads are {heads} parts of one matrix product, all on the one device"
+            " ({device}).",
+            "不需要：{heads} 个头是同一次矩阵乘法的 {heads} 个部分，都在同一个设备（{device}）上。",
+            heads=model.n_heads,
+            device=card or facts.state.device or facts.plan.device,
+        ),
+        blocks=(
+            path_diagram(stages),
+            say.passage(
+                "Each head asks the prototypes a question of its own, {width} numbers long"
+                " (model.d_ff); one may look for a trend, another for a peak. {heads} x {width} ="
+                " {keys} numbers are computed in one go, for {rows} windows at once.",
+                "每个头向原型提出自己的问题，长度为 {width} 个数（model.d_ff）：有的找趋势，有的找"
+                "峰值。"
+                "{heads} x {width} = {keys} 个数一次算完，{rows} 个窗口同时进行。",
+                width=model.d_ff,
+                heads=model.n_heads,
+                keys=keys,
+                rows=size,
+            ),
+            say.passage(
+                "More heads make the reprogramming weights larger, not the number of devices. A run"
+                " uses one GPU, the one of gpu.index.",
+                "头更多，只是重编程层的权重更大，与设备数量无关。一个运行只用一块显卡，由"
+                " gpu.index 指定。",
+            ),
+        ),
+        numbers={"n_heads": model.n_heads, "head_width": model.d_ff, "keys": keys},
+    )
+
+
+def heat(facts: Facts, say: Say) -> Told:
+    """What the temperature means, and who watches it."""
+    state, limits, words = facts.state, facts.limits, say.words
+    sample = state.sample
+    now = None if sample is None else sample.temperature_c
+    rows: list[tuple[str, str, str]] = []
+    if limits is not None:
+        rows += [
+            (
+                fmt.celsius(limits.resume_below_c),
+                say("a pause ends below this", "低于此温度，暂停结束"),
+                "policy.thermal",
+            ),
+            (
+                fmt.celsius(limits.pause_above_c),
+                say("above this the run is paused", "高于此温度，运行暂停"),
+                "policy.thermal",
+            ),
+        ]
+    if sample is not None and sample.slowdown_c is not None:
+        rows.append(
+            (
+                fmt.celsius(sample.slowdown_c),
+                say("the card slows itself down", "显卡自行降频"),
+                say("the card", "显卡"),
+            )
+        )
+    if sample is not None and sample.shutdown_c is not None:
+        rows.append(
+            (
+                fmt.celsius(sample.shutdown_c),
+                say("the card turns itself off", "显卡自行关闭"),
+                say("the card", "显卡"),
+            )
+        )
+    for value, meaning in (
+        (now, say("now", "现在")),
+        (state.peak_temperature_c, say("highest of this run", "本次运行最高")),
+    ):
+        if value is not None:
+            rows.append((fmt.celsius(value), meaning, ""))
+    rows.sort(key=lambda row: float(row[0].split()[0]))
+    blocks: list[Block] = []
+    if rows:
+        blocks.append(Table(rows=tuple(rows), right=(0,)))
+    blocks += [
+        say.passage(
+            "Heat by itself breaks no card: it protects itself, first by a slower clock, then by"
+            " turning off. What many hot nights cost is lifetime of fans and paste, and speed as"
+            " soon as the clock falls. A laptop's card is built for 70 to 85 °C under load.",
+            "温度本身不会烧坏显卡：它会保护自己，先降频，再关机。许多个炎热的夜晚消耗的是风扇和导"
+            "热膏的寿命，"
+            "以及降频后的速度。笔记本显卡在负载下本就按 70 到 85 °C 设计。",
+        )
+    ]
+    if limits is None:
+        blocks.append(
+            say.passage(
+                "No thermal rule is in force in this run (policy.thermal.enabled): nobody pauses it"
+                " for heat.",
+                "此运行没有启用温度规则（policy.thermal.enabled）：过热时不会暂停。",
+            )
+        )
+    else:
+        blocks.append(
+            say.passage(
+                "This run does not rely on the card alone: the governor slows it down a little"
+                " before it is hot, above {pause} it is paused between two steps until it is below"
+                " {resume}, and near the card's own end it is saved and stopped.",
+                "此运行不只依赖显卡自身：变热之前先由调速规则略微放慢；高于 {pause} 时停在两步之"
+                "间，"
+                "直到低于 {resume}；接近显卡自身极限时保存并停止。",
+                pause=fmt.celsius(limits.pause_above_c),
+                resume=fmt.celsius(limits.resume_below_c),
+            )
+        )
+    if facts.running and state.pauses:
+        blocks.append(
+            say.passage(
+                "So far: {pauses} pauses, {time} in all.",
+                "到目前为止：暂停 {pauses} 次，共 {time}。",
+                pauses=state.pauses,
+                time=fmt.duration(state.paused_s, words),
+            )
+        )
+    blocks.append(
+        say.passage(
+            "It helps to raise the back of the laptop, to clean the fan, and to set a lower"
+            " gpu power limit; policy simulate CONFIG rehearses a night for a given room.",
+            "垫高笔记本后部、清洁风扇、调低功率上限都有帮助；policy simulate CONFIG 可以按给定室温"
+            "预演一夜。",
+        )
+    )
+    told = (
+        say("not measured yet", "尚未测量")
+        if now is None
+        else say(
+            "now {now}, at most {peak}",
+            "现在 {now}，最高 {peak}",
+            now=fmt.celsius(now),
+            peak=fmt.celsius(state.peak_temperature_c or now),
+        )
+    )
+    return Told(
+        brief=say(
+            "Not by itself; {told}{paused}.",
+            "温度本身不会；{told}{paused}。",
+            told=told,
+            paused=""
+            if limits is None
+            else say(
+                "; paused above {limit}",
+                "；高于 {limit} 时暂停",
+                limit=fmt.celsius(limits.pause_above_c),
+            ),
+        ),
+        blocks=tuple(blocks),
+        numbers={
+            "temperature_c": now,
+            "peak_temperature_c": state.peak_temperature_c,
+            "pause_above_c": None if limits is None else limits.pause_above_c,
+            "resume_below_c": None if limits is None else limits.resume_below_c,
+            "pauses": state.pauses,
+            "paused_seconds": state.paused_s,
+        },
+    )

@@ -1,0 +1,59 @@
+"""A report as lines of text: the same on the screen and on the command line."""
+
+from timellm_dashboard.answers.answer import Table
+from timellm_dashboard.answers.draw import table_lines
+from timellm_dashboard.lines import Line, Span, line, text_of, wrap
+from timellm_dashboard.report import Report
+from timellm_dashboard.report_parts import Section
+
+_INDENT = "  "
+
+
+def draw_report(report: Report, width: int, *, titled: bool = True) -> list[Line]:
+    """Every section in rows of `width` cells. `titled`: with the report's own title above."""
+    rows: list[Line] = []
+    if titled:
+        rows += [line(Span(row, "accent")) for row in wrap(report.title, width)]
+        rows += [line(Span(row, "strong")) for row in wrap(report.headline, width)]
+        if report.note or report.sections:
+            rows.append(())
+    if report.note:
+        rows += [*(line(Span(row, "held")) for row in wrap(report.note, width)), ()]
+    for section in report.sections:
+        rows.append(line(Span(section.title, "accent")))
+        rows += [line(_INDENT, *row) for row in _section(section, width - len(_INDENT))]
+        rows.append(())
+    return rows[:-1] if rows and not rows[-1] else rows
+
+
+def report_page(report: Report, width: int) -> str:
+    """The report as a page of text, without a last line end."""
+    rows = [text_of(row).rstrip() for row in draw_report(report, width)]
+    return "\n".join([*rows, "", report.made_text])
+
+
+def _section(section: Section, width: int) -> list[Line]:
+    rows: list[Line] = []
+    if section.columns:
+        cells = tuple(tuple(cell.text for cell in row.cells) for row in section.rows)
+        numbers = tuple(
+            column
+            for column in range(len(section.columns))
+            if any(_is_number(row.cells[column].value) for row in section.rows)
+        )
+        rows += table_lines(
+            Table(rows=(section.columns, *cells), right=numbers, titled=True), width
+        )
+    else:
+        pairs = tuple(
+            (row.cells[0].text, "  ".join(cell.text for cell in row.cells[1:]))
+            for row in section.rows
+        )
+        rows += table_lines(Table(rows=pairs), width)
+    for text in section.lines:
+        rows += [line(row) for row in wrap(text, width)]
+    return rows
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,49 @@
+"""Facts for the seventeen answers: of a config, with or without a run in some state."""
+
+from sample_journals import STATES, Journal
+
+from timellm_dashboard.answers.facts import Facts, HeatLimits
+from timellm_dashboard.view import Recorder
+from timellm_ops.backbones import find_facts
+from timellm_ops.configfile import default_config
+from timellm_ops.contract.config import Config
+from timellm_ops.contract.plan import Plan
+from timellm_ops.contract.state import RunState
+from timellm_ops.planning.make import make_plan
+from timellm_ops.planning.steps import published_data
+
+LIMITS = HeatLimits(pause_above_c=85.0, resume_below_c=75.0)
+
+
+def plan_of(config: Config) -> Plan:
+    """The plan of a config whose data needs no file."""
+    found = find_facts(config.backbone.source)
+    return make_plan(config, published_data(config.data), found, "cpu")
+
+
+def etth1(*overrides: str) -> Config:
+    """The published windows of ETTh1 in batches of four."""
+    return default_config(
+        ("data.dataset=ETTh1", "train.batch_size=4", "train.epochs=3", *overrides)
+    )
+
+
+def state_of(journal: Journal) -> RunState:
+    """Where the run of `journal` stands."""
+    recorder = Recorder()
+    recorder.take(journal.records)
+    return recorder.state
+
+
+def facts(state: str = "", *overrides: str, problem: str = "") -> Facts:
+    """Facts of ETTh1 with a run in that state, or with none."""
+    config = etth1(*overrides)
+    return Facts(
+        kind="run" if state else "config",
+        name="20260131-214503-etth1-7f3a" if state else "configs/etth1.toml",
+        config=config,
+        plan=plan_of(config),
+        state=state_of(STATES[state]()) if state else RunState(),
+        limits=LIMITS,
+        problem=problem,
+    )

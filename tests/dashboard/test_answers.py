@@ -1,0 +1,221 @@
+"""The seventeen answers: right numbers, both languages, diagrams that line up everywhere."""
+
+import re
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from sample_facts import etth1, facts, plan_of
+from sample_journals import STATES
+
+from timellm_dashboard.answers.answer import DIAGRAM_CELLS, Answer, Diagram, Say
+from timellm_dashboard.answers.draw import draw_answer, draw_brief
+from timellm_dashboard.answers.facts import SCRIPT, Facts, whose
+from timellm_dashboard.answers.questions import QUESTIONS, answers, find_question
+from timellm_dashboard.lines import text_of, width_of
+from timellm_dashboard.text import Lang
+from timellm_ops.configfile import default_config
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+SOME_STATES = ("", "first_steps", "training", "paused_thermal", "finished", "failed", "foreign")
+LANGS: tuple[Lang, ...] = ("en", "zh")
+
+
+def answer(topic: str, of: Facts, lang: Lang = "en") -> Answer:
+    return next(found for found in answers(of, lang) if found.id == topic)
+
+
+def diagrams(found: Answer) -> list[Diagram]:
+    return [block for block in found.blocks if isinstance(block, Diagram)]
+
+
+def drawn(found: Answer, width: int = 88, *, ascii_only: bool = False) -> list[str]:
+    return [text_of(row) for row in draw_answer(found, width, ascii_only=ascii_only)]
+
+
+def test_there_are_seventeen_each_by_its_name_and_its_number() -> None:
+    assert len(QUESTIONS) == 17
+    for number, question in enumerate(QUESTIONS, 1):
+        assert find_question(question.id) is question
+        assert find_question(str(number)) is question
+    assert find_question("18") is None
+
+
+def test_the_published_windows_of_etth1_come_out_to_the_iteration() -> None:
+    of = facts()
+    found = answer("iterations", of).numbers
+    assert (found["rows"], found["windows"], found["samples"]) == (8640, 8033, 56231)
+    assert answer("total", of).numbers["total_iterations"] == 42_174
+    assert answer("windows", of).numbers["patches"] == 64
+    assert answer("batch", of).numbers["patches_per_batch"] == 256
+    splits = answer("splits", of).numbers
+    assert [splits[f"{name}_rows"] for name in ("train", "vali", "test")] == [8640, 2880, 2880]
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> list[str]:
+    patch = draw(st.integers(2, 24))
+    seq = draw(st.integers(patch, 120))
+    values = {
+        "data.dataset": "synthetic",
+        "data.synthetic_rows": draw(st.integers(900, 2000)),
+        "data.synthetic_columns": draw(st.integers(1, 5)),
+        "data.seq_len": seq,
+        "data.pred_len": draw(st.integers(1, 60)),
+        "model.patch_len": patch,
+        "model.stride": draw(st.integers(1, patch)),
+        "model.d_model": draw(st.integers(1, 64)),
+        "model.d_ff": draw(st.integers(1, 64)),
+        "model.n_heads": draw(st.integers(1, 8)),
+        "train.batch_size": draw(st.integers(1, 64)),
+        "train.epochs": draw(st.integers(1, 5)),
+        "train.drop_last": draw(st.sampled_from(["true", "false"])),
+    }
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs())
+def test_the_arithmetic_is_that_of_counting(overrides: list[str]) -> None:
+    config = default_config(overrides)
+    of = Facts(kind="config", name="c.toml", config=config, plan=plan_of(config))
+    data, model, train = config.data, config.model, config.train
+    rows = list(range(int(data.synthetic_rows * data.train_ratio)))
+    length = data.seq_len + data.pred_len
+    windows = [rows[i : i + length] for i in rows if i + length <= len(rows)]
+    samples = len(windows) * data.synthetic_columns
+    batches = [
+        min(train.batch_size, samples - first) for first in range(0, samples, train.batch_size)
+    ]
+    if train.drop_last and batches[-1] < train.batch_size and len(batches) > 1:
+        batches = batches[:-1]
+    padded = data.seq_len + model.stride
+    patches = len(range(0, padded - model.patch_len + 1, model.stride))
+    told = answer("iterations", of).numbers
+    assert told["windows"] == len(windows)
+    assert told["samples"] == samples
+    assert told["iterations_per_epoch"] == len(batches)
+    assert answer("total", of).numbers["total_iterations"] == train.epochs * len(batches)
+    assert answer("windows", of).numbers["patches"] == patches
+    last = range((patches - 1) * model.stride, (patches - 1) * model.stride + model.patch_len)
+    repeated = sum(step >= data.seq_len for step in last)
+    assert answer("windows", of).numbers["repeated_steps"] == repeated
+    assert of.plan.trainable is not None
+    assert of.patches == of.plan.trainable.patches == patches
+    embedding = answer("embedding", of).numbers["parameters"]
+    tensors = answer("weights", of).numbers
+    assert embedding == tensors["patch_embedding.convolution.weight"]
+    assert tensors["head.linear.weight"] == model.d_ff * patches * data.pred_len
+    for found in answers(of, "en"):
+        for diagram in diagrams(found):
+            assert all(cell_len(row) <= DIAGRAM_CELLS for row in diagram.rows)
+
+
+def test_the_weights_are_those_of_the_plan() -> None:
+    of = facts()
+    trainable = of.plan.trainable
+    assert trainable is not None
+    numbers = answer("weights", of).numbers
+    assert numbers["parameters"] == trainable.parameters
+    tensors = {t.name: t.parameters for module in trainable.modules for t in module.tensors}
+    assert {name: numbers[name] for name in tensors} == tensors
+
+
+@pytest.mark.parametrize("state", SOME_STATES)
+def test_both_languages_answer_everything_with_the_same_numbers(state: str) -> None:
+    of = facts(state)
+    for english, chinese in zip(answers(of, "en"), answers(of, "zh"), strict=True):
+        assert english.numbers == chinese.numbers
+        assert not CHINESE.search(msgspec.json.encode(english).decode()), english.id
+        assert CHINESE.search(chinese.question)
+        assert CHINESE.search(chinese.brief)
+        assert [type(block) for block in english.blocks] == [type(b) for b in chinese.blocks]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("width", [70, 88])
+@pytest.mark.parametrize("state", SOME_STATES)
+def test_no_row_is_wider_than_the_page(state: str, width: int, lang: Lang) -> None:
+    for found in answers(facts(state), lang):
+        for row in (
+            *draw_answer(found, width, ascii_only=False),
+            *draw_brief(found, width, ascii_only=False),
+        ):
+            assert width_of(row) <= width, text_of(row)
+        for diagram in diagrams(found):
+            assert all(cell_len(row) <= DIAGRAM_CELLS for row in diagram.rows)
+
+
+@pytest.mark.parametrize("state", SOME_STATES)
+def test_in_ascii_there_is_nothing_but_ascii_and_diagrams_keep_their_columns(state: str) -> None:
+    for found in answers(facts(state), "en"):
+        rows, plain = drawn(found), drawn(found, ascii_only=True)
+        assert "".join(plain).isascii()
+        assert "".join(plain).count("?") == "".join(rows).count("?")
+        for diagram in diagrams(found):
+            for row in diagram.rows:
+                at = rows.index(f"  {row}")
+                assert any(len(other) == len(rows[at]) for other in plain), row
+
+
+@pytest.mark.parametrize("topic", ["iterations", "windows", "splits", "weights", "checkpoints"])
+@pytest.mark.parametrize("lang", LANGS)
+def test_labels_of_a_diagram_take_the_same_cells_in_both_languages(topic: str, lang: Lang) -> None:
+    """The bars of windows and patches begin in the same column in every row."""
+    found = answer(topic, facts("finished"), lang)
+    for diagram in diagrams(found):
+        labelled = [row for row in diagram.rows if re.match(r"(window|patch|窗口|补丁) \d", row)]
+        for row in labelled:
+            bar = re.search("[█▒░]", row)
+            assert bar is not None
+            assert cell_len(row[: bar.start()]) >= 16
+
+
+def test_what_a_run_has_shown_stands_in_the_answers() -> None:
+    of = facts("finished")
+    assert answer("metrics", of).numbers["best_epoch"] == 2
+    assert "0.3697" in answer("metrics", of).brief
+    assert answer("saved", of).numbers["best_bytes"] == 8_123_456
+    assert answer("heat", facts("paused_thermal")).numbers["pauses"] == 1
+    running = answer("checkpoints", facts("training")).numbers
+    assert running["steps_at_risk"] == 200
+    assert "200 steps" in answer("checkpoints", facts("training")).brief
+
+
+def test_whose_numbers_they_are_is_said() -> None:
+    assert "configs/etth1.toml" in whose(facts(), Say("en"))
+    assert "7f3a" in whose(facts("training"), Say("zh"))
+    assert "script" in whose(facts("foreign", problem=SCRIPT), Say("en"))
+    assert "gone.csv" in whose(facts("training", problem="gone.csv is not here"), Say("en"))
+
+
+def test_sizes_that_are_not_the_runs_own_are_not_shown_as_its_own() -> None:
+    found = answer("saved", facts("foreign", problem=SCRIPT)).numbers
+    assert found["best_bytes_planned"] is None
+    assert found["best_bytes"] == 612_000_000
+    assert answer("sharing", facts("foreign", problem=SCRIPT)).numbers["needed_bytes"] is None
+    imported = answer("total", facts("imported", problem=SCRIPT)).numbers
+    assert imported["training_seconds"] is None
+    assert "our own engine" in answer("checkpoints", facts("foreign", problem=SCRIPT)).brief
+
+
+@pytest.mark.parametrize("problem", ["", SCRIPT])
+@pytest.mark.parametrize("state", sorted(STATES))
+def test_every_state_of_a_run_can_be_explained(state: str, problem: str) -> None:
+    of = facts(state, problem=problem)
+    for lang in LANGS:
+        for found in answers(of, lang):
+            assert found.brief
+            assert "None" not in found.brief
+            assert "{" not in msgspec.json.encode([found.brief, found.blocks]).decode().replace(
+                '{"type"', ""
+            )
+
+
+def test_pieces_and_a_dropped_batch_are_told() -> None:
+    of = facts("", "train.accumulate=2", "train.drop_last=true")
+    assert answer("batch", of).numbers["pieces"] == 2
+    assert "left out" in "\n".join(drawn(answer("iterations", of)))
+    assert etth1("train.drop_last=true").train.drop_last

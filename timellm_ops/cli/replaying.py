@@ -1,0 +1,124 @@
+"""`replay`: a past run through the same screens, at any speed."""
+
+import gc
+import sys
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from timellm_dashboard.replay import FASTEST, SLOWEST, Replay, Schedule, place_of
+from timellm_ops.cli.errors import UsageError
+from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
+from timellm_ops.cli.services import services_of
+from timellm_ops.cli.thermal import limits_of
+from timellm_ops.contract.events import JournalRecord
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.validation import one_line
+from timellm_ops.journal import read_records
+from timellm_ops.store import RunStore, runs_dir
+
+_SPEED = 60.0
+
+
+def replay(
+    run: RunRef = "latest",
+    *,
+    speed: Annotated[
+        float, Parameter(help="Seconds of the run in a second; 60 by default.")
+    ] = _SPEED,
+    at: Annotated[
+        str, Parameter(help="Where to begin: 02:30:00, 2:30 (hours and minutes), 50% or 90s.")
+    ] = "",
+    plain: Plain = False,
+    json: Json = False,
+    lang: Lang = None,
+    ascii_only: Ascii = False,
+) -> int:
+    """Show a past run again, or what there is so far of one that goes on.
+
+    Space holds it, < and > change the speed, arrows move by a minute and with shift by ten, home
+    and end go to its ends. Nothing can be asked of the run meanwhile.
+    """
+    style = style_of(plain=plain, json=json, detach=False, lang=lang, ascii_only=ascii_only)
+    if not SLOWEST <= speed <= FASTEST:
+        raise UsageError(f"--speed: found {speed:g}; expected {SLOWEST:g} to {FASTEST:g}")
+    layout = RunStore(runs_dir()).resolve(run)
+    records = _all_records(layout)
+    total_s = Schedule(records).total_s
+    if total_s <= 0.0:
+        raise UsageError(
+            f"{layout.run_id}: found no times in its record; expected a run that was supervised:"
+            f" timellm-ops show {layout.run_id} has all there is"
+        )
+    place = place_of(at, total_s) if at else 0.0
+    if place is None:
+        raise UsageError(
+            f'--at: found "{one_line(at)}"; expected a time of the run such as 02:30:00, 2:30, 90s'
+            " or 50%"
+        )
+    made = Replay(records, monotonic=time.monotonic, speed=speed, at_s=place)
+    if style.form == "dashboard":
+        return _on_screen(layout, made, style)
+    return _as_lines(layout, made, style)
+
+
+def _all_records(layout: RunLayout) -> list[JournalRecord]:
+    """The whole journal, which is kept to the end: the collector need not look for what to free in
+    it, which takes a third of the time of a long one."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        records = list(read_records(layout.journal))
+        gc.freeze()
+    finally:
+        if collecting:
+            gc.enable()
+    return records
+
+
+def _on_screen(layout: RunLayout, made: Replay, style: Style) -> int:
+    from timellm_dashboard.replay_app import run_replay
+
+    run_replay(
+        made,
+        lang=style.lang,
+        ascii_only=style.ascii_only,
+        limits=limits_of(layout),
+        services=services_of(layout),
+    )
+    return 0
+
+
+def _as_lines(layout: RunLayout, made: Replay, style: Style) -> int:
+    from timellm_dashboard.jsonl import follow_json
+    from timellm_dashboard.plain import follow_plain
+
+    if style.form == "json":
+        follow_json(
+            made,
+            _write_line,
+            sleep=time.sleep,
+            monotonic=made.monotonic,
+            now=made.now,
+            stop=lambda: made.finished,
+            limits=limits_of(layout),
+        )
+        return 0
+    follow_plain(
+        made,
+        _write_line,
+        lang=style.lang,
+        ascii_only=style.ascii_only,
+        sleep=time.sleep,
+        monotonic=made.monotonic,
+        now=made.now,
+        stop=lambda: made.finished,
+        limits=limits_of(layout),
+    )
+    return 0
+
+
+def _write_line(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

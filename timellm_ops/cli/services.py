@@ -1,0 +1,55 @@
+"""What the dashboard may ask of a run's surroundings, put together.
+
+What a service needs is loaded when it is first asked for: the first frame must not wait for it.
+"""
+
+from pathlib import Path
+
+from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.report import Report
+from timellm_dashboard.report_parts import Extras
+from timellm_dashboard.services import Services
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.state import RunState
+
+REPORT = "report.html"
+
+
+def services_of(layout: RunLayout) -> Services:
+    """Everything that a run's own folder has to offer."""
+    return Services(
+        log=layout.engine_log,
+        facts=_FactsOf(layout),
+        report_extras=lambda: _extras(layout),
+        save_report=lambda report: _save(layout, report),
+    )
+
+
+class _FactsOf:
+    """The facts of a run, whose plan is made once."""
+
+    def __init__(self, layout: RunLayout) -> None:
+        self._layout = layout
+        self._made: object = None
+
+    def __call__(self, state: RunState) -> Facts:
+        from timellm_ops.cli.facts import FactsOfRun
+
+        if not isinstance(self._made, FactsOfRun):
+            self._made = FactsOfRun(self._layout)
+        return self._made(state)
+
+
+def _extras(layout: RunLayout) -> Extras:
+    from timellm_ops.cli.report_extras import extras_of
+
+    return extras_of(layout)
+
+
+def _save(layout: RunLayout, report: Report) -> Path:
+    from timellm_dashboard.report_html import report_html
+    from timellm_ops.process.files import replace_file
+
+    path = layout.root / REPORT
+    replace_file(path, report_html(report).encode())
+    return path
