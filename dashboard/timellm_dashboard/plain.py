@@ -14,10 +14,12 @@ from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
 from timellm_dashboard.panels.feed import draw_feed
 from timellm_dashboard.panels.gpu import draw_gpu, gpu_title
 from timellm_dashboard.panels.header import draw_headline, draw_title
+from timellm_dashboard.panels.ledger import draw_ledger
 from timellm_dashboard.panels.loss import draw_loss
 from timellm_dashboard.panels.progress import draw_progress
 from timellm_dashboard.source import RunSource, Turn, follow
 from timellm_dashboard.text import Lang
+from timellm_dashboard.timeline import words_of
 from timellm_dashboard.view import Recorder, View
 from timellm_ops.contract.state import RunState
 
@@ -26,6 +28,7 @@ PROGRESS_INTERVAL_S = 10.0
 _CHART_ROWS = 10
 _EPOCH_ROWS = 60
 _EVENT_ROWS = 12
+_LEDGER_ROWS = 12
 
 
 def progress_line(view: View) -> str:
@@ -151,12 +154,15 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
     rows += [*draw_progress(view, width, 3), ()]
     host: list[Line] = [line(row) for row in wrap(view.host.text, width - 2)]
     machine = [(words.host_title, host)] if view.host.text else []
+    rows_lost = draw_ledger(view, width - 2, _LEDGER_ROWS) if view.ledger.rows else []
+    lost = [(words_of(view).ledger, rows_lost)] if rows_lost else []
     sections: list[tuple[str, list[Line]]] = [
         (words.checkpoints_title, draw_checkpoints(view, width, 12)),
         (epochs_title(view, width), draw_epochs(view, width, _EPOCH_ROWS)),
         (words.loss_title, draw_loss(view, width, _CHART_ROWS)),
         (gpu_title(view, width), draw_gpu(view, width, 12)),
         *machine,
+        *lost,
         (words.events_title, draw_feed(view, width)[-_EVENT_ROWS:]),
     ]
     texts = _without_repeats([text_of(row).rstrip() for row in rows])

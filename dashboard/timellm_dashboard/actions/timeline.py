@@ -84,6 +84,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         shown_keys="f",
         label=Said("now", "现在"),
         help=Said("follow the present again", "重新跟随现在"),
+        in_footer=False,
         on="timeline",
     ),
     Action(
