@@ -55,29 +55,29 @@ def _tabbed(row: str) -> str:
     return shown(row.encode())
 
 
-_KINDS: tuple[tuple[re.Pattern[str], Tone], ...] = tuple(
-    (re.compile(pattern), tone)
-    for pattern, tone in (
-        (r"^Traceback \(most recent call last\)", "bad"),
-        (r"^\s*(?:\w+\.)*\w*(?:Error|Exception|KeyboardInterrupt|SystemExit)\b", "bad"),
-        (r"(?i)\b(?:out of memory|segmentation fault|core dumped|fatal|killed)\b", "bad"),
-        (r"(?i)\berror\b", "bad"),
-        (r'^\s+File ".*", line \d+', "held"),
-        (r"(?i)\bwarn(?:ing)?\b|Warning:", "held"),
-        (r"^EarlyStopping counter|^Early stopping", "held"),
-        (r"Saving model", "good"),
-        (r"^Epoch: \d+.*\| Train Loss", "accent"),
-        (r"^\s*iters: \d+, epoch: \d+ \| loss", "plain"),
-        (r"^\s*speed: .*left time|^Epoch: \d+ cost time", "muted"),
-        (r"^Updating learning rate", "busy"),
-        (r"^Use GPU|^>>>|^Args|^Namespace", "muted"),
-    )
+_KINDS: tuple[tuple[str, Tone], ...] = (
+    (r"^Traceback \(most recent call last\)", "bad"),
+    (r"^\s*(?:\w+\.)*\w*(?:Error|Exception|KeyboardInterrupt|SystemExit)\b", "bad"),
+    (r"(?i)\b(?:out of memory|segmentation fault|core dumped|fatal|killed)\b", "bad"),
+    (r"(?i)\berror\b", "bad"),
+    (r'^\s+File ".*", line \d+', "held"),
+    (r"(?i)\bwarn(?:ing)?\b|Warning:", "held"),
+    (r"^EarlyStopping counter|^Early stopping", "held"),
+    (r"Saving model", "good"),
+    (r"^Epoch: \d+.*\| Train Loss", "accent"),
+    (r"^\s*iters: \d+, epoch: \d+ \| loss", "plain"),
+    (r"^\s*speed: .*left time|^Epoch: \d+ cost time", "muted"),
+    (r"^Updating learning rate", "busy"),
+    (r"^Use GPU|^>>>|^Args|^Namespace", "muted"),
+)
+_TONES: tuple[tuple[re.Pattern[str], Tone], ...] = tuple(
+    (re.compile(pattern), tone) for pattern, tone in _KINDS
 )
 
 
 def tone_of(text: str) -> Tone:
     """What a line is: an epoch's results, a checkpoint, a traceback, or nothing in particular."""
-    for pattern, tone in _KINDS:
+    for pattern, tone in _TONES:
         if pattern.search(text):
             return tone
     return "plain"

@@ -21,7 +21,7 @@ class Place(NamedTuple):
     row: int
 
 
-class Lines(NamedTuple):
+class Lines(Struct, frozen=True):
     """What there is to show, and in how many rows."""
 
     count: int

@@ -16,6 +16,8 @@ from timellm_dashboard.panels.gpu import draw_gpu, gpu_title
 from timellm_dashboard.panels.header import draw_headline, draw_title
 from timellm_dashboard.panels.loss import draw_loss
 from timellm_dashboard.panels.progress import draw_progress
+from timellm_dashboard.panels.rules import draw_rules, rules_title
+from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.source import RunSource, Turn, follow
 from timellm_dashboard.text import Lang
 from timellm_dashboard.view import Recorder, View
@@ -69,6 +71,7 @@ def follow_plain(
     ascii_only: bool = False,
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
 ) -> RunState:
     """Write lines as things happen: events, changes of state, and progress every ten seconds.
 
@@ -76,7 +79,7 @@ def follow_plain(
     gone for a few seconds, which is then said.
     """
     recorder = Recorder()
-    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits)
+    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
     narrator = _Narrator(look)
     for turn in follow(
         source, recorder, look, sleep=sleep, monotonic=monotonic, now=now, stop=stop
@@ -151,12 +154,14 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
     rows += [*draw_progress(view, width, 3), ()]
     host: list[Line] = [line(row) for row in wrap(view.host.text, width - 2)]
     machine = [(words.host_title, host)] if view.host.text else []
+    rules = [(rules_title(view), draw_rules(view, width - 2))] if view.rules.rows else []
     sections: list[tuple[str, list[Line]]] = [
         (words.checkpoints_title, draw_checkpoints(view, width, 12)),
         (epochs_title(view, width), draw_epochs(view, width, _EPOCH_ROWS)),
         (words.loss_title, draw_loss(view, width, _CHART_ROWS)),
         (gpu_title(view, width), draw_gpu(view, width, 12)),
         *machine,
+        *rules,
         (words.events_title, draw_feed(view, width)[-_EVENT_ROWS:]),
     ]
     texts = _without_repeats([text_of(row).rstrip() for row in rows])

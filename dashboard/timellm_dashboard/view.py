@@ -4,7 +4,8 @@ Everything that any of them shows is in it, as a value and as a text. Pure: the 
 and moment give the same view.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -24,12 +25,16 @@ from timellm_dashboard.losses import LossView, ResultsView, loss_view, results_v
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import clean, said
 from timellm_dashboard.progress import ProgressView, progress_view
+from timellm_dashboard.rulerows import RulesOf
+from timellm_dashboard.rules import RulesView, rules_view
 from timellm_dashboard.series import Point
 from timellm_dashboard.text import Lang, Words, words
 from timellm_dashboard.timeleft import TimeLeft, time_left
-from timellm_ops.contract.events import JournalRecord, Outcome
+from timellm_ops.contract.events import JournalRecord, Outcome, Telemetry
+from timellm_ops.contract.policy_checks import KEPT_READINGS
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
+from timellm_ops.contract.telemetry import TimedSample
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -86,6 +91,7 @@ class View(Struct, frozen=True, kw_only=True):
     host: HostView
     checkpoints: CheckpointPanel
     outcome: OutcomeView | None
+    rules: RulesView
     held_by_user: bool
     """A person has paused the run, whatever else holds it."""
     held_by_rules: bool
@@ -106,6 +112,8 @@ class Recorder:
     def __init__(self) -> None:
         self.state = RunState()
         self.history = History()
+        self.recent: deque[TimedSample] = deque(maxlen=KEPT_READINGS)
+        """The latest readings of the GPU, as the rules see them."""
         self.records = 0
         """How many records were taken in."""
 
@@ -114,17 +122,26 @@ class Recorder:
         for record in records:
             before, self.state = self.state, reduce(self.state, record.event)
             self.history.fold(record.seq, before, record.event, self.state)
+            if isinstance(record.event, Telemetry) and record.event.t is not None:
+                self.recent.append(TimedSample(record.event.t, record.event.sample))
             self.records += 1
 
     def view(self, moment: Moment, look: Look, *, loading: bool = False) -> View:
         """The view at `moment`."""
-        return build_view(self.state, self.history, moment, look, loading=loading)
+        seen = (self.state, self.history, moment, look)
+        return build_view(*seen, recent=self.recent, loading=loading)
 
 
 def build_view(
-    state: RunState, history: History, moment: Moment, look: Look, *, loading: bool = False
+    state: RunState,
+    history: History,
+    moment: Moment,
+    look: Look,
+    *,
+    recent: Sequence[TimedSample] = (),
+    loading: bool = False,
 ) -> View:
-    """The view of a run in `state` with that history, at that moment."""
+    """The view of a run in `state` with that history and those latest readings, at that moment."""
     view = View(
         lang=look.shown_lang,
         ascii_only=look.ascii_only,
@@ -140,6 +157,7 @@ def build_view(
         host=host_view(state, moment, look),
         checkpoints=checkpoint_panel(state, moment, look),
         outcome=_outcome(state, moment, look),
+        rules=rules_view(state, recent, moment, look, loading=loading),
         held_by_user=any(hold.rule == "user" for hold in state.holds),
         held_by_rules=any(hold.rule != "user" for hold in state.holds),
         feed=feed_lines(history, look),
@@ -159,11 +177,12 @@ def view_of(
     ascii_only: bool = False,
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
 ) -> View:
     """The view of a whole journal."""
     recorder = Recorder()
     recorder.take(records)
-    look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits)
+    look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits, rules=rules)
     return recorder.view(Moment(t=now_t, wall=wall_now, supervised=supervised), look)
 
 

@@ -34,7 +34,7 @@ STEPS = st.lists(
             lambda at, lines: scrolled(at, -3, lines),
             lambda at, lines: with_cursor(at, 0, lines),
             lambda at, lines: jumped(at, lines.count // 2, lines),
-            lambda at, lines: settled(Viewport(), lines),
+            lambda _, lines: settled(Viewport(), lines),
         ]
     ),
     max_size=20,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from timellm_ops.cli.interrupts import Interrupts
 from timellm_ops.cli.options import Style
+from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.runs import ensure_supervised
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
@@ -35,6 +36,7 @@ def listen(style: Style, *, owns_run: bool) -> Interrupts | None:
 
 def _watch_on_screen(layout: RunLayout, style: Style) -> int:
     from timellm_dashboard.app import run_dashboard
+    from timellm_dashboard.services import Services
 
     state = run_dashboard(
         RunClient(layout),
@@ -43,6 +45,8 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
         now=_wall,
         monotonic=time.monotonic,
         limits=limits_of(layout),
+        rules=rules_of(layout),
+        services=Services(log=layout.engine_log),
     )
     if state.ended:
         sys.stdout.write(
@@ -79,6 +83,7 @@ def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState
             now=_wall,
             stop=interrupts.asked_to_leave,
             limits=limits_of(layout),
+            rules=rules_of(layout),
         )
     return follow_plain(
         RunClient(layout),
@@ -90,6 +95,7 @@ def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState
         now=_wall,
         stop=interrupts.asked_to_leave,
         limits=limits_of(layout),
+        rules=rules_of(layout),
     )
 
 
