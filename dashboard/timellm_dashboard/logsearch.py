@@ -24,6 +24,15 @@ class Finder(Struct, frozen=True):
     text: str
     """As it was typed."""
     pattern: re.Pattern[str]
+    plain: bool = True
+    """It is a text, and no regular expression."""
+
+    def in_none_of(self, lines: str) -> bool:
+        """Whether that is plain without looking at each of many lines, all of them in one text."""
+        if not self.plain or not lines.isascii():
+            return False
+        small = self.pattern.flags & re.IGNORECASE
+        return (self.text not in lines) if not small else (self.text.lower() not in lines.lower())
 
     def matches(self, line: str) -> bool:
         """Whether it is in a line."""
@@ -45,15 +54,17 @@ def finder(text: str) -> Finder:
     letters = re.sub(r"\\.", "", source) if is_regex else text
     flags = re.NOFLAG if letters != letters.lower() else re.IGNORECASE
     try:
-        return Finder(text, re.compile(source, flags))
+        return Finder(text, re.compile(source, flags), plain=not is_regex)
     except (re.error, OverflowError, RecursionError) as error:
         raise BadPatternError(str(error)) from error
 
 
 def hits_in(log: LogFile, piece: Piece, wanted: Finder) -> list[int]:
     """The lines of a piece that match. Changes nothing; meant for another thread."""
-    search = wanted.pattern.search
-    return [n for n, text in enumerate(log.read(piece), piece.first) if search(text)]
+    lines, search = log.read(piece), wanted.pattern.search
+    if wanted.in_none_of("\n".join(lines)):
+        return []
+    return [n for n, text in enumerate(lines, piece.first) if search(text)]
 
 
 async def find(

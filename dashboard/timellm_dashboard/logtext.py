@@ -47,12 +47,10 @@ def shown_lines(data: bytes) -> list[str]:
     text = data.decode("utf-8", "replace")
     if _UNSAFE.search(text):
         return [shown(raw) for raw in data.removesuffix(b"\n").split(b"\n")]
-    rows = text.removesuffix("\n").split("\n")
-    return [row if row.isprintable() and len(row) <= LONGEST else _tabbed(row) for row in rows]
-
-
-def _tabbed(row: str) -> str:
-    return shown(row.encode())
+    rows = text.removesuffix("\n").expandtabs(_TAB).split("\n")
+    if "".join(rows).isprintable() and max(map(len, rows)) <= LONGEST:
+        return rows
+    return [shown(row.encode()) for row in rows]
 
 
 _KINDS: tuple[tuple[str, Tone], ...] = (
