@@ -297,7 +297,8 @@ class Dashboard(App[None]):
         except OSError as error:
             self._notify(self.view.words.not_sent.format(error=error), error=True)
             return
-        self._notify(reply.message, error=not reply.ok)
+        if reply.ok or answered is None:
+            self._notify(reply.message, error=not reply.ok)
         if answered is not None:
             answered(reply)
         self._wake.set()

@@ -61,6 +61,12 @@ async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
     raise AssertionError("it never became true")
 
 
+async def resized(pilot: Pilot[None], width: int, height: int) -> None:
+    """Wait until the screen, at another size, is drawn for it."""
+    await pilot.resize_terminal(width, height)
+    await pilot.pause(0.15)
+
+
 def rows_of(app: Dashboard) -> list[str]:
     """The characters on the screen, row by row."""
     width, height = app.size

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from sample_journals import STATES, FakeRun
-from screen_text import check_snapshot, dashboard, rows_of, running, until
+from screen_text import check_snapshot, dashboard, resized, rows_of, running, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -102,13 +102,14 @@ async def screen(
         return rows_of(app)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("state", ["training", "failed", "telemetry_unknown"])
-async def test_a_log_looks_as_it_was_found_good(
-    tmp_path: Path, state: str, size: tuple[int, int]
-) -> None:
-    log = written(tmp_path / "engine.log", failed=state == "failed")
-    check_snapshot(f"log-{state}-{size[0]}x{size[1]}", await screen(log, state, size))
+async def test_a_log_looks_as_it_was_found_good_at_every_size(tmp_path: Path, state: str) -> None:
+    app = app_of(written(tmp_path / "engine.log", failed=state == "failed"), state)
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        for width, height in SIZES:
+            await resized(pilot, width, height)
+            check_snapshot(f"log-{state}-{width}x{height}", rows_of(app))
 
 
 async def test_a_log_that_is_not_there_says_why() -> None:

@@ -9,8 +9,10 @@ from timellm_dashboard.text_rules import RuleWords, rule_words
 from timellm_dashboard.view import View
 
 _TONES: dict[Standing, Tone] = {
-    "off": "muted", "watching": "good", "holding": "held", "overridden": "busy", "unknown": "bad",
+    "off": "muted", "watching": "good", "holding": "held", "overridden": "busy", "unknown": "muted",
 }  # fmt: skip
+_LEAST = (0, 0, 8, 0)
+"""Cells of each column at least: values that change should not move what is beside them."""
 _LEAST_NEXT = 12
 """Cells that the last column needs, or it is left out."""
 HEAD_ROWS = 1
@@ -37,7 +39,10 @@ def draw_rules(view: View, width: int, selected: int | None = None) -> list[Line
         return []
     heads = (words.col_rule, words.col_standing, words.col_value, words.col_threshold)
     rows = [heads, *(_cells(rule) for rule in rules.rows)]
-    widths = [max(cell_len(row[column]) for row in rows) + 2 for column in range(len(heads))]
+    widths = [
+        max(least, *(cell_len(row[column]) for row in rows)) + 2
+        for column, least in enumerate(_LEAST)
+    ]
     room = width - sum(widths) - 2
     has_next = room >= _LEAST_NEXT
     head = "  " + "".join(pad(text, cells) for text, cells in zip(heads, widths, strict=True))

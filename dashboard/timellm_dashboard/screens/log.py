@@ -83,7 +83,7 @@ class LogScreen(RunScreen):
                 wanted = finder(message.text)
             except BadPatternError as error:
                 told = self._words.bad_pattern.format(text=message.text, error=error)
-                self._notify(told, error=True)
+                self._prompt.complain(self._shown(told))
                 return
         self._close()
         if purpose == "search":
@@ -109,6 +109,8 @@ class LogScreen(RunScreen):
         told = words.copied if lines == of_lines else words.copied_part
         self._notify(told.format(lines=fmt.count(lines), all=fmt.count(of_lines)))
 
-    def _notify(self, text: str, *, error: bool = False) -> None:
-        shown = to_ascii(text) if self._view is not None and self._view.ascii_only else text
-        self.notify(shown, severity="error" if error else "information", markup=False)
+    def _notify(self, text: str) -> None:
+        self.notify(self._shown(text), markup=False)
+
+    def _shown(self, text: str) -> str:
+        return to_ascii(text) if self._view is not None and self._view.ascii_only else text

@@ -8,7 +8,9 @@ from textual.binding import BindingType
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.policies import PoliciesActionId
+from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.panels.rules import words_of
+from timellm_dashboard.phrases import said
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.view import View
@@ -90,8 +92,16 @@ class PoliciesScreen(RunScreen):
         self._rule.choose(self._rules.chosen)
 
     def _answered(self, reply: Reply) -> None:
+        view = self._view
         if reply.ok:
             self._close()
+        elif view is not None:
+            said_ = said(reply.message, view.lang)
+            told = to_ascii(said_) if view.ascii_only else said_
+            if self._prompt.asking:
+                self._prompt.complain(told)
+            else:
+                self.notify(told, severity="error", markup=False)
 
     def _close(self) -> None:
         if self._prompt.asking:

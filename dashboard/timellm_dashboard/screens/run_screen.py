@@ -22,7 +22,8 @@ class RunScreen(Screen[None]):
     screen_id: ClassVar[ScreenId]
 
     class Asks(Message):
-        """Something is wanted of the supervisor. Its answer becomes a notice in any case."""
+        """Something is wanted of the supervisor. What it grants becomes a notice; what it refuses
+        is told by `answered` where there is one, and else becomes a notice too."""
 
         def __init__(
             self, request: AnyRequest, answered: Callable[[Reply], None] | None = None

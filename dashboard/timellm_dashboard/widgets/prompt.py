@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
@@ -32,8 +32,8 @@ class _Field(Input):
         self.post_message(Prompt.Turned(by))
 
 
-class Prompt(Horizontal):
-    """Out of sight until something is asked."""
+class Prompt(Vertical):
+    """Out of sight until something is asked. What is wrong with an answer stands above it."""
 
     class Answered(Message):
         """Enter was pressed."""
@@ -56,12 +56,16 @@ class Prompt(Horizontal):
         super().__init__(id=id)
         self.display = False
         self._label, self._field = Static(classes="prompt-label"), _Field()
+        self._problem = Static(classes="prompt-problem")
+        self._problem.display = False
         self._purpose = ""
 
     def compose(self) -> ComposeResult:
         """What is asked, and where to answer."""
-        yield self._label
-        yield self._field
+        yield self._problem
+        with Horizontal():
+            yield self._label
+            yield self._field
 
     @property
     def asking(self) -> bool:
@@ -74,8 +78,14 @@ class Prompt(Horizontal):
         self._label.update(Content(f"{label} "))
         self._field.placeholder = hint
         self.suggest(text)
+        self._problem.display = False
         self.display = True
         self._field.focus()
+
+    def complain(self, problem: str) -> None:
+        """Say what is wrong with the answer, which stays, to be mended."""
+        self._problem.update(Content(problem))
+        self._problem.display = True
 
     def suggest(self, text: str) -> None:
         """Put `text` in the place of what was typed."""
@@ -85,6 +95,11 @@ class Prompt(Horizontal):
     def close(self) -> None:
         """Out of sight again."""
         self.display = False
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Somebody mends the answer."""
+        message.stop()
+        self._problem.display = False
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter."""
