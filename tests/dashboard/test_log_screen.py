@@ -270,10 +270,11 @@ async def test_while_something_is_typed_keys_are_letters(numbered: Path) -> None
 
 async def test_a_bad_pattern_is_one_message_and_can_be_mended(numbered: Path) -> None:
     app = app_of(numbered)
-    async with running(app, (120, 40)) as pilot:
+    async with running(app) as pilot:
         await opened(pilot, app)
         await answered(pilot, app, "slash", "re:(7")
         await until(pilot, lambda: "is no regular expression: missing )" in text(app))
+        check_snapshot("log-bad-pattern-80x24", rows_of(app))
         assert app.screen.query_one(Input).value == "re:(7"
         await pilot.press(")", "7", "enter")
         await until(pilot, lambda: at(app, 77))

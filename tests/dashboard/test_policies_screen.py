@@ -159,12 +159,13 @@ async def test_a_threshold_is_changed_under_the_run() -> None:
 async def test_what_the_supervisor_refuses_is_said_and_stays_to_be_mended() -> None:
     refusal = "policy set: policy.thermal.pause_above_c: found 200; expected at most 150"
     app, source = app_of(reply=Reply(ok=False, message=refusal))
-    async with running(app, (120, 40)) as pilot:
+    async with running(app) as pilot:
         await opened(pilot, app)
         await pilot.press("e")
         app.screen.query_one(Input).value = "policy.thermal.pause_above_c=200"
         await pilot.press("enter")
         await until(pilot, lambda: "found 200; expected" in "\n".join(rows_of(app)))
+        check_snapshot("policies-refused-80x24", rows_of(app))
         assert asked(app) == "policy.thermal.pause_above_c=200"
         assert app.screen.query_one("#rule-prompt").display
     assert len(source.requests) == 1
