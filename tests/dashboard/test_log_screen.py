@@ -223,8 +223,21 @@ async def test_the_wheel_and_a_click_move(numbered: Path) -> None:
         log = app.screen.query_one("#log")
         await pilot._post_mouse_events([_scroll_up()], log)
         await until(pilot, lambda: "line 979" in log_lines(app)[0])
+        await pilot.press("slash")
         await pilot.click("#log", offset=(5, 3))
         await until(pilot, lambda: at(app, 981))
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.query_one("#log-prompt").display)
+
+
+async def test_the_log_is_told_in_the_language_that_is_switched_to(numbered: Path) -> None:
+    app = app_of(numbered)
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        await pilot.press("l")
+        await until(pilot, lambda: title(app).startswith("日志 · 第 1,000 行，共 1,000 行"))
+        await answered(pilot, app, "slash", "没有这样的行")
+        await until(pilot, lambda: "没有含“没有这样的行”的行" in title(app))
 
 
 def _scroll_up() -> type:

@@ -183,7 +183,9 @@ async def test_up_and_down_go_through_the_rules_and_their_keys() -> None:
         await until(pilot, lambda: asked(app) == "policy.thermal.enabled=true")
         await pilot.press("escape", "end", "down")
         assert app.screen.query_one(RulesPanel).chosen == len(RULES) - 1
+        await pilot.press("e")
         await pilot.click("#rules", offset=(5, 2))
+        await until(pilot, lambda: not app.screen.query_one("#rule-prompt").display)
         assert app.screen.query_one(RulesPanel).chosen == 0
     assert source.requests == []
 

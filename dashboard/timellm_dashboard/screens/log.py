@@ -70,7 +70,10 @@ class LogScreen(RunScreen):
             case "log_wrap":
                 self._log.wrap()
             case "log_cancel":
-                self._log.cancel(words)
+                if self._prompt.asking:
+                    self._close()
+                else:
+                    self._log.cancel(words)
             case _:
                 assert_never(asked)
 

@@ -88,7 +88,8 @@ class PoliciesScreen(RunScreen):
         self._close()
 
     def on_rules_panel_chosen(self) -> None:
-        """Show the chosen rule in full."""
+        """Show the chosen rule in full. A click chooses while something is asked of another one."""
+        self._close()
         self._rule.choose(self._rules.chosen)
 
     def _answered(self, reply: Reply) -> None:
