@@ -9,10 +9,12 @@ from typing import ClassVar, Literal, assert_never
 
 import msgspec
 from msgspec import convert
+from textual.actions import SkipAction
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import CommandPalette, SearchIcon
 from textual.screen import Screen
+from textual.widgets import Input
 
 from timellm_dashboard.actions import (
     SCREEN_ORDER,
@@ -194,6 +196,13 @@ class Dashboard(App[None]):
             self.run_screen.act(asked.id)
         else:
             self._act_on_run(convert(asked.id, RunActionId))
+
+    def action_type(self, action_id: str) -> None:
+        """Open a line to type in, before the next key is looked at: none may reach the run that
+        was meant for the line. In a line, the key is a letter."""
+        if isinstance(self.focused, Input):
+            raise SkipAction
+        self.action_act(action_id)
 
     def go_to(self, screen: ScreenId) -> None:
         """Show that screen."""

@@ -7,6 +7,7 @@ import pytest
 from rich.cells import cell_len
 from sample_journals import STATES, FakeRun
 from screen_text import check_snapshot, dashboard, resized, rows_of, running, until
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -276,6 +277,22 @@ async def test_while_something_is_typed_keys_are_letters(numbered: Path) -> None
         assert app.is_running
         await pilot.press("home")
         await until(pilot, lambda: at(app, 1))
+    source = app._source
+    assert isinstance(source, FakeRun)
+    assert source.requests == []
+
+
+async def test_however_fast_one_types_no_letter_reaches_the_run(numbered: Path) -> None:
+    app = app_of(numbered)
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        keys = {"/": "slash", "&": "ampersand"}
+        for letter in "/sSp1/&q":
+            app.post_message(Key(keys.get(letter, letter), letter))
+        await until(pilot, lambda: app.screen.query_one(Input).value == "sSp1/&q")
+        assert app.screen is app.run_screen
+        assert app.run_screen.screen_id == "log"
+        await pilot.press("escape")
     source = app._source
     assert isinstance(source, FakeRun)
     assert source.requests == []

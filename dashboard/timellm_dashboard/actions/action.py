@@ -39,5 +39,7 @@ class Action(Struct, frozen=True, kw_only=True):
     """The only screen that has it, and does it itself; `None`: every screen has it."""
     goes_to: ScreenId | None = None
     """It does nothing but show that screen."""
+    types: bool = False
+    """It opens a line to type in: what is typed right after its key is meant for that line."""
     binding: str = ""
     """Textual's own action, where it already has one."""

@@ -26,6 +26,7 @@ LOG_ACTIONS: tuple[Action, ...] = (
             "find the next line with a text, or after re: with a regular expression; n and N go on",
             "查找含某文本的下一行，re: 后为正则表达式；n 和 N 继续查找",
         ),
+        types=True,
         on="log",
     ),
     Action(
@@ -37,6 +38,7 @@ LOG_ACTIONS: tuple[Action, ...] = (
             "show only the lines with a text or a regular expression; empty shows all again",
             "只显示含某文本或正则表达式的行；留空则全部显示",
         ),
+        types=True,
         on="log",
     ),
     Action(

@@ -100,7 +100,7 @@ class LogScreen(RunScreen):
 
     def _close(self) -> None:
         self._prompt.close()
-        self._log.focus()
+        self.set_focus(self._log)
 
     def _copy(self) -> None:
         text, lines, of_lines = self._log.copied()

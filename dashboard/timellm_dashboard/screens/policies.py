@@ -107,4 +107,4 @@ class PoliciesScreen(RunScreen):
     def _close(self) -> None:
         if self._prompt.asking:
             self._prompt.close()
-            self._rules.focus()
+            self.set_focus(self._rules)

@@ -80,7 +80,7 @@ class Prompt(Vertical):
         self.suggest(text)
         self._problem.display = False
         self.display = True
-        self._field.focus()
+        self.screen.set_focus(self._field)  # at once, unlike `focus`: the next key is meant for it
 
     def complain(self, problem: str) -> None:
         """Say what is wrong with the answer, which stays, to be mended."""
