@@ -9,10 +9,12 @@ from typing import ClassVar, Literal, assert_never
 
 import msgspec
 from msgspec import convert
+from textual.actions import SkipAction
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import CommandPalette, SearchIcon
 from textual.screen import Screen
+from textual.widgets import Input
 
 from timellm_dashboard.actions import (
     SCREEN_ORDER,
@@ -30,6 +32,7 @@ from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
 from timellm_dashboard.report import Report, build_report
 from timellm_dashboard.report_parts import Extras
+from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.screens.log import LogScreen
@@ -50,6 +53,7 @@ from timellm_ops.contract.commands import (
     DEFAULT_OVERRIDE_S,
     AnyRequest,
     PauseRun,
+    Reply,
     ResumeRun,
     StopRun,
 )
@@ -110,7 +114,7 @@ class Dashboard(App[None]):
             "runs": RunsScreen(services),
             "report": ReportScreen(services, self._report),
         }
-        self._run_screen = self._screens["overview"]
+        self._here: ScreenId = "overview"
         self._services = services
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -167,13 +171,11 @@ class Dashboard(App[None]):
     @property
     def run_screen(self) -> RunScreen:
         """The screen of the run that is seen, or lies under a question or the help."""
-        found = next((s for s in reversed(self.screen_stack) if isinstance(s, RunScreen)), None)
-        if found is not None:
-            self._run_screen = found
-        return self._run_screen  # while screens change, none is on the stack for a moment
+        return self._screens[self._here]
 
     def _show(self) -> None:
-        if any(isinstance(screen, RunScreen) for screen in self.screen_stack):  # not at the end
+        # While one screen takes the place of another, the stack has neither for a moment.
+        if self.run_screen.is_mounted:
             self.run_screen.show(self.view)
 
     def _notify(self, message: str, *, error: bool = False) -> None:
@@ -208,14 +210,22 @@ class Dashboard(App[None]):
         else:
             self._act_on_run(convert(asked.id, RunActionId))
 
+    def action_type(self, action_id: str) -> None:
+        """Open a line to type in, before the next key is looked at: none may reach the run that
+        was meant for the line. In a line, the key is a letter."""
+        if isinstance(self.focused, Input):
+            raise SkipAction
+        self.action_act(action_id)
+
     def go_to(self, screen: ScreenId) -> None:
         """Show that screen."""
-        if self.run_screen.screen_id != screen:
+        if self._here != screen:
+            self._here = screen
             self.switch_screen(screen)
             self.call_after_refresh(self._show)
 
     def _go_on(self, by: int) -> None:
-        here = SCREEN_ORDER.index(self.run_screen.screen_id)
+        here = SCREEN_ORDER.index(self._here)
         self.go_to(SCREEN_ORDER[(here + by) % len(SCREEN_ORDER)])
 
     def _act_on_run(self, action_id: RunActionId) -> None:
@@ -309,21 +319,30 @@ class Dashboard(App[None]):
 
         self.push_screen(OverrideScreen(view), answered)
 
-    def _request(self, request: AnyRequest) -> None:
+    def on_run_screen_asks(self, message: RunScreen.Asks) -> None:
+        """A screen wants something of the supervisor."""
+        self._request(message.request, message.answered)
+
+    def _request(
+        self, request: AnyRequest, answered: Callable[[Reply], None] | None = None
+    ) -> None:
         """Ask the supervisor without holding up the screen; its answer becomes a notice."""
         view = self.view
         if view.outcome is not None:
             self._notify(view.words.already_ended)
             return
-        self.run_worker(self._send(request), group="send")
+        self.run_worker(self._send(request, answered), group="send")
 
-    async def _send(self, request: AnyRequest) -> None:
+    async def _send(self, request: AnyRequest, answered: Callable[[Reply], None] | None) -> None:
         try:
             reply = await asyncio.to_thread(self._source.send, request)
         except OSError as error:
             self._notify(self.view.words.not_sent.format(error=error), error=True)
             return
-        self._notify(reply.message, error=not reply.ok)
+        if reply.ok or answered is None:
+            self._notify(reply.message, error=not reply.ok)
+        if answered is not None:
+            answered(reply)
         self._wake.set()
 
 
@@ -336,15 +355,17 @@ def run_dashboard(
     monotonic: Callable[[], float],
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
     services: Services | None = None,
     taste: Taste | None = None,
 ) -> RunState:
     """Show the run until the person leaves; its last known state.
 
     `now` gives any aware time; it is shown in `zone`, which is the machine's own if absent.
-    `limits` tells the thermal limits in force for a card, so that they can be marked.
+    `limits` tells the thermal limits in force for a card, so that they can be marked; `rules` how
+    every rule stands.
     """
-    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits)
+    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
     app = Dashboard(source, look, now=now, monotonic=monotonic, services=services, taste=taste)
     app.run()
     return app.recorder.state

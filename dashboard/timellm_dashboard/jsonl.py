@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from timellm_dashboard.look import LimitsOf, Look
+from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.source import RunSource, follow
 from timellm_dashboard.view import Recorder, View
 from timellm_ops.contract.state import RunState
@@ -41,6 +42,7 @@ def follow_json(
     stop: Callable[[], bool],
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
 ) -> RunState:
     """Write a line for the first view, for changes at most once a second, and for the last view.
 
@@ -49,7 +51,7 @@ def follow_json(
     or the supervisor has been gone for a few seconds.
     """
     recorder = Recorder()
-    look = Look(zone=zone, limits=limits)
+    look = Look(zone=zone, limits=limits, rules=rules)
     told_seq = 0
     written_t: float | None = None
     told: tuple[int, str] | None = None

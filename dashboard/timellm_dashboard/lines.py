@@ -10,7 +10,9 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from rich.cells import cell_len, get_character_cell_size
 
-Tone = Literal["plain", "muted", "strong", "accent", "good", "busy", "held", "bad", "done"]
+Tone = Literal[
+    "plain", "muted", "strong", "accent", "good", "busy", "held", "bad", "done", "found"
+]  # fmt: skip
 """What a piece of text means to the eye. Never the only thing that tells it: a word does too."""
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.text import Lang, Words, words
 from timellm_ops.contract.state import RunState
 
@@ -43,6 +44,7 @@ class Look(Struct, frozen=True, kw_only=True):
     ascii_only: bool = False
     """Only ASCII characters are shown, and therefore only English ones."""
     limits: LimitsOf | None = None
+    rules: RulesOf | None = None
 
     @property
     def shown_lang(self) -> Lang:

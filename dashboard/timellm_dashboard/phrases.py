@@ -4,6 +4,7 @@ of our own sentences. Everything else is shown as it was written."""
 import re
 
 from timellm_dashboard.phrases_of_rules import OF_RULES
+from timellm_dashboard.phrases_of_standing import OF_STANDING
 from timellm_dashboard.text import Lang
 
 _DEGREES = r"[-\d.]+ °C"
@@ -143,7 +144,7 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"(\d+) steps? and no checkpoint yet (?:is|are) lost", r"尚无检查点，丢失 \1 步"),
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), template) for pattern, template in (*_ZH, *OF_RULES)
+    (re.compile(pattern), template) for pattern, template in (*_ZH, *OF_RULES, *OF_STANDING)
 )
 
 

@@ -17,6 +17,8 @@ from timellm_dashboard.panels.header import draw_headline, draw_title
 from timellm_dashboard.panels.ledger import draw_ledger
 from timellm_dashboard.panels.loss import draw_loss
 from timellm_dashboard.panels.progress import draw_progress
+from timellm_dashboard.panels.rules import draw_rules, rules_title
+from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.source import RunSource, Turn, follow
 from timellm_dashboard.text import Lang
 from timellm_dashboard.timeline import words_of
@@ -72,6 +74,7 @@ def follow_plain(
     ascii_only: bool = False,
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
 ) -> RunState:
     """Write lines as things happen: events, changes of state, and progress every ten seconds.
 
@@ -79,7 +82,7 @@ def follow_plain(
     gone for a few seconds, which is then said.
     """
     recorder = Recorder()
-    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits)
+    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
     narrator = _Narrator(look)
     for turn in follow(
         source, recorder, look, sleep=sleep, monotonic=monotonic, now=now, stop=stop
@@ -156,6 +159,7 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
     machine = [(words.host_title, host)] if view.host.text else []
     rows_lost = draw_ledger(view, width - 2, _LEDGER_ROWS) if view.ledger.rows else []
     lost = [(words_of(view).ledger, rows_lost)] if rows_lost else []
+    rules = [(rules_title(view), draw_rules(view, width - 2))] if view.rules.rows else []
     sections: list[tuple[str, list[Line]]] = [
         (words.checkpoints_title, draw_checkpoints(view, width, 12)),
         (epochs_title(view, width), draw_epochs(view, width, _EPOCH_ROWS)),
@@ -163,6 +167,7 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
         (gpu_title(view, width), draw_gpu(view, width, 12)),
         *machine,
         *lost,
+        *rules,
         (words.events_title, draw_feed(view, width)[-_EVENT_ROWS:]),
     ]
     texts = _without_repeats([text_of(row).rstrip() for row in rows])

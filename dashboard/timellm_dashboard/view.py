@@ -4,7 +4,8 @@ Everything that any of them shows is in it, as a value and as a text. Pure: the 
 and moment give the same view.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -25,12 +26,16 @@ from timellm_dashboard.losses import LossView, ResultsView, loss_view, results_v
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import clean, said
 from timellm_dashboard.progress import ProgressView, progress_view
+from timellm_dashboard.rulerows import RulesOf
+from timellm_dashboard.rules import RulesView, rules_view
 from timellm_dashboard.series import Point
 from timellm_dashboard.text import Lang, Words, words
 from timellm_dashboard.timeleft import TimeLeft, time_left
-from timellm_ops.contract.events import JournalRecord, Outcome
+from timellm_ops.contract.events import JournalRecord, Outcome, Telemetry
+from timellm_ops.contract.policy_checks import KEPT_READINGS
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
+from timellm_ops.contract.telemetry import TimedSample
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -90,6 +95,7 @@ class View(Struct, frozen=True, kw_only=True):
     ledger: LedgerView
     checkpoints: CheckpointPanel
     outcome: OutcomeView | None
+    rules: RulesView
     held_by_user: bool
     """A person has paused the run, whatever else holds it."""
     held_by_rules: bool
@@ -111,6 +117,8 @@ class Recorder:
         self.state = RunState()
         self.history = History()
         self._feed = FeedMemory()
+        self.recent: deque[TimedSample] = deque(maxlen=KEPT_READINGS)
+        """The latest readings of the GPU, as the rules see them."""
         self.records = 0
         """How many records were taken in."""
 
@@ -119,12 +127,15 @@ class Recorder:
         for record in records:
             before, self.state = self.state, reduce(self.state, record.event)
             self.history.fold(record.seq, before, record.event, self.state)
+            if isinstance(record.event, Telemetry) and record.event.t is not None:
+                self.recent.append(TimedSample(record.event.t, record.event.sample))
             self.records += 1
 
     def view(self, moment: Moment, look: Look, *, loading: bool = False) -> View:
         """The view at `moment`."""
         feed = self._feed.lines(self.history, look)
-        return build_view(self.state, self.history, feed, moment, look, loading=loading)
+        seen = (self.state, self.history, feed, moment, look)
+        return build_view(*seen, recent=self.recent, loading=loading)
 
 
 def build_view(
@@ -134,9 +145,10 @@ def build_view(
     moment: Moment,
     look: Look,
     *,
+    recent: Sequence[TimedSample] = (),
     loading: bool = False,
 ) -> View:
-    """The view of a run in `state` with that history, at that moment."""
+    """The view of a run in `state` with that history and those latest readings, at that moment."""
     left = time_left(state, history, moment, look)
     view = View(
         lang=look.shown_lang,
@@ -155,6 +167,7 @@ def build_view(
         ledger=ledger_view(history.ledger, left, look),
         checkpoints=checkpoint_panel(state, moment, look),
         outcome=_outcome(state, moment, look),
+        rules=rules_view(state, recent, moment, look, loading=loading),
         held_by_user=any(hold.rule == "user" for hold in state.holds),
         held_by_rules=any(hold.rule != "user" for hold in state.holds),
         feed=feed,
@@ -174,11 +187,12 @@ def view_of(
     ascii_only: bool = False,
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
 ) -> View:
     """The view of a whole journal."""
     recorder = Recorder()
     recorder.take(records)
-    look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits)
+    look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits, rules=rules)
     return recorder.view(Moment(t=now_t, wall=wall_now, supervised=supervised), look)
 
 

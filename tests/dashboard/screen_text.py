@@ -14,6 +14,8 @@ from textual.pilot import Pilot
 
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.look import Look
+from timellm_dashboard.rulerows import RulesOf
+from timellm_dashboard.services import Services
 from timellm_dashboard.text import Lang
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -21,15 +23,23 @@ SECONDS_LATER = 2.0
 
 
 def dashboard(
-    journal: Journal, source: FakeRun, *, lang: Lang = "en", ascii_only: bool = False
+    journal: Journal,
+    source: FakeRun,
+    *,
+    lang: Lang = "en",
+    ascii_only: bool = False,
+    rules: RulesOf | None = None,
+    services: Services | None = None,
+    refresh_s: float = 0.02,
 ) -> Dashboard:
     """The dashboard of `source`, two seconds after the last record of `journal`."""
     return Dashboard(
         source,
-        Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits()),
+        Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits(), rules=rules),
         now=lambda: journal.wall + timedelta(seconds=SECONDS_LATER),
         monotonic=lambda: journal.t + SECONDS_LATER,
-        refresh_s=0.02,
+        refresh_s=refresh_s,
+        services=services,
     )
 
 
@@ -49,6 +59,12 @@ async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
         if true():
             return
     raise AssertionError("it never became true")
+
+
+async def resized(pilot: Pilot[None], width: int, height: int) -> None:
+    """Wait until the screen, at another size, is drawn for it."""
+    await pilot.resize_terminal(width, height)
+    await pilot.pause(0.15)
 
 
 def rows_of(app: Dashboard) -> list[str]:

@@ -3,7 +3,8 @@
 import math
 import re
 import string
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -14,6 +15,8 @@ from timellm_dashboard.actions import ACTIONS, SCREEN_ORDER
 from timellm_dashboard.explain import EXPLANATIONS
 from timellm_dashboard.phrases import said
 from timellm_dashboard.text import Words, words
+from timellm_dashboard.text_log import LogWords, log_words
+from timellm_dashboard.text_rules import RuleWords, rule_words
 from timellm_dashboard.view import Recorder
 from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, SetPolicy, StopRun
 from timellm_ops.contract.config import PolicySection, ThermalSection
@@ -24,10 +27,12 @@ from timellm_ops.contract.policy_sections import (
     ScheduleSection,
     SharingSection,
 )
-from timellm_ops.contract.state import Hold, RunState, TrainingRecord
+from timellm_ops.contract.state import Hold, Override, Pace, RunState, Told, TrainingRecord
 from timellm_ops.contract.telemetry import GpuProcess, HostSample, TimedSample
 from timellm_ops.supervisor.answers import Terms, answer
 from timellm_policies import decide
+from timellm_policies.rules import statuses
+from timellm_policies.situation import Situation
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 ENGLISH_WORD = re.compile(r"[A-Za-z]{4,}")
@@ -46,6 +51,20 @@ def test_both_languages_have_the_text_with_the_same_blanks(name: str) -> None:
     assert placeholders(english) == placeholders(chinese)
 
 
+@pytest.mark.parametrize(
+    ("texts", "of"), [(LogWords, log_words), (RuleWords, rule_words)], ids=["log", "policies"]
+)
+def test_the_texts_of_a_screen_are_there_in_both_languages(
+    texts: type[msgspec.Struct], of: Callable[..., object]
+) -> None:
+    for field in msgspec.structs.fields(texts):
+        english, chinese = getattr(of("en"), field.name), getattr(of("zh"), field.name)
+        assert english
+        assert chinese
+        assert placeholders(english) == placeholders(chinese), field.name
+        assert getattr(of("en", ascii_only=True), field.name).isascii()
+
+
 def test_the_help_explains_the_same_things_in_both_languages() -> None:
     ids = [explanation.id for explanation in EXPLANATIONS]
     assert len(set(ids)) == len(ids)
@@ -59,7 +78,7 @@ def test_the_help_explains_the_same_things_in_both_languages() -> None:
 
 def test_every_action_is_labelled_and_explained_in_both_languages() -> None:
     for screen in SCREEN_ORDER:
-        keys = [key for a in ACTIONS if a.on in (screen, None) for key in a.keys]
+        keys = [key for action in ACTIONS if action.on in (None, screen) for key in action.keys]
         assert len(set(keys)) == len(keys)
     for action in ACTIONS:
         assert action.label.en
@@ -171,6 +190,58 @@ def test_what_the_other_rules_say_can_be_said_in_chinese() -> None:
         sentences += [decision.reason for decision in made]
     assert len(set(sentences)) >= 32
     names = r"policy\.\w+\.\w+"
+    for sentence in sentences:
+        chinese = said(sentence, "zh")
+        assert CHINESE.search(chinese), sentence
+        assert not ENGLISH_WORD.search(re.sub(names, "", chinese)), chinese
+
+
+def standings(policy: PolicySection, **changes: object) -> list[str]:
+    """What every rule says of what it would do next."""
+    state = replace(state_of(in_second_epoch()), **changes)
+    now_t = state.t or 0.0
+    recent = [TimedSample(now_t, sample(60.0))]
+    now = Situation(policy=policy, state=state, recent=recent, now_t=now_t, now_at=NOON)
+    return [status.next for status in statuses(now) if status.next]
+
+
+def test_what_the_rules_would_do_next_can_be_said_in_chinese() -> None:
+    off = PolicySection(
+        thermal=ThermalSection(enabled=False),
+        battery=BatterySection(enabled=False),
+        health=HealthSection(not_finite="off", stall_action="off"),
+    )
+    strict = PolicySection(
+        thermal=ThermalSection(unknown_action="stop"),
+        power=PowerSection(action="pause", limit_w=70.0),
+        sharing=SharingSection(action="pause"),
+        health=HealthSection(not_finite="alert", stall_action="stop"),
+        schedule=FAR,
+    )
+    careless = PolicySection(
+        thermal=ThermalSection(unknown_action="continue"),
+        health=HealthSection(not_finite="off"),
+        schedule=replace(FAR, deadline=""),
+    )
+    at_t = state_of(in_second_epoch()).t or 0.0
+    until_at = NOON + timedelta(hours=1)
+    override = Override(rule="thermal", who="x", until_t=at_t + 9.0, until_at=until_at)
+    hold = Hold(rule="schedule", reason="x", until="resumes at 13:00", since_t=at_t)
+    sentences = [
+        *standings(PolicySection(), recent_training=LONG_AGO),
+        *standings(PolicySection(), host=HostSample(on_battery=False), engine="foreign"),
+        *standings(PolicySection(), gpu="none"),
+        *standings(PolicySection(), telemetry_asleep=True),
+        *standings(off),
+        *standings(strict, recent_training=LONG_AGO, holds=(hold,)),
+        *standings(careless, pace=Pace(duty=0.8)),
+        *standings(careless, pace=Pace(power_limit_w=95.0)),
+        *standings(PolicySection(), overrides=(override,)),
+        *standings(PolicySection(), told=(Told(rule="vram", about="full", t=at_t),)),
+        "lowers the power limit to hold 82 °C; the limit is 97.5 W",
+    ]
+    assert len(set(sentences)) >= 30
+    names = r"(policy\.\w+(\.\w+)?|foreign\.\w+)"
     for sentence in sentences:
         chinese = said(sentence, "zh")
         assert CHINESE.search(chinese), sentence

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
+from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.runs import state_of
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
@@ -81,6 +82,7 @@ def show(
         lang="en" if json else style.lang,
         ascii_only=style.ascii_only,
         limits=limits_of(layout),
+        rules=rules_of(layout),
     )
     if json:
         sys.stdout.write(view_json(view).decode() + "\n")

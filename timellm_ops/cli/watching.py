@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from timellm_ops.cli.interrupts import Interrupts
 from timellm_ops.cli.options import Style
 from timellm_ops.cli.preferences import taste_of
+from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.runs import ensure_supervised
 from timellm_ops.cli.services import services_of
 from timellm_ops.cli.thermal import limits_of
@@ -46,6 +47,7 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
         now=_wall,
         monotonic=time.monotonic,
         limits=limits_of(layout),
+        rules=rules_of(layout),
         taste=taste,
         services=services_of(layout),
     )
@@ -84,6 +86,7 @@ def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState
             now=_wall,
             stop=interrupts.asked_to_leave,
             limits=limits_of(layout),
+            rules=rules_of(layout),
         )
     return follow_plain(
         RunClient(layout),
@@ -95,6 +98,7 @@ def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState
         now=_wall,
         stop=interrupts.asked_to_leave,
         limits=limits_of(layout),
+        rules=rules_of(layout),
     )
 
 

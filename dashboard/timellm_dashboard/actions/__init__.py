@@ -40,11 +40,12 @@ def bindings(on: ScreenId | None) -> list[Binding]:
     return [
         Binding(
             ",".join(found.keys),
-            found.binding or f"app.act('{found.id}')",
+            found.binding or f"app.{'type' if found.types else 'act'}('{found.id}')",
             found.label.en,
             show=False,
             id=found.id,
             system=found.id == "ctrl_c",
+            priority=found.types,
         )
         for found in ACTIONS
         if found.on == on

@@ -1,30 +1,119 @@
-"""The raw stream of the engine."""
+"""The raw stream of the engine: follow, search, filter, wrap, copy."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal, assert_never
 
+from msgspec import convert
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Static
 
+from timellm_dashboard import format as fmt
 from timellm_dashboard.actions import ScreenId, bindings
+from timellm_dashboard.actions.log import LogActionId
+from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.logfile import LogFile
+from timellm_dashboard.logsearch import BadPatternError, Finder, finder
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
+from timellm_dashboard.text_log import LogWords, log_words
 from timellm_dashboard.view import View
+from timellm_dashboard.widgets.log import LogPanel
+from timellm_dashboard.widgets.prompt import Prompt
 
 
 class LogScreen(RunScreen):
-    """The raw stream of the engine."""
+    """What the engine has printed, of any length."""
 
     screen_id: ClassVar[ScreenId] = "log"
+    AUTO_FOCUS = "LogPanel"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("log")]
 
     def __init__(self, services: Services) -> None:
         super().__init__()
-        self._services = services
+        self._view: View | None = None
+        self._log = LogPanel(None if services.log is None else LogFile(services.log), id="log")
+        self._prompt = Prompt(id="log-prompt")
 
     def body(self) -> ComposeResult:
-        """What this screen alone has."""
-        yield Static()
+        """The lines, and where to type what to search for."""
+        yield self._log
+        yield self._prompt
 
     def show_body(self, view: View) -> None:
         """Show `view` from now on."""
+        self._view = view
+        self._log.show(view)
+
+    @property
+    def _words(self) -> LogWords:
+        view = self._view
+        return log_words("en") if view is None else log_words(view.lang, ascii_only=view.ascii_only)
+
+    def act(self, action_id: str) -> None:
+        """Do what the registry has for this screen alone."""
+        asked: LogActionId = convert(action_id, LogActionId)
+        words = self._words
+        match asked:
+            case "log_search":
+                self._prompt.ask("search", words.ask_search, hint=words.ask_hint)
+            case "log_filter":
+                self._prompt.ask("filter", words.ask_filter, hint=words.ask_hint)
+            case "log_follow":
+                self._log.action_follow()
+            case "log_copy":
+                self._copy()
+            case "log_mark":
+                self._log.mark()
+            case "log_next":
+                self._log.search(None, words)
+            case "log_previous":
+                self._log.search(None, words, forward=False)
+            case "log_wrap":
+                self._log.wrap()
+            case "log_cancel":
+                if self._prompt.asking:
+                    self._close()
+                else:
+                    self._log.cancel(words)
+            case _:
+                assert_never(asked)
+
+    def on_prompt_answered(self, message: Prompt.Answered) -> None:
+        """Search or filter; a pattern that is none is said, and may be mended."""
+        purpose: Literal["search", "filter"] = convert(message.purpose, Literal["search", "filter"])
+        wanted: Finder | None = None
+        if message.text:
+            try:
+                wanted = finder(message.text)
+            except BadPatternError as error:
+                told = self._words.bad_pattern.format(text=message.text, error=error)
+                self._prompt.complain(self._shown(told))
+                return
+        self._close()
+        if purpose == "search":
+            self._log.search(wanted, self._words)
+        else:
+            self._log.filter(wanted, self._words)
+
+    def on_prompt_given_up(self) -> None:
+        """Nothing is searched for."""
+        self._close()
+
+    def _close(self) -> None:
+        self._prompt.close()
+        self.set_focus(self._log)
+
+    def _copy(self) -> None:
+        text, lines, of_lines = self._log.copied()
+        words = self._words
+        if not of_lines:
+            self._notify(words.nothing_to_copy)
+            return
+        self.app.copy_to_clipboard(text)
+        told = words.copied if lines == of_lines else words.copied_part
+        self._notify(told.format(lines=fmt.count(lines), all=fmt.count(of_lines)))
+
+    def _notify(self, text: str) -> None:
+        self.notify(self._shown(text), markup=False)
+
+    def _shown(self, text: str) -> str:
+        return to_ascii(text) if self._view is not None and self._view.ascii_only else text

@@ -1,30 +1,110 @@
-"""Each rule of the run."""
+"""Each rule of the run: its value, its threshold, what it would do next; and changing it."""
 
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
+from msgspec import convert
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Static
 
 from timellm_dashboard.actions import ScreenId, bindings
+from timellm_dashboard.actions.policies import PoliciesActionId
+from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.panels.rules import words_of
+from timellm_dashboard.phrases import said
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.view import View
+from timellm_dashboard.widgets.prompt import Prompt
+from timellm_dashboard.widgets.rules import HoldsPanel, RulePanel, RulesPanel
+from timellm_ops.contract.commands import Reply, SetPolicy
 
 
 class PoliciesScreen(RunScreen):
-    """Each rule of the run."""
+    """Why the run stands still, how each rule stands, and one rule in full."""
 
     screen_id: ClassVar[ScreenId] = "policies"
+    AUTO_FOCUS = "RulesPanel"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("policies")]
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services) -> None:  # noqa: ARG002 - as all screens
         super().__init__()
-        self._services = services
+        self._view: View | None = None
+        self._holds, self._rules = HoldsPanel(id="holds"), RulesPanel(id="rules")
+        self._rule, self._prompt = RulePanel(id="rule"), Prompt(id="rule-prompt")
+        self._settings: tuple[str, ...] = ()
+        self._suggested = 0
 
     def body(self) -> ComposeResult:
-        """What this screen alone has."""
-        yield Static()
+        """From why to what could be done about it."""
+        yield self._holds
+        yield self._rules
+        yield self._rule
+        yield self._prompt
 
     def show_body(self, view: View) -> None:
         """Show `view` from now on."""
+        self._view = view
+        for panel in (self._holds, self._rules, self._rule):
+            panel.show(view)
+
+    def act(self, action_id: str) -> None:
+        """Do what the registry has for this screen alone."""
+        asked: PoliciesActionId = convert(action_id, PoliciesActionId)
+        match asked:
+            case "policies_change":
+                self._ask()
+            case _:
+                assert_never(asked)
+
+    def _ask(self) -> None:
+        """Ask for a new value of the chosen rule's most important key."""
+        view = self._view
+        if view is None or not view.rules.rows:
+            return
+        if view.outcome is not None:
+            self.notify(view.words.already_ended, markup=False)
+            return
+        words = words_of(view)
+        self._settings, self._suggested = view.rules.rows[self._rules.chosen].settings, 0
+        text = self._settings[0] if self._settings else ""
+        self._prompt.ask("setting", words.ask_setting, hint=words.ask_hint, text=text)
+
+    def on_prompt_turned(self, message: Prompt.Turned) -> None:
+        """Another key of the same rule."""
+        if self._settings:
+            self._suggested = (self._suggested + message.by) % len(self._settings)
+            self._prompt.suggest(self._settings[self._suggested])
+
+    def on_prompt_answered(self, message: Prompt.Answered) -> None:
+        """Ask the supervisor; what it refuses stays, to be mended."""
+        if message.text.strip():
+            request = SetPolicy(who="dashboard", settings=(message.text,))
+            self.post_message(self.Asks(request, self._answered))
+        else:
+            self._close()
+
+    def on_prompt_given_up(self) -> None:
+        """Nothing is changed."""
+        self._close()
+
+    def on_rules_panel_chosen(self) -> None:
+        """Show the chosen rule in full. A click chooses while something is asked of another one."""
+        self._close()
+        self._rule.choose(self._rules.chosen)
+
+    def _answered(self, reply: Reply) -> None:
+        view = self._view
+        if reply.ok:
+            self._close()
+        elif view is not None:
+            said_ = said(reply.message, view.lang)
+            told = to_ascii(said_) if view.ascii_only else said_
+            if self._prompt.asking:
+                self._prompt.complain(told)
+            else:
+                self.notify(told, severity="error", markup=False)
+
+    def _close(self) -> None:
+        if self._prompt.asking:
+            self._prompt.close()
+            self.set_focus(self._rules)

@@ -1,9 +1,11 @@
 """What every screen of a run has: its name and state above, its keys below."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.message import Message
 from textual.screen import Screen
 
 from timellm_dashboard.actions import ScreenId
@@ -12,12 +14,23 @@ from timellm_dashboard.view import View
 from timellm_dashboard.widgets.headline import HeadlineBar, TitleBar
 from timellm_dashboard.widgets.keybar import KeyBar
 from timellm_dashboard.widgets.tabbar import TabBar
+from timellm_ops.contract.commands import AnyRequest, Reply
 
 
 class RunScreen(Screen[None]):
     """A screen of one run. Made once; shown, hidden and shown again."""
 
     screen_id: ClassVar[ScreenId]
+
+    class Asks(Message):
+        """Something is wanted of the supervisor. What it grants becomes a notice; what it refuses
+        is told by `answered` where there is one, and else becomes a notice too."""
+
+        def __init__(
+            self, request: AnyRequest, answered: Callable[[Reply], None] | None = None
+        ) -> None:
+            super().__init__()
+            self.request, self.answered = request, answered
 
     def __init__(self) -> None:
         super().__init__()

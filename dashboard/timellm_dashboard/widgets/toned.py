@@ -16,6 +16,7 @@ STYLES: dict[Tone, str] = {
     "held": "$tone-held bold",
     "bad": "$tone-bad bold",
     "done": "$tone-done bold",
+    "found": "reverse",
 }
 
 
