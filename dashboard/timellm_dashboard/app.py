@@ -262,7 +262,6 @@ class Dashboard(App[None]):
         """The help, from what is focused on."""
         focused = self.screen.focused
         at = part_of(focused.id) if focused is not None and focused.id else ""
-        at = at or part_of(self.run_screen.screen_id)
         ask, state = self._services.facts, self.recorder.state
         self.push_screen(
             HelpScreen(

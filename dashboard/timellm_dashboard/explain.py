@@ -378,6 +378,41 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         ),
     ),
     Explanation(
+        id="rules",
+        title=Said("Rules", "规则"),
+        body=Said(
+            "Each rule of the config, how it stands, what it sees now, where its threshold is, and"
+            " what it would do next. watching: it does nothing at the moment. holding: the run"
+            " stands still because of it; the lines above say why and until when. overridden: a"
+            " person has said that it may not hold the run for a while (o); it may still stop it."
+            " unknown: what it watches cannot be told. A threshold that is changed here (e) counts"
+            " for the rest of this run, also when it is stopped and resumed, and is in the journal"
+            " with who changed it; the config file stays as it was.",
+            "配置里的每条规则：它的状态、当前看到的值、界限，以及下一步会做什么。观察中：目前什么也不做。"
+            "暂停中：运行因它而停住，上方写明原因和到什么时候。"
+            "已搁置：有人让它在一段时间内不得暂停运行（o 键），但它仍可以停止运行。"
+            "未知：它所看的东西读不到。"
+            "在这里改动的界限（e 键）对这次运行的剩余部分有效，"
+            "停止后恢复也有效，并连同改动者记入运行日志；配置文件不变。",
+        ),
+        now=lambda view: view.rules.note,
+        covers=("rules",),
+    ),
+    Explanation(
+        id="log",
+        title=Said("Log", "日志"),
+        body=Said(
+            "What the engine itself has printed, in the published format: iters and loss every so"
+            " many steps, speed and left time by the published formula (seconds of the last step"
+            " times the steps left, without evaluations and pauses; the time left on the overview"
+            " knows of both), one line an epoch, Saving model, and a traceback if it failed.",
+            "引擎自己的输出，沿用已发表代码的格式：每隔若干步一行 iters 和 loss；"
+            "speed 和 left time 按原公式计算"
+            "（最近一步的秒数乘以剩余步数，不含评估和暂停；总览上的剩余时间两者都算）；"
+            "每轮一行结果；Saving model；失败时有 traceback。",
+        ),
+    ),
+    Explanation(
         id="ledger",
         title=Said("Lost time", "损失的时间"),
         body=Said(
@@ -408,9 +443,11 @@ _PARTS = {
     "progress": "progress",
     "report": "report",
     "timeline": "timeline",
+    "log": "log",
+    "policies": "rules",
 }
-"""Where the help begins for whoever asks in front of a panel or on a screen, by its id. The feed
-has the focus by itself: there it begins at the top."""
+"""What the help begins with for whoever asks in front of a panel, by its id, and what comes first
+in it on a screen. The feed has the focus by itself: there the help begins at the top."""
 
 
 def part_of(panel_id: str) -> str:

@@ -22,7 +22,7 @@ from timellm_dashboard.answers.draw import draw_answer
 from timellm_dashboard.answers.facts import Facts, whose
 from timellm_dashboard.answers.questions import QUESTIONS, answers
 from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.explain import EXPLANATIONS
+from timellm_dashboard.explain import EXPLANATIONS, part_of
 from timellm_dashboard.lines import Line, Span, line, pad, wrap
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.toned import to_content
@@ -69,7 +69,8 @@ def draw_help(
     rows.append(())
     anchors["numbers"] = len(rows)
     rows.append(line(Span(words.help_numbers, "accent")))
-    for explanation in EXPLANATIONS:
+    # What the present screen is about comes first.
+    for explanation in sorted(EXPLANATIONS, key=lambda one: one.id != part_of(on)):
         anchors[explanation.id] = len(rows)
         title = Span(f"  {_shown(explanation.title.in_(view.lang), view)}", "strong")
         now = explanation.now(view)
