@@ -28,7 +28,7 @@ from timellm_dashboard.focus import Focus
 from timellm_dashboard.jsonl import view_json
 from timellm_dashboard.panels.timeline import cells_of
 from timellm_dashboard.panels.tracks import GUTTER
-from timellm_dashboard.timeline import reading
+from timellm_dashboard.timereading import reading
 from timellm_dashboard.widgets.timeline import TimelinePanel
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
