@@ -5,33 +5,20 @@ lost is booked besides, by its cause. No number of it ever goes down.
 """
 
 from collections import deque
-from functools import lru_cache
 from math import ceil
-from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
+from timellm_dashboard.stepcost import Slowdown, SlowSteps, StepCost, slowdown_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
-
-Slowdown = Literal["heat", "power_cap"]
-"""What a card slows itself down for."""
 
 OTHER = "other"
 """The cause of standing still where nobody is on record for it."""
 HOUR_S = 3600.0
 _BUCKET_S = 60.0
-_KEPT_SPEEDS = 255
-_FEWEST_SPEEDS = 5
-"""Stretches at full speed that must be known before anything is compared with them."""
-_REFRESH = 4
-"""The median is taken again when one in so many of them is another one."""
-_MOSTLY = 0.5
-
 _SUPERVISORS = (ev.RunStarted, ev.Adopted)
-_HEAT = frozenset({"sw_thermal_slowdown", "hw_thermal_slowdown"})
-_POWER_CAP = frozenset({"sw_power_cap", "hw_power_brake_slowdown", "board_limit"})
 
 
 class Spent(Struct, frozen=True, kw_only=True):
@@ -75,38 +62,13 @@ class Loss(Struct, frozen=True, kw_only=True):
     recent_lost_s: float | None
 
 
-class _Slow(Struct):
-    """Steps that were made while the card was slowed, and the seconds that they took."""
-
-    seconds: float = 0.0
-    steps: float = 0.0
-
-    def add(self, seconds: float, steps: float) -> None:
-        self.seconds += seconds
-        self.steps += steps
-
-    def cost_s(self, step_s: float) -> float:
-        return max(0.0, self.seconds - self.steps * step_s)
-
-
 class _Bucket:
     """What a minute of the run took."""
 
     def __init__(self, start_s: float) -> None:
         self.start_s = start_s
         self.lost_s: dict[str, float] = {}
-        self.slow: dict[Slowdown, _Slow] = {}
-
-
-class _Stretch:
-    """From one word of progress to the next."""
-
-    __slots__ = ("epoch", "iteration", "moved_s", "rested_s", "slow_s", "unread_s")
-
-    def __init__(self, epoch: int, iteration: int) -> None:
-        self.epoch, self.iteration = epoch, iteration
-        self.moved_s = self.rested_s = self.unread_s = 0.0
-        self.slow_s: dict[Slowdown, float] = {}
+        self.slow: dict[Slowdown, SlowSteps] = {}
 
 
 class Ledger:
@@ -117,17 +79,11 @@ class Ledger:
         self._standing: dict[str, float] = {}
         self._paced_s = self._rested_s = 0.0
         self._slowed: dict[Slowdown, float] = {}
-        self._cost: dict[Slowdown, float] = {}
-        self._unpriced: dict[Slowdown, _Slow] = {}
         self.unread_s = 0.0
         """Moving, without a word from the card on what slows it down."""
         self._cause = OTHER
         self._slowdown: Slowdown | Literal["none"] | None = None  # `None`: the card does not say
-        self._stretch: _Stretch | None = None
-        self._full_speeds: deque[float] = deque(maxlen=_KEPT_SPEEDS)
-        self._speeds: deque[float] = deque(maxlen=_KEPT_SPEEDS)
-        self._full_step_s: float | None = None
-        self._speeds_since = 0
+        self._steps = StepCost()
         self._now_s = 0.0
         self._buckets: deque[_Bucket] = deque()
 
@@ -138,23 +94,24 @@ class Ledger:
         passed = after.active_s - before.active_s
         if before.outcome is not None or isinstance(event, _SUPERVISORS):
             self._unsupervised_s += max(passed, _between(before, event))
-            self._stretch, self._cause = None, OTHER
+            self._steps.drop()
+            self._cause = OTHER
         elif passed > 0:
             self._now_s += passed
             self._book(passed, before)
         match event:
             case ev.Telemetry():
-                self._slowdown = _slowdown(event.sample.throttle_reasons)
+                self._slowdown = slowdown_of(event.sample.throttle_reasons)
             case ev.Progress():
                 self._progress(event)
             case ev.TelemetryLost() | ev.RunStarted() | ev.Adopted():
                 self._slowdown = None
             case ev.TrainingStarted():
-                self._stretch = _Stretch(event.start_epoch, event.start_iteration)
+                self._steps.begin(event.start_epoch, event.start_iteration)
             case ev.EpochStarted():
-                self._stretch = _Stretch(event.epoch, after.iteration)
+                self._steps.begin(event.epoch, after.iteration)
             case ev.EvaluationProgress() | ev.ForecastsTimed() | ev.EngineExited():
-                self._stretch = None
+                self._steps.drop()
             case _:
                 pass
 
@@ -180,18 +137,12 @@ class Ledger:
             self._paced_s += passed
             self._rested_s += rested
             self._lose("pace", rested)
-        stretch, slowdown = self._stretch, self._slowdown
-        if stretch is not None:
-            stretch.moved_s += passed
-            stretch.rested_s += rested
+        slowdown = self._slowdown
+        self._steps.move(passed, rested, slowdown)
         if slowdown is None:
             self.unread_s += passed
-            if stretch is not None:
-                stretch.unread_s += passed
         elif slowdown != "none":
             self._slowed[slowdown] = self._slowed.get(slowdown, 0.0) + passed
-            if stretch is not None:
-                stretch.slow_s[slowdown] = stretch.slow_s.get(slowdown, 0.0) + passed
 
     def _bucket(self) -> _Bucket:
         """The present minute's, the oldest having been thrown away."""
@@ -206,47 +157,11 @@ class Ledger:
         lost_s = self._bucket().lost_s
         lost_s[cause] = lost_s.get(cause, 0.0) + seconds
 
-    # --- how fast steps are ----------------------------------------------------------------------
-
     def _progress(self, event: ev.Progress) -> None:
-        stretch, self._stretch = self._stretch, _Stretch(event.epoch, event.iteration)
-        if stretch is None or stretch.epoch != event.epoch:
-            return
-        steps, worked_s = event.iteration - stretch.iteration, stretch.moved_s - stretch.rested_s
-        if steps <= 0 or worked_s <= 0:
-            return
-        self._speeds.append(worked_s / steps)
-        if not stretch.slow_s:
-            if not stretch.unread_s:
-                self._full_speed(worked_s / steps)
-            return
-        slowdown, slowed_s = max(stretch.slow_s.items(), key=lambda item: item[1])
-        if slowed_s > _MOSTLY * stretch.moved_s:
-            self._slow(slowdown, worked_s, steps)
-
-    def _full_speed(self, step_s: float) -> None:
-        self._full_speeds.append(step_s)
-        self._speeds_since += 1
-        known = len(self._full_speeds)
-        if known < _FEWEST_SPEEDS or (
-            self._full_step_s is not None and _REFRESH * self._speeds_since < known
-        ):
-            return
-        self._full_step_s, self._speeds_since = median(self._full_speeds), 0
-        for slowdown, slow in self._unpriced.items():
-            self._charge(slowdown, slow.cost_s(self._full_step_s))
-        self._unpriced.clear()
-
-    def _slow(self, slowdown: Slowdown, worked_s: float, steps: int) -> None:
-        slow = _Slow(worked_s, steps)
-        self._bucket().slow.setdefault(slowdown, _Slow()).add(worked_s, steps)
-        if self._full_step_s is None:
-            self._unpriced.setdefault(slowdown, _Slow()).add(worked_s, steps)
-        else:
-            self._charge(slowdown, slow.cost_s(self._full_step_s))
-
-    def _charge(self, slowdown: Slowdown, seconds: float) -> None:
-        self._cost[slowdown] = self._cost.get(slowdown, 0.0) + seconds
+        slow = self._steps.progress(event)
+        if slow is not None:
+            kept = self._bucket().slow.setdefault(slow.slowdown, SlowSteps(slow.slowdown))
+            kept.add(slow.seconds, slow.steps)
 
     # --- what it has come to ---------------------------------------------------------------------
 
@@ -265,9 +180,7 @@ class Ledger:
     def step_s(self) -> float | None:
         """Seconds that a step takes without rests, and at the card's full speed where that was
         ever seen; `None`: not measured."""
-        if self._full_step_s is not None:
-            return self._full_step_s
-        return median(self._speeds) if self._speeds else None
+        return self._steps.step_s
 
     @property
     def recent_s(self) -> float:
@@ -295,15 +208,15 @@ class Ledger:
                     recent_lost_s=self._recent("pace"),
                 )
             )
-        slowdowns: tuple[Slowdown, ...] = ("heat", "power_cap")
-        found += [self._slowed_by(slowdown) for slowdown in slowdowns if slowdown in self._slowed]
+        found += [self._slowed_by(s) for s in get_args(Slowdown) if s in self._slowed]
         return tuple(found)
 
     def _slowed_by(self, slowdown: Slowdown) -> Loss:
-        lasted_s, step_s = self._slowed[slowdown], self._full_step_s
-        if step_s is None:
+        lasted_s, cost_s = self._slowed[slowdown], self._steps.cost_s(slowdown)
+        step_s = self._steps.full_step_s
+        if cost_s is None or step_s is None:
             return Loss(cause=slowdown, lasted_s=lasted_s, lost_s=None, recent_lost_s=None)
-        lost_s = min(lasted_s, self._cost.get(slowdown, 0.0))
+        lost_s = min(lasted_s, cost_s)
         recent = (b for b in self._buckets if b.start_s >= self._recent_start_s)
         slow = [bucket.slow[slowdown] for bucket in recent if slowdown in bucket.slow]
         recent_s = sum(part.cost_s(step_s) for part in slow)
@@ -326,16 +239,3 @@ def _between(before: RunState, event: ev.Event) -> float:
     if before.t is not None and event.t is not None:
         return max(0.0, event.t - before.t)
     return 0.0
-
-
-@lru_cache(maxsize=64)
-def _slowdown(reasons: tuple[str, ...] | None) -> Slowdown | Literal["none"] | None:
-    """What the card says it is slowed by; heat before power. A slowdown whose reason the hardware
-    does not tell is one by heat."""
-    if reasons is None:
-        return None
-    if not _HEAT.isdisjoint(reasons):
-        return "heat"
-    if not _POWER_CAP.isdisjoint(reasons):
-        return "power_cap"
-    return "heat" if "hw_slowdown" in reasons else "none"

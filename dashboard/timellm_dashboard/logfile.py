@@ -133,9 +133,10 @@ class LogFile:
         return self.index.size < found.size
 
     def texts(self, lines: Iterable[int]) -> list[str]:
-        """The lines of those numbers, safe to show; empty ones where the file has just gone."""
-        wanted = list(lines)
-        missing = [line for line in wanted if line not in self._texts]
+        """The lines of those numbers, safe to show; empty ones where the file has just gone, and
+        for lines that are not there."""
+        wanted, count = list(lines), self.index.lines
+        missing = [line for line in wanted if line < count and line not in self._texts]
         if missing:
             if len(self._texts) > _KEPT_TEXTS:
                 self._texts = {n: self._texts[n] for n in wanted if n in self._texts}
@@ -144,8 +145,8 @@ class LogFile:
                     for line in missing:
                         self._texts[line] = self._line(file, line)
             except OSError:
-                return [self._texts.get(line, "") for line in wanted]
-        return [self._texts[line] for line in wanted]
+                pass  # the next scan tells of it
+        return [self._texts.get(line, "") for line in wanted]
 
     def piece(self, line: int, *, forward: bool, stop: int | None = None) -> Piece | None:
         """The next piece to search from `line` on, forwards and with it, or backwards and without

@@ -241,4 +241,4 @@ def test_a_long_night_of_it_is_bounded() -> None:
             before, state = state, reduce(state, journal.records[-1].event)
             ledger.fold(before, journal.records[-1].event, state)
     assert len(ledger._buckets) <= 62
-    assert len(ledger._speeds) <= 255
+    assert len(ledger._steps._speeds) <= 255

@@ -395,6 +395,19 @@ async def test_a_log_that_is_cut_off_is_begun_anew(numbered: Path, wrap: bool) -
         await until(pilot, lambda: "was moved away" in " ".join(log_lines(app)))
 
 
+async def test_a_filtered_log_that_is_replaced_is_filtered_anew(numbered: Path) -> None:
+    app = app_of(numbered)
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        await answered(pilot, app, "ampersand", "hundred")
+        await until(pilot, lambda: "10 with “hundred”" in title(app))
+        other = numbered.with_suffix(".new")
+        other.write_text("one\ntwo Hundred\nthree Hundred\n")
+        other.replace(numbered)
+        await until(pilot, lambda: log_lines(app) == ["  two Hundred", "> three Hundred"])
+        assert at(app, 3, 3)
+
+
 async def test_a_large_log_is_read_in_pieces_and_drawn_in_rows(tmp_path: Path) -> None:
     path = tmp_path / "engine.log"
     lines = 300_000

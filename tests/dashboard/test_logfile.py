@@ -206,6 +206,16 @@ def test_a_file_that_goes_is_gone_and_what_was_asked_of_it_empty(tmp_path: Path)
     assert log.index.lines == 0
 
 
+def test_a_line_that_was_asked_for_too_early_is_there_later(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    path.write_bytes(b"first\n")
+    log = caught_up(LogFile(path))
+    assert log.texts([0, 1, 7]) == ["first", "", ""]
+    with path.open("ab") as file:
+        file.write(b"second\n")
+    assert caught_up(log).texts([0, 1, 7]) == ["first", "second", ""]
+
+
 def test_a_folder_in_its_place_is_a_problem_and_no_crash(tmp_path: Path) -> None:
     log = caught_up(LogFile(tmp_path))
     assert "directory" in log.problem.lower()

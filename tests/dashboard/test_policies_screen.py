@@ -257,6 +257,8 @@ def test_a_reading_of_another_boot_says_nothing() -> None:
 def test_every_form_says_the_same_of_the_rules(state: str) -> None:
     document = view(STATES[state]())
     shown = page(document, 160)
+    in_one_line = " ".join(page(document).split())
+    assert "stops the run on a loss that is no number, tells you after 180 s" in in_one_line
     told = json.loads(view_json(document))["rules"]["rows"]
     assert [row["rule"] for row in told] == [rule.name for rule in RULES]
     for row in told:

@@ -1,11 +1,13 @@
 """The run along its own time: what is shown of a window, and what is read at a place of it."""
 
+import string
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 from rich.cells import cell_len
 from sample_journals import (
     STATES,
@@ -34,18 +36,14 @@ from timellm_dashboard.panels.timeline import (
     draw_reading,
     draw_timeline,
     draw_tracks,
+    sign,
 )
 from timellm_dashboard.panels.tracks import put
+from timellm_dashboard.text_timeline import TimelineWords, timeline_words
 from timellm_dashboard.timeaxis import clock_ticks
-from timellm_dashboard.timeline import (
-    Reading,
-    TimelineView,
-    nearest_mark,
-    neighbour_mark,
-    reading,
-    timeline,
-)
-from timellm_dashboard.trace import KEPT_ANCHORS, KEPT_MARKS, Trace
+from timellm_dashboard.timeline import MARK_ORDER, TimelineView, timeline
+from timellm_dashboard.timereading import Reading, nearest_mark, neighbour_mark, reading
+from timellm_dashboard.trace import KEPT_ANCHORS, KEPT_MARKS, MarkKind, Trace
 from timellm_dashboard.view import Recorder, View
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
@@ -378,3 +376,30 @@ def test_the_whole_timeline_is_its_reading_and_its_tracks() -> None:
     logged = Seen(imported())
     message = draw_timeline(logged.view, logged.recorder.history, logged.look, Focus(), 116, 24)
     assert [text_of(row) for row in message] == [logged.timeline().message]
+
+
+# --- the words -----------------------------------------------------------------------------------
+
+
+def blanks(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(TimelineWords)])
+def test_both_languages_have_the_text_with_the_same_blanks(name: str) -> None:
+    english, chinese = getattr(timeline_words("en"), name), getattr(timeline_words("zh"), name)
+    assert english
+    assert chinese
+    assert blanks(english) == blanks(chinese)
+    assert getattr(timeline_words("zh", ascii_only=True), name).isascii()
+
+
+def test_every_kind_of_mark_has_a_name_and_a_sign_of_its_own_also_in_ascii() -> None:
+    kinds = get_args(MarkKind)
+    assert set(MARK_ORDER) == set(kinds)
+    for ascii_only in (False, True):
+        signs = [sign(kind, ascii_only=ascii_only).text for kind in kinds]
+        assert len(set(signs)) == len(kinds)
+        assert {cell_len(text) for text in signs} == {1}
+    for kind in kinds:
+        assert getattr(timeline_words("en"), f"kind_{kind}")

@@ -28,7 +28,7 @@ from timellm_dashboard.focus import Focus
 from timellm_dashboard.jsonl import view_json
 from timellm_dashboard.panels.timeline import cells_of
 from timellm_dashboard.panels.tracks import GUTTER
-from timellm_dashboard.timeline import reading
+from timellm_dashboard.timereading import reading
 from timellm_dashboard.widgets.timeline import TimelinePanel
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
@@ -105,8 +105,8 @@ def app_of(state: str, *, lang: str = "en", supervised: bool = True, **kind: boo
 
 
 async def open_timeline(app: Dashboard, pilot: Pilot[None]) -> TimelinePanel:
-    await pilot.press("2")
-    await until(pilot, lambda: app.run_screen.screen_id == "timeline")
+    app.action_act("go_timeline")
+    await until(pilot, lambda: bool(app.run_screen.query(TimelinePanel)))
     panel = app.run_screen.query_one(TimelinePanel)
     await until(pilot, lambda: bool(panel._drawn))
     await pilot.pause(0.05)

@@ -15,6 +15,7 @@ _LEAST = (0, 0, 8, 0)
 """Cells of each column at least: values that change should not move what is beside them."""
 _LEAST_NEXT = 12
 """Cells that the last column needs, or it is left out."""
+_HERE = "> "
 HEAD_ROWS = 1
 
 
@@ -33,7 +34,8 @@ def rules_title(view: View) -> str:
 
 
 def draw_rules(view: View, width: int, selected: int | None = None) -> list[Line]:
-    """A head, then a row for each rule; `selected` is the one that keys act on."""
+    """A head, then a row for each rule. `selected` is the one that keys act on; without one, the
+    last column goes on below itself instead of being cut off."""
     words, rules = words_of(view), view.rules
     if not rules.rows:
         return []
@@ -43,25 +45,27 @@ def draw_rules(view: View, width: int, selected: int | None = None) -> list[Line
         max(least, *(cell_len(row[column]) for row in rows)) + 2
         for column, least in enumerate(_LEAST)
     ]
-    room = width - sum(widths) - 2
-    has_next = room >= _LEAST_NEXT
-    head = "  " + "".join(pad(text, cells) for text, cells in zip(heads, widths, strict=True))
-    drawn = [line(Span(head + (clip(words.col_next, room) if has_next else ""), "muted"))]
+    gutter = 0 if selected is None else len(_HERE)
+    used = gutter + sum(widths)
+    room = width - used if width - used >= _LEAST_NEXT else 0
+    head = " " * gutter + "".join(map(pad, heads, widths))
+    drawn = [line(Span(head + clip(words.col_next, room), "muted"))]
     for number, rule in enumerate(rules.rows):
-        name, standing, value, threshold = (
-            pad(text, cells) for text, cells in zip(_cells(rule), widths, strict=True)
-        )
+        name, standing, value, threshold = map(pad, _cells(rule), widths)
         here = number == selected
+        whole = selected is None and room > 0
+        first, *rest = wrap(rule.next, room) if whole else [_clipped(rule.next, room, view)]
         drawn.append(
             line(
-                Span("> " if here else "  ", "accent"),
+                Span((_HERE if here else " " * gutter), "accent"),
                 Span(name, "strong" if here else "plain"),
                 Span(standing, _TONES[rule.standing]),
                 Span(value),
                 Span(threshold, "muted"),
-                Span(_clipped(rule.next, room, view) if has_next else ""),
+                Span(first),
             )
         )
+        drawn += [line(" " * used, row) for row in rest]
     return drawn
 
 

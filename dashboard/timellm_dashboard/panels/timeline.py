@@ -11,16 +11,8 @@ from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
 from timellm_dashboard.look import Look
 from timellm_dashboard.panels.tracks import GUTTER, draw_track, put
 from timellm_dashboard.text_timeline import TimelineWords
-from timellm_dashboard.timeline import (
-    MARK_ORDER,
-    MarkReading,
-    Reading,
-    TimelineView,
-    TrackView,
-    reading,
-    timeline,
-    words_of,
-)
+from timellm_dashboard.timeline import MARK_ORDER, TimelineView, TrackView, timeline, words_of
+from timellm_dashboard.timereading import MarkReading, Reading, reading
 from timellm_dashboard.trace import MarkKind
 from timellm_dashboard.view import View
 

@@ -18,7 +18,8 @@ from timellm_dashboard.panels.timeline import (
     reading_rows,
 )
 from timellm_dashboard.panels.tracks import GUTTER
-from timellm_dashboard.timeline import TimelineView, neighbour_mark, reading, timeline, words_of
+from timellm_dashboard.timeline import TimelineView, timeline, words_of
+from timellm_dashboard.timereading import neighbour_mark, reading
 from timellm_dashboard.trace import Trace
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
