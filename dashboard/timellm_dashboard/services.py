@@ -1,8 +1,14 @@
 """What the dashboard may ask of its surroundings besides the run itself. Each can be absent."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
+
+from timellm_dashboard.compare import ComparedRun
+from timellm_dashboard.look import LimitsOf
+from timellm_dashboard.runlist import RunRow
+from timellm_dashboard.source import RunSource
 
 
 class Services(Struct, frozen=True, kw_only=True):
@@ -10,3 +16,20 @@ class Services(Struct, frozen=True, kw_only=True):
 
     log: Path | None = None
     """The raw output of the engine, which grows."""
+    runs: Callable[[], tuple[RunRow, ...]] | None = None
+    """All runs of the folder, as they stand. Cheap when little has come since the last call; called
+    on a thread, one call at a time. Raises `OSError`."""
+    runs_folder: str = ""
+    """Where those runs are, for display."""
+    open_run: "Callable[[str], OpenedRun] | None" = None
+    """Another run, by its id, to be shown in place of this one. Raises `LookupError`, `OSError`."""
+    compared: Callable[[tuple[str, ...]], tuple[ComparedRun, ...]] | None = None
+    """Runs by their ids, read whole. Called on a thread. Raises `LookupError` and `OSError`."""
+
+
+class OpenedRun(Struct, frozen=True, kw_only=True):
+    """A run with everything about it that the dashboard is started with."""
+
+    source: RunSource
+    limits: LimitsOf | None = None
+    services: Services = Services()

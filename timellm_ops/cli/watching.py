@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from timellm_ops.cli.interrupts import Interrupts
 from timellm_ops.cli.options import Style
-from timellm_ops.cli.runs import ensure_supervised
+from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
@@ -35,6 +35,7 @@ def listen(style: Style, *, owns_run: bool) -> Interrupts | None:
 
 def _watch_on_screen(layout: RunLayout, style: Style) -> int:
     from timellm_dashboard.app import run_dashboard
+    from timellm_ops.cli.run_services import services_of
 
     state = run_dashboard(
         RunClient(layout),
@@ -43,7 +44,10 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
         now=_wall,
         monotonic=time.monotonic,
         limits=limits_of(layout),
+        services=services_of(layout),
     )
+    if state.run_id not in ("", layout.run_id):
+        state = state_of(layout)  # another run was shown last; this is about the one asked for
     if state.ended:
         sys.stdout.write(
             f"{layout.run_id} {state.phase}: {state.end_reason}\nall of it is in {layout.root}\n"

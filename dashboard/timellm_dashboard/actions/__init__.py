@@ -15,7 +15,7 @@ from timellm_dashboard.view import View
 
 __all__ = [
     "ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId", "action", "bindings",
-    "label_of", "offered",
+    "is_offered", "label_of", "offered",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -58,7 +58,15 @@ def label_of(found: Action, view: View) -> str:
 
 
 def offered(view: View, on: ScreenId) -> tuple[Action, ...]:
-    """The actions that make sense on that screen, its own first: in ASCII there is one language."""
+    """The actions that make sense on that screen, its own first."""
     own = tuple(found for found in ACTIONS if found.on == on)
     rest = (found for found in ACTIONS if found.on is None)
-    return (*own, *(f for f in rest if not (view.ascii_only and f.id == "language")))
+    return tuple(found for found in (*own, *rest) if is_offered(found, view))
+
+
+def is_offered(found: Action, view: View) -> bool:
+    """Whether the action makes sense now: in ASCII there is one language, and who may only look
+    changes nothing."""
+    if found.changes_run and view.read_only:
+        return False
+    return not (view.ascii_only and found.id == "language")

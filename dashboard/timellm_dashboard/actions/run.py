@@ -22,6 +22,7 @@ RunActionId = Literal[
 RUN_ACTIONS: tuple[Action, ...] = (
     Action(
         id="pause",
+        changes_run=True,
         keys=("p",),
         shown_keys="p",
         label=Said("pause", "暂停"),
@@ -33,6 +34,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         id="stop",
+        changes_run=True,
         keys=("s",),
         shown_keys="s",
         label=Said("stop after save", "保存后停止"),
@@ -43,6 +45,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         id="stop_now",
+        changes_run=True,
         keys=("S",),
         shown_keys="S",
         label=Said("stop now", "立即停止"),
@@ -54,6 +57,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         id="override",
+        changes_run=True,
         keys=("o",),
         shown_keys="o",
         label=Said("go on against rules", "不理会规则"),

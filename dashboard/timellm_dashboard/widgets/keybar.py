@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from timellm_dashboard.actions import ACTIONS, Action, ScreenId, label_of
+from timellm_dashboard.actions import ACTIONS, Action, ScreenId, is_offered, label_of
 from timellm_dashboard.view import View
 
 
@@ -28,7 +28,7 @@ class KeyButton(Static):
     def show(self, view: View) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
-        self.display = not (view.ascii_only and self.action.id == "language")
+        self.display = is_offered(self.action, view)
         if label == self._label:
             return
         self._label = label
