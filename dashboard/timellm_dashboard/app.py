@@ -196,7 +196,8 @@ class Dashboard(App[None]):
         return next(s for s in reversed(self.screen_stack) if isinstance(s, RunScreen))
 
     def _show(self) -> None:
-        self.run_screen.show(self.view)
+        if any(isinstance(screen, RunScreen) for screen in self.screen_stack):  # not at the end
+            self.run_screen.show(self.view)
 
     def _notify(self, message: str, *, error: bool = False) -> None:
         text = said(message, self._look.shown_lang)

@@ -32,8 +32,8 @@ class RunRow(Struct, frozen=True, kw_only=True):
     test_mse: float | None
     test_mae: float | None
     """Of the final test, or of the best epoch so far."""
-    active_s: float
-    """Seconds under supervision, pauses included."""
+    active_s: float | None
+    """Seconds under supervision, pauses included; `None` for a log without a clock."""
     started_at: datetime | None
 
 
@@ -79,7 +79,7 @@ def row_of(run_id: str, state: RunState, *, supervised: bool) -> RunRow:
         best_vali_mse=state.best_vali_mse,
         test_mse=mse,
         test_mae=mae,
-        active_s=state.active_s,
+        active_s=None if state.t is None else state.active_s,
         started_at=state.started_at,
     )
 

@@ -25,7 +25,6 @@ class RunsWords(Struct, frozen=True, kw_only=True):
     mark_fewer: str
     already_shown: str
     opened: str
-    shown: str
     column_run: str
     column_state: str
     column_epoch: str
@@ -38,10 +37,10 @@ class RunsWords(Struct, frozen=True, kw_only=True):
     compare_title: str
     compare_reading: str
     compare_more: str
+    compare_back: str
     results: str
     better: str
     curves: str
-    curves_of: str
     no_curves: str
     config: str
     config_same: str
@@ -92,7 +91,6 @@ EN = RunsWords(
     mark_fewer="at most {most} runs can be compared at once",
     already_shown="that run is the one that is shown",
     opened="opened {run}",
-    shown="shown",
     column_run="run",
     column_state="state",
     column_epoch="epoch",
@@ -104,10 +102,10 @@ EN = RunsWords(
     compare_title="compared",
     compare_reading="reading the journals of {count} runs",
     compare_more="up and down: more   Esc: back to the list",
+    compare_back="Esc: back to the list",
     results="results",
     better="better",
     curves="loss over steps, smoothed",
-    curves_of="loss over steps",
     no_curves="no losses on record",
     config="config keys that differ",
     config_same="no key differs",
@@ -168,7 +166,6 @@ ZH = RunsWords(
     mark_fewer="一次最多对比 {most} 个运行",
     already_shown="这就是正在显示的运行",
     opened="已打开 {run}",
-    shown="当前",
     column_run="运行",
     column_state="状态",
     column_epoch="轮次",
@@ -180,10 +177,10 @@ ZH = RunsWords(
     compare_title="对比",
     compare_reading="正在读取 {count} 个运行的日志",
     compare_more="上下键：更多   Esc：回到列表",
+    compare_back="Esc：回到列表",
     results="结果",
     better="更好",
     curves="平滑后的损失，按步数",
-    curves_of="损失，按步数",
     no_curves="没有损失记录",
     config="不同的配置项",
     config_same="没有不同的配置项",

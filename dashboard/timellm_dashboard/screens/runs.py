@@ -74,7 +74,7 @@ class RunsScreen(RunScreen):
             if read is not None:
                 self._list.show_rows(await asyncio.to_thread(read))
         except OSError as error:
-            self._list.show_problem(str(error))
+            self._list.show_problem(error.strerror or str(error))
         finally:
             self._reading = False
 

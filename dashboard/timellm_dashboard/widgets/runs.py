@@ -124,9 +124,16 @@ class RunsPanel(Panel, can_focus=True):
         parts = [say.title]
         if self._rows:
             parts.append(say.count.format(count=len(self._rows), folder=self._folder))
+        if self._order != Order():
+            parts.append(self._sorted(say))
         if self.marked:
             parts.append(say.marked_count.format(count=len(self.marked)))
         return (" | " if view.ascii_only else " · ").join(parts)
+
+    def _sorted(self, say: RunsWords) -> str:
+        column: str = getattr(say, f"column_{self._order.key}")
+        text = say.sorted_by.format(column=column)
+        return f"{text}, {say.reversed}" if self._order.reverse else text
 
     def _place(self) -> int:
         rows = self._rows or ()
