@@ -1,4 +1,4 @@
-"""The page around the terminal. It has no script of its own, and nothing from another host."""
+"""The page around the terminal. Nothing in it is from another host."""
 
 from html import escape
 
@@ -12,6 +12,7 @@ _PAGE = """<!DOCTYPE html>
 <link rel="stylesheet" href="/static/css/xterm.css">
 <link rel="stylesheet" href="/page.css">
 <script src="/static/js/textual.js"></script>
+<script src="/page.js"></script>
 </head>
 <body>
 <noscript>This page needs JavaScript: the dashboard is drawn in a terminal.</noscript>
@@ -53,6 +54,19 @@ body.-closed .opening { display: none; }
 body.-closed .closed { display: block; }
 """
 """Sent as a file of its own, at `/page.css`."""
+
+SCRIPT = """
+addEventListener("load", () => {
+  const looking = setInterval(() => {
+    const keyboard = document.querySelector("#terminal textarea");
+    if (keyboard) {
+      clearInterval(looking);
+      keyboard.focus();
+    }
+  }, 100);
+});
+"""
+"""Sent at `/page.js`: keys go to the dashboard without a click into it first."""
 
 
 def page(*, title: str, socket: str) -> str:

@@ -13,12 +13,13 @@ from multidict import MultiMapping
 from timellm_ops.web.gate import ADDRESS, Asked, Keys, has_cookie, has_token, refusal
 from timellm_ops.web.messages import Focus, Ping, Size, parse
 from timellm_ops.web.messages import Keys as Typed
-from timellm_ops.web.page import STYLE, page
+from timellm_ops.web.page import SCRIPT, STYLE, page
 from timellm_ops.web.session import Session, SessionStuck
 
 MOST_SESSIONS = 4
 """Windows at once: each is a process of some 80 MB."""
 
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MOST_MESSAGE_BYTES = 1 << 16
 _HEARTBEAT_S = 15.0
 _GOING_AWAY = 1001
@@ -54,9 +55,14 @@ class WebServer:
         Every process that it started has ended when it returns. Raises `OSError`, as for a port
         that is taken.
         """
-        app = web.Application(middlewares=[web.middleware(self._guard)])
+
+        async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            return await self._guard(request, handler)
+
+        app = web.Application(middlewares=[web.middleware(guard)])
         app.router.add_get("/", self._page)
         app.router.add_get("/page.css", self._style)
+        app.router.add_get("/page.js", self._script)
         app.router.add_get("/ws", self._terminal)
         app.router.add_static("/static", self._served.assets)
         app.on_response_prepare.append(self._protect)
@@ -80,15 +86,11 @@ class WebServer:
 
     # --- who may come in -------------------------------------------------------------------------
 
-    async def _guard(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        reason = refusal(_asked(request, self._keys), self._keys)
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        asked = _asked(request, self._keys)
+        reason = refusal(asked, self._keys)
         if reason:
             return web.Response(status=403, text=f"{reason}\n")
-        asked = _asked(request, self._keys)
         if asked.token:
             return self._exchange(asked, request)
         return await handler(request)
@@ -125,6 +127,9 @@ class WebServer:
 
     async def _style(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return web.Response(text=STYLE, content_type="text/css")
+
+    async def _script(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        return web.Response(text=SCRIPT, content_type="text/javascript")
 
     async def _terminal(self, request: web.Request) -> web.StreamResponse:
         if self._sessions >= MOST_SESSIONS:
