@@ -51,18 +51,17 @@ class Browser:
         typed = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self.ask("/actions", {"actions": [{"type": "key", "id": "keys", "actions": typed}]})
 
-    def picture(self, path: Path) -> bytes:
-        """The window as PNG, also written to `path`."""
-        data = base64.b64decode(self.ask("/screenshot"))
-        path.write_bytes(data)
-        return data
+    def picture(self, path: Path) -> Path:
+        """The window as PNG, written to `path`."""
+        path.write_bytes(base64.b64decode(self.ask("/screenshot")))
+        return path
 
     def cookies(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask("/cookie")
         return found
 
     def log(self, kind: str) -> list[dict[str, Any]]:
-        """What has come since the last call: `browser` (the console), `performance` (the network)."""
+        """What is new of the console (`browser`) or of the network (`performance`)."""
         found: list[dict[str, Any]] = self.ask("/se/log", {"type": kind})
         return found
 

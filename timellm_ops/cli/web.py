@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +32,7 @@ def web(
     The address that is printed has a token in it, which the browser keeps as a cookie. Nothing can
     be asked of the run from there. Other machines cannot reach it; tunnel with ssh -L if they must.
     """
-    assets = _assets()
+    assets = assets_of_the_terminal()
     from timellm_ops.web.server import Dashboards, WebServer
     from timellm_ops.web.session import environment_of_a_session
 
@@ -67,9 +69,9 @@ def web(
     return 0
 
 
-def _assets() -> Path:
+def assets_of_the_terminal(find: Callable[[str], ModuleSpec | None] = find_spec) -> Path:
     """The terminal for browsers that textual-serve brings. Raises `MissingExtra`."""
-    found = find_spec("textual_serve")
-    if found is None or found.origin is None or find_spec("aiohttp") is None:
+    found = find("textual_serve")
+    if found is None or found.origin is None or find("aiohttp") is None:
         raise MissingExtra("web needs two more packages: pip install 'timellm-ops[web]'")
     return Path(found.origin).parent / "static"
