@@ -54,6 +54,12 @@ class _Known(Struct):
     mtime_ns: int = 0
     kept_offset: int = 0
 
+    def is_of_another(self, found: os.stat_result) -> bool:
+        """Whether another journal lies in that place: one that has not just grown."""
+        if self.inode != found.st_ino or found.st_size < self.follower.offset:
+            return True
+        return self.size == found.st_size and self.mtime_ns != found.st_mtime_ns
+
 
 def state_cache(env: Mapping[str, str] = os.environ) -> Path:
     """The folder in which states are kept, in this user's own cache."""
@@ -78,7 +84,7 @@ class RunStates:
         except FileNotFoundError:
             return RunState()
         known = self._known.get(path)
-        if known is None or known.inode != found.st_ino or found.st_size < known.follower.offset:
+        if known is None or known.is_of_another(found):
             known = self._known[path] = self._recalled(path, found)
         if (known.size, known.mtime_ns) != (found.st_size, found.st_mtime_ns):
             while records := known.follower.poll():
