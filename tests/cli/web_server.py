@@ -58,14 +58,14 @@ def until(holds: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
-def make_run(folder: Path) -> RunLayout:
+def make_run(folder: Path, run_id: str = RUN_ID) -> RunLayout:
     """A run in training, with a config and a journal."""
-    layout = RunLayout(folder / "runs" / RUN_ID)
+    layout = RunLayout(folder / "runs" / run_id)
     layout.root.mkdir(parents=True)
     layout.config.write_text('[data]\ndataset = "ETTh1"\n', encoding="utf-8")
     now, t = datetime.now(UTC), time.monotonic()
     events: tuple[ev.Event, ...] = (
-        ev.RunStarted(run_id=RUN_ID, name="etth1", engine="timellm", gpu="none", supervisor_pid=1,
+        ev.RunStarted(run_id=run_id, name="etth1", engine="timellm", gpu="none", supervisor_pid=1,
                       at=now, t=t),
         ev.TrainingStarted(epochs=3, steps_per_epoch=100, batch_size=8, train_samples=800,
                            vali_samples=80, test_samples=80, frozen_parameters=1000, patience=3,
