@@ -38,6 +38,8 @@ _NOT_OF_TRAINING = (
     "train.eval_batch_size", "train.test",
 )  # fmt: skip
 """Keys, or beginnings of keys, that no number of a training depends on."""
+_STEPS_OF_A_PACE = 50
+"""Of fewer steps the time for one says little: the first ones are slow."""
 
 
 class ComparedRun(Struct, frozen=True, kw_only=True):
@@ -229,6 +231,7 @@ def _results(scope: _Scope) -> tuple[ComparedResult, ...]:
     tests = [test_errors(state) for state in states]
     one_task = not scope.keys_of_task
     same_steps = one_task and len({state.batch_size for state in states}) == 1
+    same_steps = same_steps and all(state.step >= _STEPS_OF_A_PACE for state in states)
     timed = [state.t is not None for state in states]
 
     def row(

@@ -141,6 +141,14 @@ def test_what_has_not_finished_and_what_is_not_there_is_said() -> None:
     assert "The test errors of B are those of its best epoch" in said(found)
 
 
+@pytest.mark.parametrize(("steps", "said_of_it"), [(49, ""), (50, "equal")])
+def test_the_pace_of_a_few_steps_is_not_compared(steps: int, said_of_it: str) -> None:
+    whole = run()
+    early = replace(whole, state=replace(whole.state, epoch=1, iteration=steps))
+    (row,) = [r for r in compare([whole, early]).results if r.id == "seconds_per_step"]
+    assert row.better_text == said_of_it
+
+
 def test_a_diverged_run_is_neither_better_nor_worse_by_a_share() -> None:
     found = compare([run(mse=0.4), run(mse=math.nan)])
     assert "lowest" not in said(found)

@@ -14,7 +14,7 @@ _TONES: dict[Mood, Tone] = {
     "good": "good", "busy": "busy", "held": "held", "bad": "bad", "done": "done", "muted": "muted",
 }  # fmt: skip
 _MARK_CELLS = 4
-_SHORTEST_ID = 26
+_SHORTEST_ID = 32
 HEADING_ROWS = 1
 
 
