@@ -17,7 +17,7 @@ from timellm_ops.web.page import SCRIPT, STYLE, page
 from timellm_ops.web.session import Session, SessionStuck
 
 MOST_SESSIONS = 4
-"""Windows at once: each is a process of some 80 MB."""
+"""Windows at once: each is a process of some 50 MB."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MOST_MESSAGE_BYTES = 1 << 16

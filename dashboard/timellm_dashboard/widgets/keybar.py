@@ -1,5 +1,6 @@
 """The last row: what can be done, by key or by mouse."""
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -8,6 +9,9 @@ from textual.widgets import Static
 
 from timellm_dashboard.actions import ACTIONS, Action, ScreenId, is_offered, label_of
 from timellm_dashboard.view import View
+
+_GAP = 2
+"""Cells between two buttons, as the style sheet has it."""
 
 
 class KeyButton(Static):
@@ -35,6 +39,11 @@ class KeyButton(Static):
         keys = (f"{self.action.shown_keys} ", "bold $tone-accent")
         self.update(Content.assemble(keys, label))
 
+    @property
+    def cells(self) -> int:
+        """How wide it is."""
+        return cell_len(f"{self.action.shown_keys} {self._label}")
+
     def on_click(self) -> None:
         """Do it."""
         self.post_message(self.Pressed(self.action.id))
@@ -54,6 +63,10 @@ class KeyBar(Horizontal):
         yield from self._buttons
 
     def show(self, view: View) -> None:
-        """Show `view` from now on."""
+        """Show `view` from now on: the buttons that fit whole, the first ones first."""
+        room = self.content_size.width or None
         for button in self._buttons:
             button.show(view)
+            if button.display and room is not None:
+                button.display = button.cells <= room
+                room -= button.cells + _GAP
