@@ -1,6 +1,7 @@
 """The server: a page with a terminal in it, and a dashboard's process behind every terminal."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -157,9 +158,9 @@ class WebServer:
             try:
                 await _listen(session, socket)
             finally:
-                await session.end()
                 drawing.cancel()
                 await asyncio.gather(drawing, return_exceptions=True)
+                await session.end()
         finally:
             self._sockets.discard(socket)
             await socket.close()
@@ -172,11 +173,9 @@ class WebServer:
 
 async def _draw(session: Session, socket: web.WebSocketResponse) -> None:
     """Pass on what the dashboard draws; a window whose dashboard has ended is closed."""
-    try:
+    with contextlib.suppress(ConnectionError):  # the window is gone
         async for frame in session.frames():
             await socket.send_bytes(frame)
-    except ConnectionError:
-        return  # the window is gone
     await socket.close()
 
 

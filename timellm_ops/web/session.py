@@ -18,6 +18,7 @@ _MOST_BYTES = 1 << 24
 """Of a packet: a screen of the largest size takes far less."""
 _PATIENCE_S = 3.0
 """For the process to take a key, and to end after its input has ended."""
+_BLOCK = 1 << 16
 _SMALLEST, _LARGEST = (20, 6), (500, 200)
 
 
@@ -32,6 +33,11 @@ class Session:
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101
         self._process, self._input, self._output = process, process.stdin, process.stdout
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
 
     @classmethod
     async def start(
@@ -50,8 +56,8 @@ class Session:
         return cls(process)
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """What a terminal would get, until the dashboard ends."""
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        """What a terminal would get, until the dashboard ends or says something else."""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
             while await self._output.readline() != _PRELUDE:
                 if self._output.at_eof():
                     return
@@ -89,19 +95,33 @@ class Session:
         except (OSError, RuntimeError, TimeoutError) as error:
             raise SessionStuck from error
 
-    async def end(self) -> None:
-        """End the process: by the end of its input, else by force. May be called twice."""
+    async def end(self, patience_s: float = _PATIENCE_S) -> None:
+        """End the process: by the end of its input, else by force. May be called twice, but not
+        while somebody else reads its frames."""
         with contextlib.suppress(OSError, RuntimeError):
             self._input.close()
-        for harder in (self._process.terminate, self._process.kill, None):
-            try:
-                await asyncio.wait_for(self._process.wait(), _PATIENCE_S)
-            except TimeoutError:
+        draining = asyncio.create_task(self._drain())  # or it waits for room in the pipe
+        try:
+            for harder in (self._process.terminate, self._process.kill, None):
+                if await self._has_ended(patience_s):
+                    return
                 if harder is not None:
                     with contextlib.suppress(ProcessLookupError):
                         harder()
-            else:
-                return
+        finally:
+            draining.cancel()
+            await asyncio.gather(draining, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        while await self._output.read(_BLOCK):
+            pass
+
+    async def _has_ended(self, patience_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._process.wait(), patience_s)
+        except TimeoutError:
+            return False
+        return True
 
 
 def environment_of_a_session(
