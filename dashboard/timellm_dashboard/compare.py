@@ -226,7 +226,7 @@ def _value(value: Any) -> str:
 
 
 def _results(scope: _Scope) -> tuple[ComparedResult, ...]:
-    say, texts = scope.words, words(scope.lang)
+    say = scope.words
     states = [run.state for run in scope.runs]
     tests = [test_errors(state) for state in states]
     one_task = not scope.keys_of_task
@@ -246,9 +246,6 @@ def _results(scope: _Scope) -> tuple[ComparedResult, ...]:
         better, text = _better(figures, scope) if lower_is_better else ("", "")
         return ComparedResult(id=id_, label=label, figures=figures, better=better, better_text=text)
 
-    def seconds(value: float) -> str:
-        return fmt.duration(value, texts)
-
     return (
         row("best_epoch", say.best_epoch, [s.best_epoch for s in states], fmt.count),
         row(
@@ -266,12 +263,18 @@ def _results(scope: _Scope) -> tuple[ComparedResult, ...]:
         row(
             "seconds_per_step", say.per_step,
             [run.history.seconds_per_step or run.state.seconds_per_iteration for run in scope.runs],
-            lambda value: fmt.pace(value, texts),
+            _pace,
             lower_is_better=same_steps,
         ),
         row("steps", say.steps, [s.step or None for s in states], fmt.count),
-        row("total_s", say.total_time, _if(timed, [s.active_s for s in states]), seconds),
-        row("paused_s", say.paused_time, _if(timed, [s.paused_s for s in states]), seconds),
+        row(
+            "total_s", say.total_time, _if(timed, [s.active_s for s in states]),
+            fmt.brief_duration,
+        ),
+        row(
+            "paused_s", say.paused_time, _if(timed, [s.paused_s for s in states]),
+            fmt.brief_duration,
+        ),
         row("pauses", say.pauses, _if(timed, [float(s.pauses) for s in states]), fmt.count),
         row(
             "energy_kwh", say.energy,
@@ -292,6 +295,12 @@ def _if(known: Sequence[bool], values: Sequence[float]) -> list[float | None]:
 def _bytes(state: RunState, kind: str) -> float | None:
     saved = state.best if kind == "best" else state.last
     return None if saved is None else saved.bytes
+
+
+def _pace(seconds_per_step: float) -> str:
+    if seconds_per_step < 0.1:
+        return f"{seconds_per_step * 1000:.3g} ms"
+    return f"{seconds_per_step:.3g} s"
 
 
 def _energy(kwh: float) -> str:

@@ -148,7 +148,7 @@ EN = RunsWords(
     find_not_finished="Not finished: {runs}. What it has so far may still change.",
     find_other_loss="The curves are of different losses ({losses}) and do not share a scale.",
     find_tested_differently=(
-        "The test errors of {runs} are those of its best epoch, not of a final test."
+        "The test errors of {runs} are those of the best epoch, not of a final test."
     ),
 )
 
@@ -216,7 +216,7 @@ ZH = RunsWords(
     find_no_key="影响训练的配置项全都相同。",
     find_not_finished="尚未完成：{runs}。目前的数值还可能改变。",
     find_other_loss="各曲线的损失不同（{losses}），不在同一尺度上。",
-    find_tested_differently="{runs} 的测试误差来自其最佳轮次，而不是最终测试。",
+    find_tested_differently="{runs} 的测试误差来自最佳轮次，而不是最终测试。",
 )
 
 

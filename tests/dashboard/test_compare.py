@@ -138,7 +138,7 @@ def test_what_has_not_finished_and_what_is_not_there_is_said() -> None:
     assert "Not finished: B and C." in said(found)
     assert "C: no test MSE yet." in said(found)
     assert "lowest" not in said(found)
-    assert "The test errors of B are those of its best epoch" in said(found)
+    assert "The test errors of B are those of the best epoch" in said(found)
 
 
 @pytest.mark.parametrize(("steps", "said_of_it"), [(49, ""), (50, "equal")])
@@ -153,6 +153,14 @@ def test_a_diverged_run_is_neither_better_nor_worse_by_a_share() -> None:
     found = compare([run(mse=0.4), run(mse=math.nan)])
     assert "lowest" not in said(found)
     assert better(found) == {}
+
+
+def test_long_names_are_cut_where_they_are_the_same() -> None:
+    name = "/home/someone/backbones/a-very-long-name-of-a-backbone-{}b".format
+    runs = [run(data__path=name(size)) for size in (1, 3, 7)]
+    text = "\n".join(text_of(row) for row in draw_comparison(compare(runs), 80))
+    for size in (1, 3, 7):
+        assert f"-backbone-{size}b" in text
 
 
 def test_a_config_that_cannot_be_read_is_named() -> None:

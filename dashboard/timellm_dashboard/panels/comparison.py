@@ -163,6 +163,14 @@ def _config_row(
 ) -> Line:
     dots = _dots(comparison)
     text = "  ".join(
-        pad(clip(value, width, dots), width) for value, width in zip(values, cells, strict=True)
+        pad(_clipped(value, width, dots), width) for value, width in zip(values, cells, strict=True)
     )
     return line(Span(pad(clip(key, key_cells, dots), key_cells), "muted"), f"  {text}".rstrip())
+
+
+def _clipped(value: str, width: int, dots: str) -> str:
+    """The end of a name that is too long, where names differ; the beginning of a number."""
+    if cell_len(value) <= width or value[:1] in "-0123456789":
+        return clip(value, width, dots)
+    kept = clip(value[::-1], width - cell_len(dots), "")
+    return dots + kept[::-1]
