@@ -145,7 +145,7 @@ async def at_all_sizes(app: Dashboard, pilot: Pilot[None], name: str) -> None:
 
 async def to_comparison(app: Dashboard, pilot: Pilot[None], text: str = "0.3697") -> None:
     await at_runs(app, pilot, "qwen")
-    await pilot.press("space", "down", "space", "c")
+    await pilot.press("x", "down", "space", "c")
     await until(pilot, lambda: text in screen(app) and "qwen" not in screen(app))
 
 

@@ -12,6 +12,7 @@ from timellm_ops.cli.run_states import RunStates, state_cache
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import ConfigError
 from timellm_ops.store import RunStore, load_config
 
@@ -26,11 +27,20 @@ def services_of(
     store = RunStore(layout.root.parent)
     known = RunStates(state_cache()) if states is None else states
 
+    rows: dict[str, tuple[RunState, bool, RunRow]] = {}
+
+    def row(found: RunLayout) -> RunRow:
+        state = known.state(found)
+        # An ended run needs no supervisor, so nobody looks for one.
+        supervised = not state.ended and RunClient(found).supervised()
+        before = rows.get(found.run_id)
+        if before is None or before[0] is not state or before[1] != supervised:
+            made = row_of(found.run_id, state, supervised=supervised)
+            before = rows[found.run_id] = (state, supervised, made)
+        return before[2]
+
     def runs() -> tuple[RunRow, ...]:
-        return tuple(
-            row_of(found.run_id, known.state(found), supervised=RunClient(found).supervised())
-            for found in store.runs()
-        )
+        return tuple(map(row, store.runs()))
 
     def open_run(run_id: str) -> OpenedRun:
         found = store.resolve(run_id)

@@ -16,10 +16,13 @@ RUNS_ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         id="runs_mark",
-        keys=("space",),
-        shown_keys="Space",
+        keys=("x", "space"),
+        shown_keys="x",
         label=Said("mark", "标记"),
-        help=Said("mark the chosen run, to compare it", "标记所选的运行，用于对比"),
+        help=Said(
+            "mark the chosen run, to compare it (the space bar does the same)",
+            "标记所选的运行，用于对比（空格键相同）",
+        ),
         on="runs",
     ),
     Action(

@@ -54,8 +54,10 @@ class RunsScreen(RunScreen):
     def show_body(self, view: View) -> None:
         """Show `view` from now on, and read the runs again now and then."""
         self._view = view
+        if self._comparison.display:
+            self._comparison.show(view)
+            return
         self._list.show(view)
-        self._comparison.show(view)
         if self._services.runs is None:
             self._list.show_problem(self._say(view).not_here)
             return
@@ -112,6 +114,8 @@ class RunsScreen(RunScreen):
         self._comparison.display = False
         self._list.display = True
         self._list.focus()
+        if self._view is not None:
+            self._list.show(self._view)
 
     def _compare(self) -> None:
         """The marked runs; one alone is compared with the chosen one, or with the one shown."""
@@ -132,6 +136,7 @@ class RunsScreen(RunScreen):
         self._list.display = False
         self._comparison.display = True
         self._comparison.begin(len(chosen))
+        self._comparison.show(view)
         self._comparison.focus()
         self.run_worker(self._read_compared(tuple(chosen)), group="compare", exclusive=True)
 

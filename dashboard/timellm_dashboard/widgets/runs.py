@@ -9,7 +9,7 @@ from textual.message import Message
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line, Span, line, wrap
 from timellm_dashboard.panels.runs import HEADING_ROWS, draw_runs
-from timellm_dashboard.runlist import Order, RunRow, in_order, run_lines
+from timellm_dashboard.runlist import Order, RunLine, RunRow, in_order, run_lines
 from timellm_dashboard.text_runs import RunsWords, runs_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
@@ -38,6 +38,8 @@ class RunsPanel(Panel, can_focus=True):
         self._order = Order()
         self._cursor = ""
         self._first = 0
+        self._made_of: tuple[object, ...] = ()
+        self._lines: tuple[RunLine, ...] = ()
         self.marked: tuple[str, ...] = ()
         """Ids of the marked runs, in the order in which they were marked."""
 
@@ -93,13 +95,7 @@ class RunsPanel(Panel, can_focus=True):
         room = max(1, height - HEADING_ROWS)
         self._first = min(max(0, len(rows) - room), self._first)
         self._first = max(place - room + 1, min(place, self._first))
-        lines = run_lines(
-            rows,
-            shown=view.run.run_id,
-            marked=self.marked,
-            lang=view.lang,
-            ascii_only=view.ascii_only,
-        )
+        lines = self._lines_of(rows, view)
         drawn = draw_runs(
             lines,
             cursor=place,
@@ -112,6 +108,20 @@ class RunsPanel(Panel, can_focus=True):
         )
         problem = to_ascii(self._problem) if view.ascii_only else self._problem
         return [*drawn, line(Span(problem, "bad"))] if problem else drawn
+
+    def _lines_of(self, rows: tuple[RunRow, ...], view: View) -> tuple[RunLine, ...]:
+        """The rows as texts, made anew when there is something new."""
+        made_of = (rows, view.run.run_id, self.marked, view.lang, view.ascii_only)
+        if made_of != self._made_of:
+            self._made_of = made_of
+            self._lines = run_lines(
+                rows,
+                shown=view.run.run_id,
+                marked=self.marked,
+                lang=view.lang,
+                ascii_only=view.ascii_only,
+            )
+        return self._lines
 
     def _instead(self, say: RunsWords) -> str:
         if self._problem:
