@@ -14,7 +14,7 @@ from msgspec import Struct
 from timellm_ops.contract.published import PUBLISHED_SHAPES
 from timellm_ops.contract.validation import one_line
 from timellm_ops.manifest import describe_file, git_blob
-from timellm_ops.paths import expand_home
+from timellm_ops.paths import expand_home, user_cache
 
 QUICKSTART = "configs/quickstart.toml"
 _TIMEOUT_S = 30.0
@@ -102,12 +102,6 @@ class DownloadFailed(Exception):  # noqa: N818 - it says what happened
 
 Downloader = Callable[[KnownDataset, Path], None]
 """Puts a data set's file at a path, checked and whole. Raises `DownloadFailed` or `OSError`."""
-
-
-def user_cache(env: Mapping[str, str] = os.environ) -> Path:
-    """Where downloaded data sets are kept for this user."""
-    base = env.get("XDG_CACHE_HOME", "")
-    return expand_home(base if Path(base).is_absolute() else "~/.cache") / "timellm-ops"
 
 
 def locate(

@@ -177,10 +177,16 @@ def read_records(path: Path) -> Iterator[JournalRecord]:
 class JournalFollower:
     """The reading end of a journal that may still be growing, or may not exist yet."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Begin at `offset`, in bytes: the end of a line that was read before."""
         self._path = path
-        self._offset = 0
+        self._offset = offset
         self._partial = b""
+
+    @property
+    def offset(self) -> int:
+        """Bytes up to the end of the last whole line that was read: where another may go on."""
+        return self._offset - len(self._partial)
 
     def poll(self) -> list[JournalRecord]:
         """The records whose lines have ended since the last call, in order. Never waits.

@@ -31,6 +31,12 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def user_cache(env: Mapping[str, str] = os.environ) -> Path:
+    """Where is kept for this user what can be fetched or made again: data sets, states of runs."""
+    base = env.get("XDG_CACHE_HOME", "")
+    return expand_home(base if Path(base).is_absolute() else "~/.cache") / "timellm-ops"
+
+
 def runtime_folder(env: Mapping[str, str] = os.environ) -> Path:
     """Where this user's sockets and locks belong; it may have to be made, for this user alone."""
     runtime = env.get("XDG_RUNTIME_DIR", "")

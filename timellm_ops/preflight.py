@@ -27,10 +27,10 @@ from timellm_ops.contract.datareport import INSPECTION, DataQuestion, DataReport
 from timellm_ops.contract.small_cards import PACKAGES, missing_words, wishes
 from timellm_ops.contract.splits import shortage, split_ends
 from timellm_ops.contract.validation import one_line
-from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, altered, locate, user_cache
+from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, altered, locate
 from timellm_ops.engine_task import ask_engine
 from timellm_ops.manifest import DataFile, describe_file
-from timellm_ops.paths import is_folder
+from timellm_ops.paths import is_folder, user_cache
 from timellm_ops.planning.files import most_bytes
 
 _MIB = 1 << 20

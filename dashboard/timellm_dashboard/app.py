@@ -40,12 +40,14 @@ from timellm_dashboard.screens.overview import OverviewScreen
 from timellm_dashboard.screens.policies import PoliciesScreen
 from timellm_dashboard.screens.report import ReportScreen
 from timellm_dashboard.screens.run_screen import RunScreen
-from timellm_dashboard.screens.runs import RunsScreen
+from timellm_dashboard.screens.runs import OpenRun, RunsScreen
 from timellm_dashboard.screens.timeline import TimelineScreen
-from timellm_dashboard.services import Services
+from timellm_dashboard.services import OpenedRun, Services
 from timellm_dashboard.source import RunSource
 from timellm_dashboard.taste import Taste
 from timellm_dashboard.text import Lang
+from timellm_dashboard.text_read_only import read_only_words
+from timellm_dashboard.text_runs import RunsWords, runs_words
 from timellm_dashboard.themes import DARK, LIGHT
 from timellm_dashboard.view import Recorder, View
 from timellm_dashboard.widgets.keybar import KeyButton
@@ -94,6 +96,8 @@ class Dashboard(App[None]):
         services: Services | None = None,
         taste: Taste | None = None,
     ) -> None:
+        """`look.read_only`: keys that would ask the supervisor are not offered, and nothing is ever
+        sent to it."""
         super().__init__()
         taste = taste or Taste()
         self._own_keys = taste.keymap
@@ -105,17 +109,9 @@ class Dashboard(App[None]):
         self._supervised = True
         self._wake = asyncio.Event()
         self._problem = ""
-        services = services or Services()
-        self._screens: dict[ScreenId, RunScreen] = {
-            "overview": OverviewScreen(),
-            "timeline": TimelineScreen(lambda: (self.recorder.history, self._look)),
-            "log": LogScreen(services),
-            "policies": PoliciesScreen(services),
-            "runs": RunsScreen(services),
-            "report": ReportScreen(services, self._report),
-        }
         self._here: ScreenId = "overview"
-        self._services = services
+        self._services = services or Services()
+        self._screens = self._made_screens()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if taste.light else DARK.name
@@ -135,11 +131,65 @@ class Dashboard(App[None]):
 
     def on_mount(self) -> None:
         """Show something at once, then follow the run."""
-        for name, screen in self._screens.items():
-            screen.keymap = self._own_keys
-            self.install_screen(screen, name)
-        self.push_screen("overview")
+        self._install()
+        self.push_screen(self._screens["overview"])
         self.call_after_refresh(self._show)
+        self.run_worker(self._follow(), group="follow")
+
+    def _made_screens(self) -> dict[ScreenId, RunScreen]:
+        """The screens of one run. What they know of it is theirs, so another run has others."""
+        return {
+            "overview": OverviewScreen(),
+            "timeline": TimelineScreen(lambda: (self.recorder.history, self._look)),
+            "log": LogScreen(self._services),
+            "policies": PoliciesScreen(self._services),
+            "runs": RunsScreen(self._services),
+            "report": ReportScreen(self._services, self._report),
+        }
+
+    def _install(self) -> None:
+        """Keep the screens of this run while they are not seen."""
+        for screen in self._screens.values():
+            screen.keymap = self._own_keys
+            self.install_screen(screen, str(id(screen)))
+
+    def on_open_run(self, message: OpenRun) -> None:
+        """Show another run in place of this one, from its beginning, on all screens."""
+        if message.run_id == self.recorder.state.run_id:
+            self._notify(self._say_of_runs().already_shown)
+            self.go_to("overview")
+        elif self._services.open_run is not None:
+            opening = self._open_run(self._services.open_run, message.run_id)
+            self.run_worker(opening, group="open", exclusive=True)
+
+    def _say_of_runs(self) -> RunsWords:
+        return runs_words(self._look.shown_lang, ascii_only=self._look.ascii_only)
+
+    async def _open_run(self, find: Callable[[str], OpenedRun], run_id: str) -> None:
+        try:
+            opened = await asyncio.to_thread(find, run_id)
+        except (OSError, LookupError) as error:
+            self._notify(str(error), error=True)
+            return
+        await self._begin_anew(opened)
+        self._notify(self._say_of_runs().opened.format(run=run_id))
+
+    async def _begin_anew(self, opened: OpenedRun) -> None:
+        for group in ("follow", "send"):
+            self.workers.cancel_group(self, group)
+        old = self._screens
+        self._source, self._services = opened.source, opened.services
+        self._look = msgspec.structs.replace(self._look, limits=opened.limits, rules=opened.rules)
+        self.recorder = Recorder()
+        self._backlog, self._supervised, self._problem = True, True, ""
+        self._screens, self._here = self._made_screens(), "overview"
+        self._install()
+        await self.switch_screen(self._screens["overview"])
+        for screen in old.values():
+            self.uninstall_screen(screen)
+            if screen.is_running:
+                await screen.remove()
+        self._show()
         self.run_worker(self._follow(), group="follow")
 
     async def _follow(self) -> None:
@@ -203,7 +253,9 @@ class Dashboard(App[None]):
     def action_act(self, action_id: str) -> None:
         """Do what the registry calls `action_id`."""
         asked = action(action_id)
-        if asked.goes_to is not None:
+        if asked.changes_run and self._look.read_only:
+            self._notify(read_only_words(self.view.lang).refused)
+        elif asked.goes_to is not None:
             self.go_to(asked.goes_to)
         elif asked.on is not None:
             self.run_screen.act(asked.id)
@@ -221,7 +273,7 @@ class Dashboard(App[None]):
         """Show that screen."""
         if self._here != screen:
             self._here = screen
-            self.switch_screen(screen)
+            self.switch_screen(self._screens[screen])
             self.call_after_refresh(self._show)
 
     def _go_on(self, by: int) -> None:
@@ -279,7 +331,9 @@ class Dashboard(App[None]):
 
     def action_help_quit(self) -> None:
         """Ctrl+C ends nothing; it says what does."""
-        self._notify(self.view.words.ctrl_c)
+        view = self.view
+        only = self._look.read_only
+        self._notify(read_only_words(view.lang).ctrl_c if only else view.words.ctrl_c)
 
     def action_command_palette(self) -> None:
         """Open the palette, unless it is open."""
@@ -330,11 +384,19 @@ class Dashboard(App[None]):
         if view.outcome is not None:
             self._notify(view.words.already_ended)
             return
-        self.run_worker(self._send(request, answered), group="send")
+        if self._look.read_only:
+            self._notify(read_only_words(view.lang).refused)
+            return
+        self.run_worker(self._send(self._source, request, answered), group="send")
 
-    async def _send(self, request: AnyRequest, answered: Callable[[Reply], None] | None) -> None:
+    async def _send(
+        self,
+        source: RunSource,
+        request: AnyRequest,
+        answered: Callable[[Reply], None] | None,
+    ) -> None:
         try:
-            reply = await asyncio.to_thread(self._source.send, request)
+            reply = await asyncio.to_thread(source.send, request)
         except OSError as error:
             self._notify(self.view.words.not_sent.format(error=error), error=True)
             return
@@ -357,14 +419,22 @@ def run_dashboard(
     rules: RulesOf | None = None,
     services: Services | None = None,
     taste: Taste | None = None,
+    read_only: bool = False,
 ) -> RunState:
-    """Show the run until the person leaves; its last known state.
+    """Show the run until the person leaves; the last known state of the run that was shown last.
 
     `now` gives any aware time; it is shown in `zone`, which is the machine's own if absent.
     `limits` tells the thermal limits in force for a card, so that they can be marked; `rules` how
     every rule stands.
     """
-    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
+    look = Look(
+        lang=lang,
+        ascii_only=ascii_only,
+        zone=zone,
+        limits=limits,
+        rules=rules,
+        read_only=read_only,
+    )
     app = Dashboard(source, look, now=now, monotonic=monotonic, services=services, taste=taste)
     app.run()
     return app.recorder.state

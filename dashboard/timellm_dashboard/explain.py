@@ -22,7 +22,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         id="state",
-        covers=("headline", "outcome", "held_by_user", "held_by_rules"),
+        covers=("headline", "outcome", "held_by_user", "held_by_rules", "read_only"),
         title=Said("State", "状态"),
         body=Said(
             "The first line: a word, a sign, and the reason. TRAINING and EVALUATING go on by"
@@ -445,6 +445,7 @@ _PARTS = {
     "timeline": "timeline",
     "log": "log",
     "policies": "rules",
+    "runs": "runs",
 }
 """What the help begins with for whoever asks in front of a panel, by its id, and what comes first
 in it on a screen. The feed has the focus by itself: there the help begins at the top."""

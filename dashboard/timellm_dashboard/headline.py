@@ -1,5 +1,6 @@
 """The first line of every answer: the state of the run, in a word, and why it is so."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -43,6 +44,7 @@ _SHORTEST_SILENCE_S = 120.0
 _SHORTEST_SILENCE_OF_A_SCRIPT_S = 3600.0
 """A script evaluates without a word."""
 _SILENT_INTERVALS = 6.0
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Headline(Struct, frozen=True, kw_only=True):
@@ -76,6 +78,17 @@ def headline(
         mood=mood,
         command=_command(name, state),
     )
+
+
+def state_seen(state: RunState, *, supervised: bool) -> StateName:
+    """How a run is, as far as that can be told without its history: whether it is silent cannot."""
+    moment = Moment(t=state.t or 0.0, wall=_NO_TIME, supervised=supervised)
+    return _name(state, History(), moment, loading=False)
+
+
+def mark_of(name: StateName) -> tuple[str, Mood]:
+    """The glyph of a state, and its mood."""
+    return _GLYPHS[name]
 
 
 def _name(state: RunState, history: History, moment: Moment, *, loading: bool) -> StateName:

@@ -45,6 +45,8 @@ class Look(Struct, frozen=True, kw_only=True):
     """Only ASCII characters are shown, and therefore only English ones."""
     limits: LimitsOf | None = None
     rules: RulesOf | None = None
+    read_only: bool = False
+    """Whoever looks may only look: nothing that asks the supervisor is offered."""
 
     @property
     def shown_lang(self) -> Lang:

@@ -33,9 +33,8 @@ def moving_picture(frames: Sequence[str], seconds_each: Sequence[float]) -> str:
         boxes.add(opening[1])
         first, last = 100.0 * begins_s / whole_s, 100.0 * (begins_s + seconds) / whole_s
         rules.append(
-            f"@keyframes frame-{number} {{ 0% {{ visibility: {_shown(first == 0.0)} }} "
-            f"{first:.3f}% {{ visibility: visible }} {last:.3f}% {{ visibility: "
-            f"{_shown(last >= 100.0)} }} }}\n"
+            f"@keyframes frame-{number} {{ {first:.3f}% {{ visibility: visible }} "
+            f"{last:.3f}% {{ visibility: hidden }} }}\n"
             f".frame-{number} {{ visibility: hidden; "
             f"animation: frame-{number} {whole_s:g}s step-end infinite }}"
         )
@@ -49,7 +48,3 @@ def moving_picture(frames: Sequence[str], seconds_each: Sequence[float]) -> str:
         f'<svg viewBox="{boxes.pop()}" xmlns="http://www.w3.org/2000/svg">'
         f"<style>\n{style}\n</style>\n" + "\n".join(groups) + "</svg>\n"
     )
-
-
-def _shown(shown: bool) -> str:
-    return "visible" if shown else "hidden"

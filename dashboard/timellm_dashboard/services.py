@@ -6,8 +6,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.compare import ComparedRun
+from timellm_dashboard.look import LimitsOf
 from timellm_dashboard.report import Report
 from timellm_dashboard.report_parts import Extras
+from timellm_dashboard.rulerows import RulesOf
+from timellm_dashboard.runlist import RunRow
+from timellm_dashboard.source import RunSource
 from timellm_ops.contract.state import RunState
 
 
@@ -22,3 +27,21 @@ class Services(Struct, frozen=True, kw_only=True):
     """What a report has besides the journal: evaluations, the engine's last lines."""
     save_report: Callable[[Report], Path] | None = None
     """Writes the report as a page with plots; returns where. Raises `OSError`."""
+    runs: Callable[[], tuple[RunRow, ...]] | None = None
+    """All runs of the folder, as they stand. Cheap when little has come since the last call; called
+    on a thread, one call at a time. Raises `OSError`."""
+    runs_folder: str = ""
+    """Where those runs are, for display."""
+    open_run: "Callable[[str], OpenedRun] | None" = None
+    """Another run, by its id, to be shown in place of this one. Raises `LookupError`, `OSError`."""
+    compared: Callable[[tuple[str, ...]], tuple[ComparedRun, ...]] | None = None
+    """Runs by their ids, read whole. Called on a thread. Raises `LookupError` and `OSError`."""
+
+
+class OpenedRun(Struct, frozen=True, kw_only=True):
+    """A run with everything about it that the dashboard is started with."""
+
+    source: RunSource
+    limits: LimitsOf | None = None
+    rules: RulesOf | None = None
+    services: Services = Services()

@@ -103,6 +103,8 @@ class View(Struct, frozen=True, kw_only=True):
     feed: tuple[FeedLine, ...]
     feed_left_out: int
     charts: Charts
+    read_only: bool = False
+    """Whoever looks may only look."""
 
     @property
     def words(self) -> Words:
@@ -173,6 +175,7 @@ def build_view(
         feed=feed,
         feed_left_out=history.feed_left_out,
         charts=_charts(history),
+        read_only=look.read_only,
     )
     return _in_ascii(view) if look.ascii_only else view
 

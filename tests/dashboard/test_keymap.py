@@ -29,16 +29,16 @@ def dashboard_with(raw: dict[str, object]) -> tuple[Dashboard, FakeRun]:
 
 
 async def test_a_key_of_ones_own_is_obeyed_and_shown_and_the_old_one_is_free() -> None:
-    app, source = dashboard_with({"pause": ["space", "f5"]})
+    app, source = dashboard_with({"pause": ["f6", "f5"]})
     async with running(app, (120, 40)) as pilot:
-        assert "space/f5 pause" in "\n".join(rows_of(app))
+        assert "f6/f5 pause" in "\n".join(rows_of(app))
         await pilot.press("p")
         await pilot.pause(0.1)
         assert source.requests == []
         await pilot.press("f5")
         await until(pilot, lambda: bool(source.requests))
         await pilot.press("question_mark")
-        await until(pilot, lambda: "space/f5" in "\n".join(rows_of(app)))
+        await until(pilot, lambda: "f6/f5" in "\n".join(rows_of(app)))
     assert source.requests == [PauseRun(who="dashboard")]
 
 

@@ -25,8 +25,8 @@ from timellm_ops.datasets import (
     KnownDataset,
     fetch,
     locate,
-    user_cache,
 )
+from timellm_ops.paths import user_cache
 
 CONTENT = b"date,OT\n" + b"2016-07-01 00:00:00,30.5\n" * 20_000
 LAST_WORDS = (

@@ -1,4 +1,4 @@
-"""Exit codes, and the one error that the command line itself makes."""
+"""Exit codes, and the errors that the command line itself makes."""
 
 BAD_INPUT = 2
 NOT_HERE = 3
@@ -6,3 +6,7 @@ NOT_HERE = 3
 
 class UsageError(ValueError):
     """Options that do not go together. The text is one line."""
+
+
+class MissingExtra(RuntimeError):  # noqa: N818 - it says what happened
+    """A command needs packages that are not installed. The text is one line and says how."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
 from timellm_ops.cli.rules_shown import rules_of
-from timellm_ops.cli.runs import state_of
+from timellm_ops.cli.run_states import RunStates, state_cache
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
@@ -50,8 +50,8 @@ class RunList(Struct, frozen=True, kw_only=True):
 
 def list_runs(*, json: Json = False) -> int:
     """All runs below the runs folder (TIMELLM_RUNS_DIR, else ./runs), newest last."""
-    store = RunStore(runs_dir())
-    found = tuple(_listed(layout) for layout in store.runs())
+    store, states = RunStore(runs_dir()), RunStates(state_cache())
+    found = tuple(_listed(layout, states.state(layout)) for layout in store.runs())
     if json:
         sys.stdout.write(msgspec.json.encode(RunList(runs=found)).decode() + "\n")
         return 0
@@ -91,8 +91,8 @@ def show(
     return 0
 
 
-def _listed(layout: RunLayout) -> ListedRun:
-    state, supervised = state_of(layout), RunClient(layout).supervised()
+def _listed(layout: RunLayout, state: RunState) -> ListedRun:
+    supervised = RunClient(layout).supervised()
     mse, mae = _test_errors(state)
     return ListedRun(
         run_id=layout.run_id,

@@ -8,6 +8,8 @@ COMMANDS = {
     "stop": ("control:stop", "End a run: save at the next step, verify it on disk, stop."),
     "policy": ("policy:app", "A run's rules: how they stand, other thresholds, a rehearsed night."),
     "list": ("listing:list_runs", "All runs, newest last."),
+    "compare": ("comparing:compare", "Two or more runs: what differs, in config and results."),
+    "web": ("web:web", "The dashboard in a browser on this machine, to look at only."),
     "show": ("listing:show", "One run on one page."),
     "explain": ("explaining:explain", "Seventeen questions on training, with a run's own numbers."),
     "report": ("reporting:report", "What is left of a run: text, HTML with plots, JSON."),

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from timellm_dashboard.replay import FASTEST, SLOWEST, Replay, Schedule, place_of
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
-from timellm_ops.cli.services import services_of
+from timellm_ops.cli.services import own_services
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.layout import RunLayout
@@ -85,7 +85,7 @@ def _on_screen(layout: RunLayout, made: Replay, style: Style) -> int:
         lang=style.lang,
         ascii_only=style.ascii_only,
         limits=limits_of(layout),
-        services=services_of(layout),
+        services=own_services(layout),
     )
     return 0
 

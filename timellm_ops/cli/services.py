@@ -15,7 +15,7 @@ from timellm_ops.contract.state import RunState
 REPORT = "report.html"
 
 
-def services_of(layout: RunLayout) -> Services:
+def own_services(layout: RunLayout) -> Services:
     """Everything that a run's own folder has to offer."""
     return Services(
         log=layout.engine_log,

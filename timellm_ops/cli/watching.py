@@ -8,8 +8,7 @@ from timellm_ops.cli.interrupts import Interrupts
 from timellm_ops.cli.options import Style
 from timellm_ops.cli.preferences import taste_of
 from timellm_ops.cli.rules_shown import rules_of
-from timellm_ops.cli.runs import ensure_supervised
-from timellm_ops.cli.services import services_of
+from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
@@ -38,6 +37,7 @@ def listen(style: Style, *, owns_run: bool) -> Interrupts | None:
 
 def _watch_on_screen(layout: RunLayout, style: Style) -> int:
     from timellm_dashboard.app import run_dashboard
+    from timellm_ops.cli.run_services import services_of
 
     taste = taste_of(style.preferences)
     state = run_dashboard(
@@ -51,6 +51,8 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
         taste=taste,
         services=services_of(layout),
     )
+    if state.run_id not in ("", layout.run_id):
+        state = state_of(layout)  # another run was shown last; this is about the one asked for
     if state.ended:
         sys.stdout.write(
             f"{layout.run_id} {state.phase}: {state.end_reason}\nall of it is in {layout.root}\n"

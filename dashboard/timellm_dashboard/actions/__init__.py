@@ -16,7 +16,7 @@ from timellm_dashboard.view import View
 
 __all__ = [
     "ACTIONS", "REPLAY_ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId",
-    "action", "bindings", "fits", "label_of", "offered",
+    "action", "bindings", "is_offered", "label_of", "offered",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -61,14 +61,17 @@ def label_of(found: Action, view: View) -> str:
 
 
 def offered(view: View, on: ScreenId) -> tuple[Action, ...]:
-    """The actions that make sense on that screen, its own first: in ASCII there is one language."""
+    """The actions that make sense on that screen, its own first."""
     own = tuple(found for found in ACTIONS if found.on == on)
     rest = (found for found in (*REPLAY_ACTIONS, *ACTIONS) if found.on is None)
-    return (*own, *(found for found in rest if fits(found, view)))
+    return tuple(found for found in (*own, *rest) if is_offered(found, view))
 
 
-def fits(found: Action, view: View) -> bool:
-    """Whether the action makes sense in front of what the view shows."""
+def is_offered(found: Action, view: View) -> bool:
+    """Whether the action makes sense now: in ASCII there is one language, who may only look
+    changes nothing, and a replay has keys of its own."""
+    if found.changes_run and view.read_only:
+        return False
     if found.id == "language" and view.ascii_only:
         return False
     return found.only is None or (found.only == "replay") == bool(view.replay)

@@ -18,6 +18,7 @@ POLICIES_ACTIONS: tuple[Action, ...] = (
             "在本次运行余下的时间里修改所选规则的设置项（Enter 键相同）；会记入运行记录",
         ),
         types=True,
+        changes_run=True,
         on="policies",
     ),
 )

@@ -23,6 +23,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
     Action(
         id="pause",
         only="live",
+        changes_run=True,
         keys=("p",),
         shown_keys="p",
         label=Said("pause", "暂停"),
@@ -35,6 +36,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
     Action(
         id="stop",
         only="live",
+        changes_run=True,
         keys=("s",),
         shown_keys="s",
         label=Said("stop after save", "保存后停止"),
@@ -46,6 +48,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
     Action(
         id="stop_now",
         only="live",
+        changes_run=True,
         keys=("S",),
         shown_keys="S",
         label=Said("stop now", "立即停止"),
@@ -58,6 +61,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
     Action(
         id="override",
         only="live",
+        changes_run=True,
         keys=("o",),
         shown_keys="o",
         label=Said("go on against rules", "不理会规则"),

@@ -29,6 +29,11 @@ class Canvas:
         """Dots from bottom to top."""
         return self._height * self._down
 
+    @property
+    def dots_per_cell(self) -> tuple[int, int]:
+        """Dots across a cell and down it."""
+        return self._across, self._down
+
     def layer(self, tone: Tone, ascii_mark: str = "") -> None:
         """Begin a layer above the ones before it; dots go there from now on.
 

@@ -2,6 +2,7 @@
 
 from timellm_dashboard.headline import Mood
 from timellm_dashboard.lines import Line, Span, Tone, between, clip, line, wrap_line
+from timellm_dashboard.text_read_only import read_only_words
 from timellm_dashboard.view import View
 
 _TONES: dict[Mood, Tone] = {
@@ -23,9 +24,10 @@ def draw_title(view: View, width: int) -> Line:
         return titled if titled != tuple(left) else between(tuple(left[:1]), at, width)
     clock = view.outcome.ended_text if view.outcome is not None else view.clock
     elapsed = view.progress.elapsed
+    only = [read_only_words(view.lang).title] if view.read_only else []
     parts = [elapsed.text] if elapsed.value is not None and run.run_id else []
     parts += [clock] if clock else []
-    for shown in (parts, parts[-1:]):
+    for shown in ([*only, *parts], [*only, *parts[-1:]], only or parts[-1:]):
         titled = between(tuple(left), line(Span(dot.join(shown), "muted")), width)
         if titled != tuple(left):
             return titled

@@ -1,30 +1,149 @@
-"""All runs."""
+"""All runs: how they stand, one of them to look at, two or more side by side."""
 
+import asyncio
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Static
+from textual.message import Message
 
 from timellm_dashboard.actions import ScreenId, bindings
+from timellm_dashboard.compare import MOST_RUNS
+from timellm_dashboard.runlist import Order
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
+from timellm_dashboard.text_runs import RunsWords, runs_words
 from timellm_dashboard.view import View
+from timellm_dashboard.widgets.comparison import ComparisonPanel
+from timellm_dashboard.widgets.runs import RunsPanel
+
+_TURNS_BETWEEN_READINGS = 8
+"""Of the app, which has two a second: the list is read every four seconds while it is seen."""
+
+
+class OpenRun(Message):
+    """A person wants to look at another run."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
 
 
 class RunsScreen(RunScreen):
-    """All runs."""
+    """All runs of the folder."""
 
     screen_id: ClassVar[ScreenId] = "runs"
+    AUTO_FOCUS = "RunsPanel"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("runs")]
 
     def __init__(self, services: Services) -> None:
         super().__init__()
         self._services = services
+        self._list = RunsPanel(services.runs_folder, id="runs-list", classes="panel")
+        self._comparison = ComparisonPanel(id="runs-comparison", classes="panel")
+        self._comparison.display = False
+        self._turns = 0
+        self._reading = False
+        self._view: View | None = None
 
     def body(self) -> ComposeResult:
-        """What this screen alone has."""
-        yield Static()
+        """The list, and in its place the comparison when there is one."""
+        yield self._list
+        yield self._comparison
 
     def show_body(self, view: View) -> None:
-        """Show `view` from now on."""
+        """Show `view` from now on, and read the runs again now and then."""
+        self._view = view
+        if self._comparison.display:
+            self._comparison.show(view)
+            return
+        self._list.show(view)
+        if self._services.runs is None:
+            self._list.show_problem(self._say(view).not_here)
+            return
+        if self._turns % _TURNS_BETWEEN_READINGS == 0 and not self._reading:
+            self._reading = True
+            self.run_worker(self._read(), group="runs")
+        self._turns += 1
+
+    def _say(self, view: View) -> RunsWords:
+        return runs_words(view.lang, ascii_only=view.ascii_only)
+
+    async def _read(self) -> None:
+        """On another thread, since journals can be long."""
+        read = self._services.runs
+        try:
+            if read is not None:
+                self._list.show_rows(await asyncio.to_thread(read))
+        except OSError as error:
+            self._list.show_problem(error.strerror or str(error))
+        finally:
+            self._reading = False
+
+    def on_runs_panel_chosen(self) -> None:
+        """Two clicks are as good as Enter."""
+        self._open()
+
+    def act(self, action_id: str) -> None:
+        """Do what the registry has for this screen alone."""
+        match action_id:
+            case "runs_open":
+                self._open()
+            case "runs_mark":
+                if self._list.display:
+                    self._list.toggle_mark()
+            case "runs_compare":
+                self._compare()
+            case "runs_back":
+                self._show_list()
+            case "runs_sort":
+                self._list.sort(self._list.order.beside(1))
+            case "runs_sort_back":
+                self._list.sort(self._list.order.beside(-1))
+            case "runs_reverse":
+                order = self._list.order
+                self._list.sort(Order(order.key, not order.reverse))
+            case _:
+                raise NotImplementedError(action_id)
+
+    def _open(self) -> None:
+        if self._list.display and self._list.cursor and self._services.open_run is not None:
+            self.post_message(OpenRun(self._list.cursor))
+
+    def _show_list(self) -> None:
+        self._comparison.display = False
+        self._list.display = True
+        self._list.focus()
+        if self._view is not None:
+            self._list.show(self._view)
+
+    def _compare(self) -> None:
+        """The marked runs; one alone is compared with the chosen one, or with the one shown."""
+        view = self._view
+        if view is None or self._services.compared is None:
+            return
+        say = self._say(view)
+        chosen = list(self._list.marked)
+        for other in (self._list.cursor, view.run.run_id):
+            if len(chosen) < 2 and other and other not in chosen:
+                chosen.append(other)
+        if len(chosen) < 2:
+            self.app.notify(say.mark_more, markup=False)
+            return
+        if len(chosen) > MOST_RUNS:
+            self.app.notify(say.mark_fewer.format(most=MOST_RUNS), markup=False)
+            return
+        self._list.display = False
+        self._comparison.display = True
+        self._comparison.begin(len(chosen))
+        self._comparison.show(view)
+        self._comparison.focus()
+        self.run_worker(self._read_compared(tuple(chosen)), group="compare", exclusive=True)
+
+    async def _read_compared(self, run_ids: tuple[str, ...]) -> None:
+        read = self._services.compared
+        try:
+            if read is not None:
+                self._comparison.show_runs(await asyncio.to_thread(read, run_ids))
+        except (OSError, LookupError) as error:
+            self._comparison.show_problem(str(error))

@@ -1,5 +1,6 @@
 """The last row: what can be done, by key or by mouse."""
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -11,11 +12,14 @@ from timellm_dashboard.actions import (
     REPLAY_ACTIONS,
     Action,
     ScreenId,
-    fits,
+    is_offered,
     label_of,
 )
 from timellm_dashboard.actions.keymap import Keymap, shown_key
 from timellm_dashboard.view import View
+
+_GAP = 2
+"""Cells between two buttons, as the style sheet has it."""
 
 
 class KeyButton(Static):
@@ -31,18 +35,23 @@ class KeyButton(Static):
     def __init__(self, action: Action) -> None:
         super().__init__(id=f"key-{action.id}")
         self.action = action
-        self._label = ""
+        self._label, self._keys = "", ""
 
     def show(self, view: View, keymap: Keymap) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
-        self.display = fits(self.action, view)
+        self.display = is_offered(self.action, view)
         if label == self._label:
             return
         self._label = label
-        shown = shown_key(self.action, keymap, ascii_only=view.ascii_only)
-        keys = (f"{shown} ", "bold $tone-accent")
+        self._keys = shown_key(self.action, keymap, ascii_only=view.ascii_only)
+        keys = (f"{self._keys} ", "bold $tone-accent")
         self.update(Content.assemble(keys, label))
+
+    @property
+    def cells(self) -> int:
+        """How wide it is."""
+        return cell_len(f"{self._keys} {self._label}")
 
     def on_click(self) -> None:
         """Do it."""
@@ -64,9 +73,13 @@ class KeyBar(Horizontal):
         yield from self._buttons
 
     def show(self, view: View, keymap: Keymap) -> None:
-        """Show `view` from now on."""
+        """Show `view` from now on: the buttons that fit whole, the first ones first."""
+        room = self.content_size.width or None
         for button in self._buttons:
             button.show(view, keymap)
+            if button.display and room is not None:
+                button.display = button.cells <= room
+                room -= button.cells + _GAP
 
 
 _WAYS_OUT = ("help", "next_screen", "leave")

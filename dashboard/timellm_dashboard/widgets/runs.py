@@ -1,0 +1,181 @@
+"""The list of runs, with a cursor and marks."""
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Click
+from textual.message import Message
+
+from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.lines import Line, Span, line, wrap
+from timellm_dashboard.panels.runs import HEADING_ROWS, draw_runs
+from timellm_dashboard.runlist import Order, RunLine, RunRow, in_order, run_lines
+from timellm_dashboard.text_runs import RunsWords, runs_words
+from timellm_dashboard.view import View
+from timellm_dashboard.widgets.panel import Panel
+
+
+class RunsPanel(Panel, can_focus=True):
+    """Stays on its run when the list changes or is sorted anew."""
+
+    class Chosen(Message):
+        """A run was clicked twice."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "move_pages(-1)", show=False),
+        Binding("pagedown", "move_pages(1)", show=False),
+        Binding("home", "move(-1000000)", show=False),
+        Binding("end", "move(1000000)", show=False),
+    ]
+
+    def __init__(self, folder: str, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._folder = folder
+        self._rows: tuple[RunRow, ...] | None = None
+        self._problem = ""
+        self._order = Order()
+        self._cursor = ""
+        self._first = 0
+        self._made_of: tuple[object, ...] = ()
+        self._lines: tuple[RunLine, ...] = ()
+        self.marked: tuple[str, ...] = ()
+        """Ids of the marked runs, in the order in which they were marked."""
+
+    @property
+    def cursor(self) -> str:
+        """The id of the chosen run; empty where there is none."""
+        return self._cursor
+
+    def show_rows(self, rows: tuple[RunRow, ...]) -> None:
+        """The runs from now on."""
+        self._rows, self._problem = in_order(rows, self._order), ""
+        there = {row.run_id for row in self._rows}
+        self.marked = tuple(run_id for run_id in self.marked if run_id in there)
+        if self._cursor not in there:
+            shown = "" if self._view is None else self._view.run.run_id
+            first = self._rows[0].run_id if self._rows else ""
+            self._cursor = shown if shown in there else first
+        self._redraw()
+
+    def show_problem(self, problem: str) -> None:
+        """Why there is no list, or only an old one."""
+        self._problem = problem
+        self._redraw()
+
+    def sort(self, order: Order) -> None:
+        """Sort by another column."""
+        self._order = order
+        if self._rows is not None:
+            self.show_rows(self._rows)
+
+    @property
+    def order(self) -> Order:
+        """How the list is sorted."""
+        return self._order
+
+    def toggle_mark(self) -> None:
+        """Mark the chosen run, or take its mark away."""
+        if self._cursor in self.marked:
+            self.marked = tuple(run_id for run_id in self.marked if run_id != self._cursor)
+        elif self._cursor:
+            self.marked = (*self.marked, self._cursor)
+        self._redraw()
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        """The rows around the cursor, or why there are none."""
+        say = runs_words(view.lang, ascii_only=view.ascii_only)
+        if not self._rows:
+            return [line(Span(row, "muted")) for row in wrap(self._instead(say), width)]
+        rows = self._rows
+        if self._problem:
+            height -= 1
+        place = self._place()
+        room = max(1, height - HEADING_ROWS)
+        self._first = min(max(0, len(rows) - room), self._first)
+        self._first = max(place - room + 1, min(place, self._first))
+        lines = self._lines_of(rows, view)
+        drawn = draw_runs(
+            lines,
+            cursor=place,
+            first=self._first,
+            order=self._order,
+            words=say,
+            width=width,
+            height=height,
+            ascii_only=view.ascii_only,
+        )
+        problem = to_ascii(self._problem) if view.ascii_only else self._problem
+        return [*drawn, line(Span(problem, "bad"))] if problem else drawn
+
+    def _lines_of(self, rows: tuple[RunRow, ...], view: View) -> tuple[RunLine, ...]:
+        """The rows as texts, made anew when there is something new."""
+        made_of = (rows, view.run.run_id, self.marked, view.lang, view.ascii_only)
+        if made_of != self._made_of:
+            self._made_of = made_of
+            self._lines = run_lines(
+                rows,
+                shown=view.run.run_id,
+                marked=self.marked,
+                lang=view.lang,
+                ascii_only=view.ascii_only,
+            )
+        return self._lines
+
+    def _instead(self, say: RunsWords) -> str:
+        if self._problem:
+            return self._problem
+        return say.reading if self._rows is None else f"{say.none}. {say.none_how}"
+
+    def title(self, view: View, width: int) -> str:  # noqa: ARG002
+        """How many runs, where they are, and how many are marked."""
+        say = runs_words(view.lang, ascii_only=view.ascii_only)
+        parts = [say.title]
+        if self._rows:
+            parts.append(say.count.format(count=len(self._rows), folder=self._folder))
+        if self._order != Order():
+            parts.append(self._sorted(say))
+        if self.marked:
+            parts.append(say.marked_count.format(count=len(self.marked)))
+        return (" | " if view.ascii_only else " · ").join(parts)
+
+    def _sorted(self, say: RunsWords) -> str:
+        column: str = getattr(say, f"column_{self._order.key}")
+        text = say.sorted_by.format(column=column)
+        return f"{text}, {say.reversed}" if self._order.reverse else text
+
+    def _place(self) -> int:
+        rows = self._rows or ()
+        return next((i for i, row in enumerate(rows) if row.run_id == self._cursor), 0)
+
+    def action_move(self, by: int) -> None:
+        """Choose another run."""
+        if self._rows:
+            place = max(0, min(len(self._rows) - 1, self._place() + by))
+            self._cursor = self._rows[place].run_id
+            self._redraw()
+
+    def action_move_pages(self, pages: int) -> None:
+        """Choose a run that is so many heights of the panel away."""
+        self.action_move(pages * max(1, self.content_size.height - HEADING_ROWS - 1))
+
+    def on_click(self, event: Click) -> None:
+        """Choose what was clicked; a second click opens it."""
+        offset = event.get_content_offset(self)
+        rows = self._rows or ()
+        place = -1 if offset is None else self._first + offset.y - HEADING_ROWS
+        if offset is None or offset.y < HEADING_ROWS or place >= len(rows):
+            return
+        self._cursor = rows[place].run_id
+        self._redraw()
+        if event.chain > 1:
+            self.post_message(self.Chosen())
+
+    def on_mouse_scroll_up(self) -> None:
+        """The wheel, towards the top."""
+        self.action_move(-1)
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel, towards the end."""
+        self.action_move(1)

@@ -1,0 +1,86 @@
+"""What the dashboard of one run may ask: the other runs beside it, and any of them in its place."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from timellm_dashboard.compare import ComparedRun
+from timellm_dashboard.runlist import RunRow, row_of
+from timellm_dashboard.services import OpenedRun, Services
+from timellm_dashboard.view import Recorder
+from timellm_ops.cli.rules_shown import rules_of
+from timellm_ops.cli.run_states import RunStates, state_cache
+from timellm_ops.cli.services import own_services
+from timellm_ops.cli.thermal import limits_of
+from timellm_ops.client import RunClient
+from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.state import RunState
+from timellm_ops.contract.validation import ConfigError
+from timellm_ops.store import RunStore, load_config
+
+ClientOf = Callable[[RunLayout], RunClient]
+"""How a run is followed and asked."""
+
+
+def services_of(
+    layout: RunLayout, client_of: ClientOf = RunClient, states: RunStates | None = None
+) -> Services:
+    """The services of the dashboard of `layout`; `client_of` makes the sources of other runs."""
+    store = RunStore(layout.root.parent)
+    known = RunStates(state_cache()) if states is None else states
+
+    rows: dict[str, tuple[RunState, bool, RunRow]] = {}
+
+    def row(found: RunLayout) -> RunRow:
+        state = known.state(found)
+        # An ended run needs no supervisor, so nobody looks for one.
+        supervised = not state.ended and RunClient(found).supervised()
+        before = rows.get(found.run_id)
+        if before is None or before[0] is not state or before[1] != supervised:
+            made = row_of(found.run_id, state, supervised=supervised)
+            before = rows[found.run_id] = (state, supervised, made)
+        return before[2]
+
+    def runs() -> tuple[RunRow, ...]:
+        return tuple(map(row, store.runs()))
+
+    def open_run(run_id: str) -> OpenedRun:
+        found = store.resolve(run_id)
+        return OpenedRun(
+            source=client_of(found),
+            limits=limits_of(found),
+            rules=rules_of(found),
+            services=services_of(found, client_of, known),
+        )
+
+    def compared(run_ids: tuple[str, ...]) -> tuple[ComparedRun, ...]:
+        return compared_runs(store.resolve(run_id) for run_id in run_ids)
+
+    return msgspec.structs.replace(
+        own_services(layout),
+        runs=runs,
+        runs_folder=str(store.root),
+        open_run=open_run,
+        compared=compared,
+    )
+
+
+def compared_runs(layouts: Iterable[RunLayout]) -> tuple[ComparedRun, ...]:
+    """The runs read whole, as a comparison needs them. Raises `OSError`."""
+    return tuple(_compared(layout) for layout in layouts)
+
+
+def _compared(layout: RunLayout) -> ComparedRun:
+    recorder, client = Recorder(), RunClient(layout)
+    recorder.take(client.all())
+    try:
+        config = msgspec.to_builtins(load_config(layout))
+    except ConfigError:
+        config = None  # of an old version; its results can still be compared
+    return ComparedRun(
+        run_id=layout.run_id,
+        state=recorder.state,
+        history=recorder.history,
+        supervised=client.supervised(),
+        config=config,
+    )
