@@ -39,6 +39,7 @@ from timellm_dashboard.panels.timeline import (
     sign,
 )
 from timellm_dashboard.panels.tracks import put
+from timellm_dashboard.plain import page
 from timellm_dashboard.text_timeline import TimelineWords, timeline_words
 from timellm_dashboard.timeaxis import clock_ticks
 from timellm_dashboard.timeline import MARK_ORDER, TimelineView, timeline
@@ -403,3 +404,12 @@ def test_every_kind_of_mark_has_a_name_and_a_sign_of_its_own_also_in_ascii() -> 
         assert {cell_len(text) for text in signs} == {1}
     for kind in kinds:
         assert getattr(timeline_words("en"), f"kind_{kind}")
+
+
+def test_the_plain_page_has_the_ledger_where_something_was_lost() -> None:
+    title = timeline_words("en").ledger
+    lost = page(Seen(governed()).view)
+    assert title in lost
+    assert "pace below 100 %" in lost
+    assert max(map(len, lost.splitlines())) <= 100 + 2
+    assert title not in page(Seen(in_second_epoch()).view)
