@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from timellm_dashboard.compare import ComparedRun
+from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.look import LimitsOf
 from timellm_dashboard.runlist import RunRow
 from timellm_dashboard.source import RunSource
