@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from timellm_dashboard.answers.facts import Facts
-from timellm_dashboard.compare import ComparedRun
+from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.look import LimitsOf
 from timellm_dashboard.report import Report
 from timellm_dashboard.report_parts import Extras

@@ -187,18 +187,18 @@ async def test_nonsense_ends_nothing(served: Served) -> None:
     until(lambda: not served.sessions, "the end of the window's process")
 
 
-async def test_there_is_an_end_to_windows(served: Served) -> None:
-    async with client(served) as session:
+async def test_there_is_an_end_to_windows(own_server: Served) -> None:
+    async with client(own_server) as session:
         opened = [
-            await session.ws_connect(f"{served.base}/ws", headers={"Origin": served.base})
+            await session.ws_connect(f"{own_server.base}/ws", headers={"Origin": own_server.base})
             for _ in range(4)
         ]
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await session.ws_connect(f"{served.base}/ws", headers={"Origin": served.base})
+            await session.ws_connect(f"{own_server.base}/ws", headers={"Origin": own_server.base})
         assert refused.value.status == 503
         for found in opened:
             await found.close()
-    until(lambda: not served.sessions, "the end of all windows' processes")
+    until(lambda: not own_server.sessions, "the end of all windows' processes")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -23,7 +23,8 @@ from sample_journals import (
     without_gpu,
 )  # fmt: skip
 
-from timellm_dashboard.compare import MOST_RUNS, ComparedRun, Comparison, compare
+from timellm_dashboard.compare import compare
+from timellm_dashboard.compared import MOST_RUNS, ComparedRun, Comparison
 from timellm_dashboard.lines import text_of, width_of
 from timellm_dashboard.panels.comparison import draw_comparison
 from timellm_dashboard.panels.curves import Curve, draw_curves

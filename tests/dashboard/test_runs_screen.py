@@ -25,7 +25,7 @@ from screen_text import SECONDS_LATER, check_snapshot, rows_of, running, until
 from textual.pilot import Pilot
 
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.compare import ComparedRun
+from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.look import Look
 from timellm_dashboard.runlist import RunRow, row_of
 from timellm_dashboard.screens.report import ReportScreen

@@ -27,20 +27,21 @@ def compare(
 
     A difference between single runs is no proof; the text says what can be told from them.
     """
-    from timellm_dashboard import compare as pure
+    from timellm_dashboard.compare import compare as compare_runs
+    from timellm_dashboard.compared import MOST_RUNS
     from timellm_dashboard.lines import text_of
     from timellm_dashboard.panels.comparison import draw_comparison
     from timellm_ops.cli.run_services import compared_runs
 
-    if not 2 <= len(runs) <= pure.MOST_RUNS:
-        raise UsageError(f"compare: found {_count(runs)}; expected 2 to {pure.MOST_RUNS}")
+    if not 2 <= len(runs) <= MOST_RUNS:
+        raise UsageError(f"compare: found {_count(runs)}; expected 2 to {MOST_RUNS}")
     store = RunStore(runs_dir())
     layouts = [store.resolve(run) for run in runs]
     for place, layout in enumerate(layouts):
         if layout in layouts[:place]:
             raise UsageError(f"compare: {layout.run_id} is there twice; expected different runs")
     bare = ascii_only or not has_unicode()
-    compared = pure.compare(
+    compared = compare_runs(
         compared_runs(layouts),
         lang="en" if json else lang or language(),
         ascii_only=bare and not json,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from timellm_dashboard.compare import ComparedRun
+from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.runlist import RunRow, row_of
 from timellm_dashboard.services import OpenedRun, Services
 from timellm_dashboard.view import Recorder

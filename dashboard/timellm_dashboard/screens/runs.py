@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from timellm_dashboard.actions import ScreenId, bindings
-from timellm_dashboard.compare import MOST_RUNS
+from timellm_dashboard.compared import MOST_RUNS
 from timellm_dashboard.runlist import Order
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services

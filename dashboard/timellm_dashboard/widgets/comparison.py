@@ -6,7 +6,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.compare import ComparedRun, compare
+from timellm_dashboard.compare import compare
+from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.lines import Line, Span, line
 from timellm_dashboard.panels.comparison import draw_comparison
 from timellm_dashboard.text_runs import runs_words
