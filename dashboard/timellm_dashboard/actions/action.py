@@ -36,8 +36,8 @@ class Action(Struct, frozen=True, kw_only=True):
     in_footer: bool = True
     in_palette: bool = True
     changes_run: bool = False
-    """It asks something of the supervisor or writes into the run's folder: a dashboard that may only
-    look does not offer it."""
+    """It asks something of the supervisor or writes into the run's folder: a dashboard that may
+    only look does not offer it."""
     on: ScreenId | None = None
     """The only screen that has it, and does it itself; `None`: every screen has it."""
     goes_to: ScreenId | None = None
