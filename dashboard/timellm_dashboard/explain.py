@@ -421,8 +421,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             " differ, results beside each other, losses over steps. Errors are only compared where"
             " the task is the same: data, lengths and split. One run each is one seed each: a small"
             " difference between them is no proof that one config is better.",
-            "文件夹里的所有运行，附最佳验证损失和这些权重的测试误差。标记（x 键）几次运行后可以对比（c 键）："
-            "配置中不同的项、并排的结果、按步的损失。只有任务相同（数据、长度和划分）才比较误差。"
+            "文件夹里的所有运行，附最佳验证损失和这些权重的测试误差。"
+            "标记（x 键）几次运行后可以对比（c 键）：配置中不同的项、并排的结果、按步的损失。"
+            "只有任务相同（数据、长度和划分）才比较误差。"
             "各跑一次就是各用一个种子：差别很小时，不能证明哪个配置更好。",
         ),
     ),
