@@ -13,6 +13,7 @@ from timellm_dashboard.actions import ScreenId
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moving_picture import without_remote_fonts
+from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.services import Services
 from timellm_dashboard.source import RunSource
 from timellm_dashboard.taste import Taste
@@ -54,6 +55,7 @@ def export_screenshot(
     lang: Lang = "en",
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
     screen: ScreenId = "overview",
     services: Services | None = None,
     keys: Sequence[str] = (),
@@ -64,7 +66,7 @@ def export_screenshot(
     `size` is in columns and rows; times are shown in `zone`, which is the machine's if absent.
     `keys` are pressed before, as Textual names them.
     """
-    look = Look(lang=lang, zone=zone, limits=limits)
+    look = Look(lang=lang, zone=zone, limits=limits, rules=rules)
     app = Dashboard(
         source,
         look,
