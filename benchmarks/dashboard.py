@@ -7,10 +7,13 @@ Parts, each a table:
   share of a core, its memory, and the bytes that it sends to the terminal.
 - `first`: `attach` to the journal of 14 hours (`long_journal.py`): seconds from the command to the
   first frame, and to the one that knows the whole run.
-- `draw`: milliseconds to draw a view and the charts of that night, at 200x50.
+- `draw`: milliseconds to draw a view, the loss chart and the timeline of that night, at 200x50.
+- `log`: an engine's output of a million lines: finding its line ends, reading the lines of a screen
+  anywhere in it, going through all of it for a text, and the memory that it takes.
 """
 
 import argparse
+import itertools
 import statistics
 import sys
 import tempfile
@@ -23,15 +26,20 @@ import long_journal
 import psutil
 from supervision import MIB, TRAINING, attached, cpu_s, created, progress_after, supervised
 
+from timellm_dashboard.focus import Focus
+from timellm_dashboard.logfile import LogFile
+from timellm_dashboard.logsearch import finder
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.loss import draw_loss
+from timellm_dashboard.panels.timeline import draw_timeline
 from timellm_dashboard.view import Recorder
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.journal import JournalFollower
 
-PARTS = ("cost", "first", "draw")
+PARTS = ("cost", "first", "draw", "log")
+LINES = 1_000_000
 _WARM_UP_STEPS = 10
 _PATIENCE_S = 180.0
 
@@ -99,12 +107,52 @@ def draw_table(folder: Path) -> str:
     drawn: dict[str, Callable[[], object]] = {
         "a view": lambda: recorder.view(moment, Look()),
         "the loss chart, 130x30": lambda: draw_loss(view, 130, 30),
+        "the timeline, 196x30": lambda: draw_timeline(
+            view, recorder.history, Look(), Focus(), 196, 30
+        ),
     }
     rows = ["| what | ms, median | slowest |", "|---" * 3 + "|"]
     for name, draw in drawn.items():
         taken = [_timed(draw) for _ in range(50)]
         rows.append(f"| {name} | {1e3 * statistics.median(taken):.1f} | {1e3 * max(taken):.1f} |")
     return "\n".join(rows)
+
+
+def log_table(folder: Path) -> str:
+    """Of a million lines, in this process."""
+    path = folder / "engine.log"
+    with path.open("w", encoding="utf-8") as file:
+        for step in range(1, LINES + 1):
+            file.write(f"\titers: {step}, epoch: 1 | loss: {1 / step:.7f}\n")
+    process = psutil.Process()
+    before = process.memory_info().rss
+    log = LogFile(path)
+
+    def index() -> None:
+        while log.take(log.scan()):
+            pass
+
+    def search() -> None:
+        wanted, line = finder("nowhere in it"), 0
+        while (piece := log.piece(line, forward=True)) is not None:
+            if any(map(wanted.matches, log.read(piece))):
+                raise SystemExit("found what is not there")
+            line = piece.last
+
+    index_s = _timed(index)
+    far = itertools.count(7, LINES // 60)  # nowhere twice
+    screens = [_timed(lambda: log.texts(range(start := next(far), start + 50))) for _ in range(50)]
+    search_s = _timed(search)
+    screen_ms = 1e3 * statistics.median(screens)
+    grown = (process.memory_info().rss - before) / MIB
+    return (
+        f"{log.index.lines:,} lines, {path.stat().st_size / 1e6:.0f} MB\n\n"
+        "| what | measured |\n|---|---|\n"
+        f"| finding its line ends | {index_s:.2f} s |\n"
+        f"| the 50 lines of a screen, anywhere, median | {screen_ms:.2f} ms |\n"
+        f"| going through all of it for a text | {search_s:.2f} s |\n"
+        f"| memory | {grown:.0f} MiB |"
+    )
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -128,8 +176,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     table = cost_table(folder, asked.seconds)
                 case "first":
                     table = first_table(folder)
-                case _:
+                case "draw":
                     table = draw_table(folder)
+                case _:
+                    table = log_table(folder)
             print(f"\n{part}\n\n{table}", flush=True)
     return 0
 
