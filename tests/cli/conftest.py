@@ -74,6 +74,8 @@ class Shell:
 
     def env(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TIMELLM_")}
+        for size in ("COLUMNS", "LINES"):  # they would outvote the terminal's own
+            kept.pop(size, None)
         return {
             **kept,
             "TIMELLM_RUNS_DIR": str(self.folder / "runs"),

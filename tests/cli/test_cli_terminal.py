@@ -153,7 +153,7 @@ def test_a_storm_of_resizes_leaves_a_screen_that_fits(shell: Shell, terminal: Op
     screen.until(lambda text: "GPU" in text[seen // 2 :])
     mark = len(screen.written.decode("utf-8", "replace"))
     screen.type("?")
-    screen.until(lambda text: "what the screen says" in text[mark:])
+    screen.until(lambda text: "closes" in text[mark:] and "\x1b[40;" in text[mark:])
     screen.type("q")
     screen.type("q")
     assert screen.exit_code() == 0

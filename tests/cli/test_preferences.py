@@ -29,14 +29,12 @@ def test_nobody_needs_one(tmp_path: Path) -> None:
 
 
 def test_all_of_it(tmp_path: Path) -> None:
-    text = (
-        'lang = "zh"\ntheme = "light"\nascii = true\n[keys]\npause = "space"\nstop = ["f2", "x"]\n'
-    )
+    text = 'lang = "zh"\ntheme = "light"\nascii = true\n[keys]\npause = "f6"\nstop = ["f2", "f3"]\n'
     liked = read_preferences(written(tmp_path, text))
     assert (liked.lang, liked.theme, liked.ascii) == ("zh", "light", True)
     taste = taste_of(liked)
     assert taste.light
-    assert taste.keymap == {"pause": ("space",), "stop": ("f2", "x")}
+    assert taste.keymap == {"pause": ("f6",), "stop": ("f2", "f3")}
 
 
 @pytest.mark.parametrize(

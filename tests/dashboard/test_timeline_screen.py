@@ -249,7 +249,7 @@ async def test_help_explains_the_timeline_and_its_keys() -> None:
         shown = "\n".join(rows_of(app))
     for action in TIMELINE_ACTIONS:
         assert re.search(rf"{re.escape(action.shown_keys)} +{re.escape(action.label.en)} — ", shown)
-    assert "Lost time" in shown
+    assert "Everything on one time axis" in " ".join(shown.split())
 
 
 # --- keys and mouse ------------------------------------------------------------------------------
