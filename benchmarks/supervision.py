@@ -1,10 +1,10 @@
 """What being watched costs, and how fast heat is answered.
 
-    python benchmarks/supervision.py [--pairs 5] [--seconds 60] [--pauses 100] [--only PART]
+    python benchmarks/supervision.py [--pairs 15] [--seconds 10] [--pauses 100] [--only PART]
 
 Four parts, each a table:
-- `engine`: steps a second of the engine alone, and of the same under a supervisor that reads a
-  simulated GPU once a second, with a dashboard attached on a terminal of 120x40. In pairs, in turn.
+- `engine`: steps a second of an engine under a supervisor that reads a simulated GPU once a second,
+  with a dashboard attached on a terminal of 120x40, and while both are stopped. In pairs, in turn.
 - `cost`: of one such run, share of a core and memory of supervisor and dashboard.
 - `reaction`: from the reading above the threshold to the standing engine, over many pauses on a
   simulated GPU that heats and cools within seconds.
@@ -103,16 +103,6 @@ def created(folder: Path, text: str, *overrides: str) -> RunLayout:
 # --- the engine, alone and watched ---------------------------------------------------------------
 
 
-def steps_a_second(layout: RunLayout, seconds: float) -> float:
-    """Over so long, from a few steps after its first on."""
-    first = progress_after(layout, _WARM_UP_STEPS, _PATIENCE_S)
-    time.sleep(seconds)
-    last = _latest(layout)
-    assert first.t is not None, "an engine's own events have a time"
-    assert last.t is not None, "an engine's own events have a time"
-    return (last.iteration - first.iteration) / (last.t - first.t)
-
-
 def _latest(layout: RunLayout) -> ev.Progress:
     progress = [e for e in events_of(layout.engine_events) if isinstance(e, ev.Progress)]
     return progress[-1]
@@ -128,19 +118,6 @@ def progress_after(layout: RunLayout, step: int, patience_s: float) -> ev.Progre
                 return found
         time.sleep(0.2)
     raise SystemExit(f"{layout.root}: no step {step} within {patience_s:g} s")
-
-
-def bare(folder: Path, seconds: float, steps: int) -> float:
-    """The engine by itself."""
-    layout = created(folder, TRAINING, f"data.synthetic_rows={steps}")
-    argv = [sys.executable, "-P", "-m", "timellm_engine", "--run-dir", str(layout.root)]
-    with layout.engine_log.open("wb") as log:
-        engine = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
-    try:
-        return steps_a_second(layout, seconds)
-    finally:
-        engine.kill()
-        engine.wait()
 
 
 @contextlib.contextmanager
@@ -209,27 +186,60 @@ def _env(folder: Path) -> dict[str, str]:
     return {**os.environ, "TIMELLM_RUNS_DIR": str(folder / "runs")}
 
 
-def watched(folder: Path, seconds: float, steps: int) -> float:
-    """The engine under a supervisor, with a dashboard."""
-    with (
-        supervised(folder, TRAINING, f"data.synthetic_rows={steps}") as layout,
-        attached(folder, layout),
-    ):
-        return steps_a_second(layout, seconds)
-
-
 def engine_table(folder: Path, pairs: int, seconds: float) -> str:
-    """Pairs, and the median of their ratios."""
-    rows = ["| pair | alone, steps/s | watched, steps/s | watched / alone |", "|---" * 4 + "|"]
+    """Windows of so many seconds in one run, watched and not in turn, and the median of ratios.
+
+    Not watched: supervisor and dashboard are stopped by SIGSTOP, so that the same engine goes on as
+    if they were not there. Two engines one after the other differ by more than is looked for.
+    """
+    windows: list[tuple[float, float]] = []
+    with (
+        supervised(folder, TRAINING, "data.synthetic_rows=40000", "train.log_every=2") as layout,
+        attached(folder, layout) as screen,
+    ):
+        progress_after(layout, _WARM_UP_STEPS, _PATIENCE_S)
+        record = read_record(layout.supervisor_process, SupervisorRecord)
+        assert record is not None, "it is in charge"
+        watchers = [psutil.Process(record.process.pid), psutil.Process(screen.pid)]
+        time.sleep(5.0)
+        for _ in range(pairs):
+            windows.append(_window(seconds))
+            with _stopped(watchers):
+                windows.append(_window(seconds))
+        told = [e for e in events_of(layout.engine_events) if isinstance(e, ev.Progress)]
+    rows = ["| pair | watched, steps/s | alone, steps/s | watched / alone |", "|---" * 4 + "|"]
     ratios = []
     for pair in range(pairs):
-        order = (bare, watched) if pair % 2 == 0 else (watched, bare)
-        found = {one: one(folder / f"{pair}-{one.__name__}", seconds, 40_000) for one in order}
-        ratios.append(found[watched] / found[bare])
-        rows.append(f"| {pair + 1} | {found[bare]:.3f} | {found[watched]:.3f} | {ratios[-1]:.1%} |")
-        print(rows[-1], file=sys.stderr, flush=True)
+        watched, alone = (_steps_a_second(told, *w) for w in windows[2 * pair : 2 * pair + 2])
+        ratios.append(watched / alone)
+        rows.append(f"| {pair + 1} | {watched:.3f} | {alone:.3f} | {ratios[-1]:.1%} |")
     rows.append(f"| median | | | {statistics.median(ratios):.1%} |")
     return "\n".join(rows)
+
+
+def _window(seconds: float) -> tuple[float, float]:
+    began = time.monotonic()
+    time.sleep(seconds)
+    return began, time.monotonic()
+
+
+@contextlib.contextmanager
+def _stopped(processes: Sequence[psutil.Process]) -> Iterator[None]:
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+def _steps_a_second(told: Sequence[ev.Progress], began: float, ended: float) -> float:
+    inside = [e for e in told if e.t is not None and began <= e.t <= ended]
+    first, last = inside[0], inside[-1]
+    assert first.t is not None, "an engine's own events have a time"
+    assert last.t is not None, "an engine's own events have a time"
+    return (last.iteration - first.iteration) / (last.t - first.t)
 
 
 # --- what watching costs -------------------------------------------------------------------------
@@ -383,8 +393,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--pauses", type=int, default=100)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as made:
@@ -393,12 +403,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             (folder / part).mkdir()
             match part:
                 case "engine":
-                    for pair in range(asked.pairs):
-                        for name in ("bare", "watched"):
-                            (folder / part / f"{pair}-{name}").mkdir()
                     table = engine_table(folder / part, asked.pairs, asked.seconds)
                 case "cost":
-                    table = cost_table(folder / part, asked.seconds)
+                    table = cost_table(folder / part, 6 * asked.seconds)
                 case "reaction":
                     table = reaction_table(folder / part, asked.pauses)
                 case _:
