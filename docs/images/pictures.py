@@ -1,6 +1,6 @@
 """The pictures of the README, made from the folder of a real run that has ended.
 
-    python docs/images/pictures.py RUN_FOLDER
+    python docs/images/pictures.py RUN_FOLDER [--only paused]
 
 Writes overview, timeline and, where the run was paused, that moment, in English and Chinese beside
 itself; and `session.svg`, a picture of the whole run that moves by itself.
@@ -85,8 +85,13 @@ def main() -> None:
     """Write all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
-    pictures = Pictures(RunLayout(parser.parse_args().run.resolve()))
+    parser.add_argument("--only", choices=["paused"])
+    asked = parser.parse_args()
+    pictures = Pictures(RunLayout(asked.run.resolve()))
     for lang, suffix in LANGUAGES:
+        if asked.only:
+            (HERE / f"paused{suffix}.svg").write_text(pictures.paused(lang) or "", encoding="utf-8")
+            continue
         still: dict[str, str | None] = {
             "overview": pictures.at(0.55, "overview", lang),
             "timeline": pictures.at(1.0, "timeline", lang),
