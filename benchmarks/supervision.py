@@ -1,6 +1,6 @@
 """What being watched costs, and how fast heat is answered.
 
-    python benchmarks/supervision.py [--pairs 15] [--seconds 10] [--pauses 100] [--only PART]
+    python benchmarks/supervision.py [--pairs 6] [--seconds 5] [--pauses 100] [--only PART]
 
 Four parts, each a table:
 - `engine`: steps a second of an engine under a supervisor that reads a simulated GPU once a second,
@@ -62,7 +62,7 @@ gpu.simulated.load_power_w = 60.0
 
 HOT = """
 data.dataset = "synthetic"
-data.synthetic_rows = 2000
+data.synthetic_rows = 4000
 model.d_model = 8
 model.n_heads = 2
 model.d_ff = 8
@@ -393,8 +393,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--pauses", type=int, default=100)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as made:
@@ -405,7 +405,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 case "engine":
                     table = engine_table(folder / part, asked.pairs, asked.seconds)
                 case "cost":
-                    table = cost_table(folder / part, 6 * asked.seconds)
+                    table = cost_table(folder / part, 10 * asked.seconds)
                 case "reaction":
                     table = reaction_table(folder / part, asked.pauses)
                 case _:
