@@ -27,6 +27,7 @@ from timellm_dashboard.actions import (
 )
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.explain import part_of
+from timellm_dashboard.jobcontrol import continue_well
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
@@ -135,6 +136,10 @@ class Dashboard(App[None]):
         self.push_screen(self._screens["overview"])
         self.call_after_refresh(self._show)
         self.run_worker(self._follow(), group="follow")
+        continue_well(self._draw_anew)
+
+    def _draw_anew(self) -> None:
+        self.call_later(self.refresh, layout=True)
 
     def _made_screens(self) -> dict[ScreenId, RunScreen]:
         """The screens of one run. What they know of it is theirs, so another run has others."""
