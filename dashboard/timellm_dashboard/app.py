@@ -338,6 +338,9 @@ class Dashboard(App[None]):
         """Ctrl+C ends nothing; it says what does."""
         view = self.view
         only = self._look.read_only
+        if view.outcome is not None:
+            self._notify(view.words.ctrl_c_ended)
+            return
         self._notify(read_only_words(view.lang).ctrl_c if only else view.words.ctrl_c)
 
     def action_command_palette(self) -> None:

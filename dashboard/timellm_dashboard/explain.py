@@ -37,15 +37,17 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="loss",
-        covers=("loss.raw", "loss.smoothed", "loss.unit", "loss.grad_norm"),
+        covers=("loss.raw", "loss.smoothed", "loss.unit", "loss.title", "loss.grad_norm"),
         title=Said("Loss", "损失"),
         body=Said(
-            "The mean squared error (MSE) between forecast and truth, on scaled data: every column"
-            " has mean 0 and standard deviation 1, so it has no unit. Always forecasting the mean"
-            " would give about 1, so more than 1 is normal in the first steps and in hard batches."
+            "What training makes small; the chart names it. Mostly the mean squared error (MSE)"
+            " between forecast and truth (Huber or MAE count large errors for less), on scaled"
+            " data: every column has mean 0 and standard deviation 1, so it has no unit. Always"
+            " forecasting the mean would give about 1, so more than 1 is normal in the first steps and in hard batches."
             " One batch says little: it jumps because batches differ. Watch the smoothed value, and"
             " the epoch's mean in the table.",
-            "预测与真实值之间的均方误差（MSE），在标准化数据上计算：每一列均值为 0、标准差为 1，"
+            "训练要减小的量，曲线标题写着是哪一种。通常是预测与真实值之间的均方误差（MSE）"
+            "（Huber 和 MAE 对大误差计得较轻），在标准化数据上计算：每一列均值为 0、标准差为 1，"
             "所以没有单位。总是预测均值大约得到 1，因此最初几步或较难的批次大于 1 是正常的。"
             "单个批次说明不了什么：批次不同，损失就会跳动。请看平滑值，以及表中每轮的均值。",
         ),

@@ -10,9 +10,10 @@ from timellm_ops.contract.state import EpochRow, RunState
 
 
 class LossView(Struct, frozen=True, kw_only=True):
-    """All losses are mean squared errors on scaled data."""
+    """What training makes small, on scaled data: `unit` and `title` name it."""
 
     unit: str
+    title: str
     raw: Figure
     smoothed: Figure
     lr: Figure
@@ -51,6 +52,7 @@ def loss_view(state: RunState, look: Look) -> LossView:
     """The loss of the latest step that was reported."""
     return LossView(
         unit=look.words.loss_unit.format(loss=_LOSSES[state.loss_name]),
+        title=look.words.loss_title.format(loss=_LOSSES[state.loss_name]),
         raw=figure(state.loss, fmt.loss, "—"),
         smoothed=figure(state.smoothed_loss, fmt.loss, "—"),
         lr=figure(state.lr, fmt.rate, "—"),

@@ -163,7 +163,7 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
     sections: list[tuple[str, list[Line]]] = [
         (words.checkpoints_title, draw_checkpoints(view, width, 12)),
         (epochs_title(view, width), draw_epochs(view, width, _EPOCH_ROWS)),
-        (words.loss_title, draw_loss(view, width, _CHART_ROWS)),
+        (view.loss.title, draw_loss(view, width, _CHART_ROWS)),
         (gpu_title(view, width), draw_gpu(view, width, 12)),
         *machine,
         *lost,

@@ -14,6 +14,7 @@ from timellm_dashboard.app import Dashboard
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.replay import Replay
+from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.text import Lang
@@ -132,10 +133,11 @@ def run_replay(
     ascii_only: bool,
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
+    rules: RulesOf | None = None,
     services: Services | None = None,
 ) -> RunState:
     """Show a replay until the person leaves; the state that was shown last."""
-    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits)
+    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
     app = ReplayDashboard(replay, look, services=services)
     app.run()
     return app.recorder.state

@@ -285,6 +285,7 @@ class Words(Struct, frozen=True, kw_only=True):
 
     # the screen's own
     ctrl_c: str
+    ctrl_c_ended: str
     stop_now_title: str
     stop_now_body: str
     stop_now_cost: str

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from timellm_dashboard.replay import FASTEST, SLOWEST, Replay, Schedule, place_of
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
+from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.services import own_services
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.contract.events import JournalRecord
@@ -85,6 +86,7 @@ def _on_screen(layout: RunLayout, made: Replay, style: Style) -> int:
         lang=style.lang,
         ascii_only=style.ascii_only,
         limits=limits_of(layout),
+        rules=rules_of(layout),
         services=own_services(layout),
     )
     return 0

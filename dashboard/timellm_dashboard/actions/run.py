@@ -70,7 +70,6 @@ RUN_ACTIONS: tuple[Action, ...] = (
             "让被规则暂停的运行继续 30 分钟；会先询问",
         ),
         asks=True,
-        in_footer=False,
     ),
     Action(
         id="leave",

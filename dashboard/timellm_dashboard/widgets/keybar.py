@@ -40,7 +40,8 @@ class KeyButton(Static):
     def show(self, view: View, keymap: Keymap) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
-        self.display = is_offered(self.action, view)
+        fits = self.action.id != "override" or view.held_by_rules
+        self.display = fits and is_offered(self.action, view)
         if label == self._label:
             return
         self._label = label
@@ -89,4 +90,6 @@ def _place(action: Action, on: ScreenId) -> int:
     """A screen's own keys first, and before the row is full how to get away from it."""
     if action.on is not None:
         return 0
-    return 1 if on != "overview" and action.id in _WAYS_OUT else 2
+    if action.id == "override":
+        return 1  # shown only while a rule holds the run: then it is what is looked for
+    return 2 if on != "overview" and action.id in _WAYS_OUT else 3

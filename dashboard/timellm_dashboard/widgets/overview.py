@@ -42,7 +42,7 @@ class LossPanel(Panel, can_focus=True):
 
     def title(self, view: View, width: int) -> str:  # noqa: ARG002
         """What is charted."""
-        return view.words.loss_title
+        return view.loss.title
 
 
 class EpochsPanel(Panel, can_focus=True):
