@@ -43,7 +43,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "What training makes small; the chart names it. Mostly the mean squared error (MSE)"
             " between forecast and truth (Huber or MAE count large errors for less), on scaled"
             " data: every column has mean 0 and standard deviation 1, so it has no unit. Always"
-            " forecasting the mean would give about 1, so more than 1 is normal in the first steps and in hard batches."
+            " forecasting the mean would give about 1, so more than 1 is normal in the first steps"
+            " and in hard batches."
             " One batch says little: it jumps because batches differ. Watch the smoothed value, and"
             " the epoch's mean in the table.",
             "训练要减小的量，曲线标题写着是哪一种。通常是预测与真实值之间的均方误差（MSE）"
