@@ -148,6 +148,18 @@ def test_a_limit_that_somebody_else_changes_is_the_one_to_be_found() -> None:
     assert (state.power.found_w, state.power.limit_w) == (80.0, 80.0)
 
 
+def test_a_limit_whose_answer_was_lost_is_still_not_the_one_that_was_found() -> None:
+    """The reader of the card ended between setting the limit and saying so; its successor tells
+    the limit with its first reading."""
+    state = reduce(RunState(), ev.Telemetry(sample=FIRST))
+    wanted = ev.PolicyDecision(action="pace", rule="governor", reason="84 °C", value=93.5, unit="W")
+    state = reduce(state, wanted)
+    told = PowerLimits(limit_w=93.5, lowest_w=60.0, highest_w=115.0)
+    state = reduce(state, ev.Telemetry(sample=GpuSample(source="nvml", power_limits=told)))
+    assert state.power is not None
+    assert (state.power.found_w, state.power.limit_w) == (115.0, 93.5)
+
+
 # --- the shell -----------------------------------------------------------------------------------
 
 

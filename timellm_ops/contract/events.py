@@ -7,7 +7,7 @@ an imported log. Losses are mean squared errors on scaled data unless a name say
 
 import math
 from datetime import datetime
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
@@ -536,4 +536,13 @@ def _with_nan(fields: object) -> object:
         for field in msgspec.structs.fields(kind)
         if field.type is float and field.encode_name in fields and fields[field.encode_name] is None
     ]
-    return {**fields, **dict.fromkeys(lost, math.nan)}
+    return {**_with_known_limits(fields), **dict.fromkeys(lost, math.nan)}
+
+
+def _with_known_limits(fields: dict[str, Any]) -> dict[str, Any]:
+    """Limits of a card's power that are no numbers are none at all."""
+    sample = fields.get("sample")
+    told = sample.get("power_limits") if isinstance(sample, dict) else None
+    if not isinstance(sample, dict) or not isinstance(told, dict) or None not in told.values():
+        return fields
+    return {**fields, "sample": {k: v for k, v in sample.items() if k != "power_limits"}}

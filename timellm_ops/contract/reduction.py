@@ -516,11 +516,14 @@ def _power_limit_refused(state: RunState, event: ev.PowerLimitRefused) -> RunSta
     return _notice(refused, "warning", message, event)
 
 
-def _power_told(power: PowerControl | None, told: PowerLimits | None) -> PowerControl | None:
-    """What a reading tells of the limit. One that this run has set is not the one it found."""
+def _power_told(state: RunState, told: PowerLimits | None) -> PowerControl | None:
+    """What a reading tells of the limit. One that this run has set is not the one it found: that
+    it was set may not be on record yet, but that it was wanted is."""
+    power = state.power
     if told is None:
         return power
-    ours = power is not None and power.limit_w != power.found_w
+    wanted = state.pace.power_limit_w is not None
+    ours = power is not None and (wanted or power.limit_w != power.found_w)
     return PowerControl(
         found_w=power.found_w if power is not None and ours else told.limit_w,
         limit_w=told.limit_w,
@@ -575,7 +578,7 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
         ecc_errors_before=event.sample.ecc_errors if errors is None else errors,
         sample=event.sample,
         sample_t=event.t,
-        power=_power_told(state.power, event.sample.power_limits),
+        power=_power_told(state, event.sample.power_limits),
         peak_temperature_c=peak,
         telemetry_problem="",
         telemetry_gone=False,
