@@ -170,6 +170,8 @@ class Supervisor:
         turn = core.advance(self.settings, self.supervision, inputs, now)
         if turn.supervision.run.ended and self.restore_power():
             # The end is told no earlier than this: the same turn again, with that in the journal.
+            # What was read before the limit was put back is not how the card is now.
+            inputs = msgspec.structs.replace(inputs, reading=None)
             turn = core.advance(self.settings, self.supervision, inputs, self._now())
         self.supervision = turn.supervision
         self._write(turn)
