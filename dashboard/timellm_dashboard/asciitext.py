@@ -1,10 +1,13 @@
 """Text for terminals that show ASCII alone."""
 
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
 from timellm_dashboard.text import Words, words
+
+Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 _PLAIN = {
     "·": "|",
@@ -55,5 +58,19 @@ def to_ascii(text: str) -> str:
 @lru_cache(maxsize=1)
 def ascii_words() -> Words:
     """The English texts in ASCII."""
-    texts = msgspec.structs.asdict(words("en"))
-    return Words(**{name: to_ascii(text) for name, text in texts.items()})
+    return texts_in_ascii(words("en"))
+
+
+def texts_in_ascii(value: Kind) -> Kind:
+    """`value`, a frozen struct, with every text in it in ASCII, however deep."""
+    return msgspec.convert(_plain(msgspec.to_builtins(value)), type(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return to_ascii(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

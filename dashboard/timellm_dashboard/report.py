@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_dashboard import format as fmt
-from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.asciitext import texts_in_ascii
 from timellm_dashboard.history import EpochMark, History
 from timellm_dashboard.interruptions import Stretch
 from timellm_dashboard.look import Look
@@ -100,15 +100,4 @@ def report_json(report: Report) -> bytes:
 def _in_ascii(report: Report) -> Report:
     """The report with every text in ASCII. Its series hold none."""
     bare = msgspec.structs.replace(report, charts=ReportCharts())
-    texts = msgspec.convert(_ascii(msgspec.to_builtins(bare)), Report)
-    return msgspec.structs.replace(texts, charts=report.charts)
-
-
-def _ascii(value: object) -> object:
-    if isinstance(value, str):
-        return to_ascii(value)
-    if isinstance(value, dict):
-        return {name: _ascii(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_ascii(item) for item in value]
-    return value
+    return msgspec.structs.replace(texts_in_ascii(bare), charts=report.charts)

@@ -7,13 +7,12 @@ and moment give the same view.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from timellm_dashboard import format as fmt
-from timellm_dashboard.asciitext import ascii_words, to_ascii
+from timellm_dashboard.asciitext import ascii_words, texts_in_ascii
 from timellm_dashboard.checkpoints import CheckpointPanel, checkpoint_panel
 from timellm_dashboard.feed import FeedLine, FeedMemory
 from timellm_dashboard.gpu import GpuCard, gpu_card
@@ -261,15 +260,4 @@ def _charts(history: History) -> Charts:
 def _in_ascii(view: View) -> View:
     """`view` with every text in ASCII. The charts hold none."""
     bare = msgspec.structs.replace(view, charts=Charts())
-    texts = msgspec.convert(_ascii(msgspec.to_builtins(bare)), View)
-    return msgspec.structs.replace(texts, charts=view.charts)
-
-
-def _ascii(value: Any) -> Any:
-    if isinstance(value, str):
-        return to_ascii(value)
-    if isinstance(value, dict):
-        return {name: _ascii(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_ascii(item) for item in value]
-    return value
+    return msgspec.structs.replace(texts_in_ascii(bare), charts=view.charts)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-import msgspec
 from rich.cells import cell_len
 
 from timellm_dashboard.answers.answer import Answer, Block, Diagram, Passage, Table
-from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.asciitext import texts_in_ascii
 from timellm_dashboard.lines import Line, Span, Tone, line, pad, wrap
 
 _GAP = 2
@@ -17,7 +16,7 @@ _NARROWEST = 12
 
 def draw_answer(answer: Answer, width: int, *, ascii_only: bool) -> list[Line]:
     """The question, the short answer, and the whole of it, in rows of `width` cells."""
-    shown = in_ascii(answer) if ascii_only else answer
+    shown = texts_in_ascii(answer) if ascii_only else answer
     head = f"{shown.number}. {shown.question}"
     rows: list[Line] = [line(Span(row, "accent")) for row in wrap(head, width)]
     rows += [line(Span(f"  {row}", "strong")) for row in wrap(shown.brief, width - 2)]
@@ -29,7 +28,7 @@ def draw_answer(answer: Answer, width: int, *, ascii_only: bool) -> list[Line]:
 
 def draw_brief(answer: Answer, width: int, *, ascii_only: bool) -> list[Line]:
     """`iterations  56,231 samples in batches of 4: ...`, on as many rows as it takes."""
-    shown = in_ascii(answer) if ascii_only else answer
+    shown = texts_in_ascii(answer) if ascii_only else answer
     number = f"{shown.number:>2}  "
     label = pad(shown.id, 12)
     room = width - len(number) - 12
@@ -40,22 +39,6 @@ def draw_brief(answer: Answer, width: int, *, ascii_only: bool) -> list[Line]:
         rows.append((*head, Span(text, "strong")))
     rows += [line(" " * 16, Span(text, "muted")) for text in wrap(shown.brief, room)]
     return rows
-
-
-def in_ascii(answer: Answer) -> Answer:
-    """The answer with every character in ASCII. Diagrams keep their columns."""
-    fields = _ascii(msgspec.to_builtins(answer))
-    return msgspec.convert(fields, Answer)
-
-
-def _ascii(value: object) -> object:
-    if isinstance(value, str):
-        return to_ascii(value)
-    if isinstance(value, dict):
-        return {name: _ascii(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_ascii(item) for item in value]
-    return value
 
 
 def _block(block: Block, width: int) -> list[Line]:
