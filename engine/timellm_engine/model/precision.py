@@ -26,3 +26,11 @@ def computing_in(precision: Precision, device: torch.device) -> AbstractContextM
 def computing_as_held(device: torch.device) -> AbstractContextManager[object]:
     """Within it, everything is computed in the type that it is held in."""
     return torch.autocast(device.type, enabled=False)
+
+
+def processor_has_bf16() -> bool:
+    """Whether the CPU has instructions for products in bfloat16."""
+    if not hasattr(torch.cpu, "get_capabilities"):  # of an older torch
+        return False
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
