@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from timellm_engine.errors import BackboneError, BackboneUnreachableError
 from timellm_engine.model.activation import fuse_activations
+from timellm_engine.model.backbone_attention import take_over_attention
 from timellm_engine.model.embedded import SPECIFICATION, embedded_model, embedded_tokenizer
+from timellm_engine.model.packed import pack_products
 from timellm_engine.model.quantised import HELD, load_settings, quantised_gpt2, take_over_products
 from timellm_ops.contract.config import BackboneSection
 from timellm_ops.contract.small_cards import is_quantised
@@ -87,6 +89,7 @@ def load_backbone(
     digest = backbone_digest(config, model.state_dict())
     described = _describe(section, model, tokenizer, digest)
     model.to(device)
+    pack_products(model)
     return described
 
 
@@ -165,6 +168,7 @@ def _pretrained(section: BackboneSection) -> tuple[dict[str, Any], nn.Module, An
             "a checkpoint with every weight of its own configuration",
         )
     fuse_activations(model)
+    take_over_attention(model)
     return {**raw, "kept_layers": kept}, model, tokenizer
 
 

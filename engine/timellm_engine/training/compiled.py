@@ -9,6 +9,7 @@ kernels that it was begun with. What torch's compiler imports takes seconds: her
 import torch
 
 from timellm_engine.errors import BackboneError, PreflightError, one_line
+from timellm_engine.model.packed import unpack_products
 from timellm_engine.model.timellm import TimeLLM
 
 _ROWS = 2
@@ -29,6 +30,7 @@ def compile_feed_forward(model: TimeLLM) -> int:
             "train.compile", "true", "false with this backbone, whose layers have no such part"
         )
     device = model.word_embeddings.weight.device
+    unpack_products(model.backbone)
     try:
         from torch._inductor import config
 
