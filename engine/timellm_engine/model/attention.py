@@ -8,11 +8,13 @@ in the cache, with the same gradients and the same distribution.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from timellm_engine.model.precision import computing_as_held
 from timellm_engine.model.recompute import computed_again
 
 BLOCK_QUERIES = 256
@@ -46,8 +48,38 @@ def attend(
 
 def _of_block(queries: Tensor, keys_across: Tensor, values: Tensor, dropout: float) -> Tensor:
     """What some of the queries take, before it is raised to make up for what is dropped."""
-    weights = torch.bmm(queries, keys_across).softmax(dim=-1)
-    return torch.bmm(weights * keep_mask(weights.shape, dropout), values)
+    given = [queries, keys_across, values]
+    if torch.is_autocast_enabled("cpu"):
+        given = [each.to(torch.get_autocast_dtype("cpu")) for each in given]
+    with computing_as_held(queries.device):
+        taken: Tensor = _Block.apply(*given, dropout)  # type: ignore[no-untyped-call]
+    return taken
+
+
+class _Block(torch.autograd.Function):
+    """Keeps the weights, before and after some are dropped, in the type of the products."""
+
+    @staticmethod
+    def forward(
+        context: Any, queries: Tensor, keys_across: Tensor, values: Tensor, dropout: float
+    ) -> Tensor:
+        scores = torch.bmm(queries, keys_across)
+        weights = scores.float().softmax(dim=-1).to(queries.dtype)
+        left = torch.where(keep_mask(weights.shape, dropout), weights, 0.0)
+        context.save_for_backward(queries, keys_across, values, weights, left)
+        return torch.bmm(left, values)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        queries, keys_across, values, weights, left = context.saved_tensors
+        (gradient,) = gradients
+        of_values = torch.bmm(left.transpose(1, 2), gradient)
+        of_scores = torch.bmm(gradient, values.transpose(1, 2)).mul_(left)
+        mean = of_scores.sum(dim=-1, keepdim=True)
+        of_scores.addcmul_(weights, mean, value=-1.0)
+        of_queries = torch.bmm(of_scores, keys_across.transpose(1, 2))
+        of_keys = torch.bmm(of_scores.transpose(1, 2), queries).transpose(1, 2)
+        return of_queries, of_keys, of_values, None
 
 
 def keep_mask(shape: torch.Size, dropout: float) -> Tensor:
