@@ -15,6 +15,7 @@ from timellm_engine.model.backbone import Backbone, load_backbone
 from timellm_engine.model.prompts import default_description
 from timellm_engine.model.quantised import parameter_total
 from timellm_engine.model.timellm import TimeLLM
+from timellm_engine.training.allocator import keep_freed_memory
 from timellm_engine.training.determinism import use_deterministic_kernels
 from timellm_engine.training.optimiser import make_optimiser
 from timellm_ops.contract import events as ev
@@ -71,6 +72,7 @@ def build(config: Config, *, finer: int = 1) -> Job:
     Leaves torch's random generators as `run.seed` and the model's initialisation leave them.
     Raises `EngineError`, and `BackboneError` for a backbone that cannot be used.
     """
+    keep_freed_memory()
     use_deterministic_kernels(config.run.deterministic)
     device = choose_device(config)
     choose_threads(config.train.threads)

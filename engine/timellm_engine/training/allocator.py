@@ -1,0 +1,26 @@
+"""What the C library does with memory that a training step gives back.
+
+glibc hands the end of its heap back to the system whenever enough of it is free, and the next step
+has every page of its activations made and cleared again. Kept, they are there.
+"""
+
+import ctypes
+import sys
+
+MMAP_BYTES = 32 << 20
+"""Pieces above this size still go back to the system when they are freed."""
+_KEPT_BYTES = 64 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_freed_memory() -> bool:
+    """Keep up to a gibibyte of freed memory for the next step; whether the C library can."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # not glibc
+        return False
+    # Setting one of them stops glibc from choosing the other by what it sees.
+    asked = ((_M_MMAP_THRESHOLD, MMAP_BYTES), (_M_TRIM_THRESHOLD, _KEPT_BYTES))
+    return all(bool(set_option(option, size)) for option, size in asked)
