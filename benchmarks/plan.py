@@ -77,6 +77,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "embedded, batch 128, bfloat16": (
         "embedded", {"batch_size": 128, "eval_batch_size": 64, "dtype": "bfloat16"},
     ),
+    "embedded, batch 64, computed in bf16": (
+        "embedded", {"batch_size": 64, "eval_batch_size": 64, "precision": "bf16"},
+    ),
+    "gpt2-small, bfloat16, computed in bf16": (
+        "gpt2-small",
+        {"batch_size": 4, "eval_batch_size": 16, "dtype": "bfloat16", "precision": "bf16"},
+    ),
+    "gpt2-small, batch 32, bfloat16, computed in bf16": (
+        "gpt2-small",
+        {"batch_size": 32, "eval_batch_size": 16, "dtype": "bfloat16", "precision": "bf16"},
+    ),
     "gpt2-small, sgd": (
         "gpt2-small", {"batch_size": 4, "eval_batch_size": 16, "optimiser": "sgd"},
     ),
@@ -122,6 +133,7 @@ def tables(source: str, keys: dict[str, Any]) -> dict[str, Any]:
     train = {
         "batch_size": keys["batch_size"], "eval_batch_size": keys["eval_batch_size"],
         "epochs": 1, "device": "cpu", "threads": 1, "accumulate": keys.get("accumulate", 1),
+        "precision": keys.get("precision", "fp32"),
         "optimiser": keys.get("optimiser", "adam"), "test": "never",
         "activation_checkpointing": keys.get("activation_checkpointing", False),
         "optimiser_state": keys.get("optimiser_state", "fp32"),

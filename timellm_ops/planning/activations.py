@@ -19,7 +19,7 @@ BLOCK_QUERIES = 256
 """Queries of a block of the attention that drops out its weights, on a CPU."""
 MMAP_BYTES = 32 << 20
 """Pieces above this size go back to the system when they are freed; smaller ones are kept."""
-_BLOCK_OVERHEAD = {2: 1.45, 4: 1.67}
+_BLOCK_OVERHEAD = {2: 1.45, 4: 1.3}
 """Of those blocks: their pieces of several sizes leave holes that nothing fits into; by the
 bytes of a number in the backbone, beside which they lie."""
 _OVERHEAD = 1.08
@@ -43,6 +43,10 @@ class Pass(Struct, frozen=True, kw_only=True):
     bytes_each: int
     """Of a number in the backbone."""
     training: bool
+    in_bf16: bool = False
+    """Whether products of float32 are made in bfloat16."""
+    attention_kept: bool = False
+    """Whether the backbone keeps its attention weights, those of every head."""
     recompute: bool = False
     """Whether layers, and blocks of attention weights, are computed again for their gradients."""
 
@@ -116,7 +120,7 @@ def _reprogramming(of: Pass, model: ModelSection, width: int) -> Need:
     weights = model.n_heads * model.num_prototypes
     block = 4 * min(BLOCK_QUERIES, queries) * weights
     overhead = _BLOCK_OVERHEAD[of.bytes_each] if block < MMAP_BYTES else 1.0
-    each = 9  # weights, weights after dropout, and which of them were kept
+    each = 4 if of.in_bf16 else 8  # before some were dropped, and behind that
     kept, passing = each * queries * weights, 3 * block
     if of.recompute:
         # Each block is there in whole while its turn lasts; see `_once_more`.
@@ -143,9 +147,10 @@ def _prompt(of: Pass, facts: BackboneFacts, layers: int) -> Need:
 
 def _backbone(of: Pass, facts: BackboneFacts, layers: int) -> Need:
     each = of.bytes_each
+    weights_of = facts.heads if of.attention_kept else 1
     if not facts.causal:
         length = of.tokens + of.patches
-        own = _feed_forward(facts, training=of.training) + length
+        own = _feed_forward(facts, training=of.training) + weights_of * length
         if of.training:
             layer = each * of.rows * length * (6 * facts.width + own)
             if of.recompute:
@@ -157,7 +162,8 @@ def _backbone(of: Pass, facts: BackboneFacts, layers: int) -> Need:
     seen = of.tokens + of.patches
     heads = facts.heads * facts.head_width
     norms = 2 * of.patches * facts.width * (each if each == 4 else 3 * each)
-    numbers = 2 * seen * heads + 2 * of.patches * heads + of.patches * seen
+    numbers = 2 * seen * heads + 2 * of.patches * heads
+    numbers += weights_of * of.patches * seen
     if facts.family == "gpt2":
         numbers += 2 * of.patches * facts.width
     numbers += of.patches * _feed_forward(facts, training=of.training)

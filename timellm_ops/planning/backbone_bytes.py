@@ -3,7 +3,7 @@
 import math
 from typing import assert_never
 
-from timellm_ops.contract.backbone_facts import BackboneFacts, parameter_count
+from timellm_ops.contract.backbone_facts import FEWEST_LAID_OUT, BackboneFacts, parameter_count
 from timellm_ops.contract.small_cards import is_quantised
 
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "int8": 2, "nf4": 2}
@@ -31,6 +31,13 @@ def written_out_bytes(facts: BackboneFacts, dtype: str) -> int:
     largest = max(outputs * inputs for outputs, inputs in products_of_a_layer(facts))
     scales = 4 * math.ceil(largest / _NF4_BLOCK) if dtype == "nf4" else 0
     return NUMBER_BYTES[dtype] * largest + scales
+
+
+def laid_out_bytes(facts: BackboneFacts, layers: int) -> int:
+    """Weights in bfloat16 that lie beside themselves as a processor's products want them."""
+    products = [*layers * products_of_a_layer(facts), *_products_outside(facts)]
+    counts = (outputs * inputs for outputs, inputs in products)
+    return NUMBER_BYTES["bfloat16"] * sum(each for each in counts if each >= FEWEST_LAID_OUT)
 
 
 def products_of_a_layer(facts: BackboneFacts) -> tuple[tuple[int, int], ...]:

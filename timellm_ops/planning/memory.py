@@ -29,6 +29,7 @@ from timellm_ops.planning.activations import (
 from timellm_ops.planning.backbone_bytes import (
     NUMBER_BYTES,
     backbone_bytes,
+    laid_out_bytes,
     written_out_bytes,
 )
 from timellm_ops.planning.files import moments_bytes
@@ -58,6 +59,8 @@ class Weights(Struct, frozen=True, kw_only=True):
     """Of the trained ones, the largest tensor."""
     moments: int
     backbone: int
+    laid_out: int
+    """Of the backbone, beside itself: in bfloat16, on a CPU that is taken to compute in it."""
     written_out: int
     """Of the backbone, while one of its products is made; nothing where it is held as it is."""
     packages: int
@@ -83,6 +86,7 @@ def memory_plan(
         mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
         moments=moments_bytes(config.train, shapes, device),
         backbone=backbone_bytes(facts, layers, config.backbone.dtype),
+        laid_out=laid_out_bytes(facts, layers) if _lays_out(config, device) else 0,
         written_out=written_out_bytes(facts, config.backbone.dtype),
         packages=_packages(config) if device == "cpu" else 0,
         stepping=_stepping(config, device, shapes),
@@ -91,6 +95,9 @@ def memory_plan(
     length, shared = tokens or prompt_tokens(config.prompt)
     train, data = config.train, config.data
 
+    each = 2 if train.precision == "bf16" else NUMBER_BYTES[config.backbone.dtype]
+    keeps_attention = device == "cpu" and each == 2 and config.backbone.source != "embedded"
+
     def needed(rows: int, *, training: bool) -> tuple[Need, ...]:
         of = Pass(
             rows=rows,
@@ -98,8 +105,10 @@ def memory_plan(
             tokens=length,
             shared=shared,
             device=device,
-            bytes_each=2 if train.precision == "bf16" else NUMBER_BYTES[config.backbone.dtype],
+            bytes_each=each,
             training=training,
+            in_bf16=train.precision == "bf16",
+            attention_kept=keeps_attention,
             recompute=train.activation_checkpointing,
         )
         return needs(of, config.model, facts, layers, data.seq_len, data.pred_len)
@@ -206,6 +215,12 @@ def _packages(config: Config) -> int:
     return loaded + (CPU_PACKAGES_BYTES if small else 0)
 
 
+def _lays_out(config: Config, device: Device) -> bool:
+    """Whether weights of the backbone are laid out for products in bfloat16."""
+    held, embedded = config.backbone.dtype, config.backbone.source == "embedded"
+    return device == "cpu" and held == "bfloat16" and not embedded and not config.train.compile
+
+
 def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
     runtime = (
         _item("runtime", CPU_RUNTIME_BYTES + weights.packages, "assumed")
@@ -215,6 +230,7 @@ def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
     return [
         runtime,
         _item("backbone", weights.backbone, "exact"),
+        _item("backbone: laid out for the processor", weights.laid_out, "exact"),
         _item("weights", weights.trained, "exact"),
     ]
 
