@@ -1,10 +1,12 @@
 """The dashboard in front of a replay: the same screens, and keys that move the time."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import tzinfo
 from typing import ClassVar, assert_never
 
 from msgspec import convert
+from msgspec.structs import replace
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
@@ -46,9 +48,14 @@ class ReplayDashboard(Dashboard):
         refresh_s: float = _REFRESH_S,
         keep_every: int = _KEEP_EVERY,
         services: Services | None = None,
+        log_ends: Sequence[int] = (),
     ) -> None:
         """After every `keep_every` records what they come to is kept, so that going back need not
-        begin at the start of the run."""
+        begin at the start of the run. `log_ends`: how many bytes of the engine's log there were at
+        each record; absent: all of it is shown."""
+        services = services or Services()
+        if log_ends:
+            services = replace(services, log_end=lambda: log_ends[max(1, replay.shown_records) - 1])
         super().__init__(
             replay,
             look,
@@ -135,9 +142,10 @@ def run_replay(
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
     services: Services | None = None,
+    log_ends: Sequence[int] = (),
 ) -> RunState:
     """Show a replay until the person leaves; the state that was shown last."""
     look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
-    app = ReplayDashboard(replay, look, services=services)
+    app = ReplayDashboard(replay, look, services=services, log_ends=log_ends)
     app.run()
     return app.recorder.state
