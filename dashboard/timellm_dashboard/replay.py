@@ -125,11 +125,6 @@ class Replay:
         with self._lock:
             return self._shown_s
 
-    @property
-    def shown_records(self) -> int:
-        """How many records had come by then."""
-        return self.schedule.due(self.shown_s)
-
     def monotonic(self) -> float:
         """The run's own monotonic second at what is shown."""
         record, rest = self._latest()

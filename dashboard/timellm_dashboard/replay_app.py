@@ -55,7 +55,7 @@ class ReplayDashboard(Dashboard):
         each record; absent: all of it is shown."""
         services = services or Services()
         if log_ends:
-            services = replace(services, log_end=lambda: log_ends[max(1, replay.shown_records) - 1])
+            services = replace(services, log_end=self._log_end)
         super().__init__(
             replay,
             look,
@@ -65,6 +65,7 @@ class ReplayDashboard(Dashboard):
             services=services,
         )
         self.replay = replay
+        self._log_ends = log_ends
         self._generation = replay.polled_generation
         self._keep_every = keep_every
         self._kept: dict[int, Recorder] = {0: Recorder()}
@@ -80,6 +81,11 @@ class ReplayDashboard(Dashboard):
             replay=self.replay.text(word, of),
         )
         return self.recorder.view(moment, self._look, loading=self._backlog)
+
+    def _log_end(self) -> int:
+        """By the records that the rest of the screen is made of."""
+        taken = self.recorder.records
+        return self._log_ends[taken - 1] if taken else 0
 
     async def _take(self, records: list[JournalRecord]) -> None:
         if self.replay.polled_generation != self._generation:
