@@ -17,6 +17,7 @@ from timellm_ops.contract.validation import one_line
 from timellm_ops.manifest import Manifest
 from timellm_ops.paths import full_path
 from timellm_ops.process.files import read_json, sync_folder, write_all
+from timellm_ops.process.records import is_live
 
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9a-f]{4}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -116,11 +117,14 @@ class RunStore:
     def resolve(self, ref: str) -> RunLayout:
         """The run that is meant by an id, a prefix that fits one run only, or `latest`.
 
+        The latest is the newest of those that go on; where none does, the newest of all: a run
+        that failed at once does not stand before the one that somebody waits for.
+
         Raises `RunNotFound` and `RunAmbiguous`.
         """
         runs, asked = self.runs(), one_line(ref)
         if ref == "latest" and runs:
-            return runs[-1]
+            return next((run for run in reversed(runs) if is_live(run)), runs[-1])
         fitting = [run for run in runs if ref and run.run_id.startswith(ref)]
         exact = [run for run in fitting if run.run_id == ref]
         if len(exact or fitting) == 1:

@@ -112,6 +112,7 @@ class Dashboard(App[None]):
         self._problem = ""
         self._here: ScreenId = "overview"
         self._services = services or Services()
+        self._runs: RunsScreen | None = None
         self._screens = self._made_screens()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -142,13 +143,17 @@ class Dashboard(App[None]):
         self.call_later(self.refresh, layout=True)
 
     def _made_screens(self) -> dict[ScreenId, RunScreen]:
-        """The screens of one run. What they know of it is theirs, so another run has others."""
+        """The screens of one run. What they know of it is theirs, so another run has others; the
+        list of all runs goes on as it stood."""
+        before, self._runs = self._runs, RunsScreen(self._services)
+        if before is not None:
+            self._runs.take_over(before.standing)
         return {
             "overview": OverviewScreen(),
             "timeline": TimelineScreen(lambda: (self.recorder.history, self._look)),
             "log": LogScreen(self._services),
             "policies": PoliciesScreen(self._services),
-            "runs": RunsScreen(self._services),
+            "runs": self._runs,
             "report": ReportScreen(self._services, self._report),
         }
 

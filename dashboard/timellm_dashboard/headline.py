@@ -6,11 +6,13 @@ from typing import Literal
 from msgspec import Struct
 
 from timellm_dashboard import format as fmt
+from timellm_dashboard.evaluationtime import evaluation_left_s, is_final_test
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.phrases import said, without_command
 from timellm_dashboard.text import Words
+from timellm_dashboard.text_stopping import stopping_words
 from timellm_ops.contract.state import Hold, RunState
 
 StateName = Literal[
@@ -152,7 +154,7 @@ def _reason(name: StateName, state: RunState, history: History, moment: Moment, 
         case "resuming":
             return words.resuming_reason
         case "stopping":
-            return _stopping(state, look)
+            return _stopping(state, history, moment, look)
         case "finished" | "stopped" | "stopped_for_hardware" | "failed" | "refused":
             return said(without_command(state.end_reason), look.shown_lang)
         case "imported":
@@ -233,16 +235,35 @@ def rule_name(rule: str, words: Words) -> str:
     return found
 
 
-def _stopping(state: RunState, look: Look) -> str:
+def _stopping(state: RunState, history: History, moment: Moment, look: Look) -> str:
     words = look.words
     modes = {
-        "after_checkpoint": words.stop_after_checkpoint,
+        "after_checkpoint": _next_checkpoint(state, history, moment, look),
         "checkpoint": words.stop_checkpoint,
         "now": words.stop_now,
         "kill": words.stop_kill,
     }
     how = modes[state.stop] if state.stop is not None else ""
     return " · ".join(part for part in (how, said(state.stop_reason, look.shown_lang)) if part)
+
+
+def _next_checkpoint(state: RunState, history: History, moment: Moment, look: Look) -> str:
+    """What a stop after the next checkpoint waits for, and how long where that is known: `when the
+    evaluation is done and saved, about 3 min`."""
+    words, stopping = look.words, stopping_words(look.shown_lang)
+    if state.writing is not None:
+        return stopping.while_saving
+    if state.evaluation is None:
+        return words.stop_after_checkpoint
+    final = is_final_test(state)
+    text = stopping.after_test if final else stopping.after_evaluation
+    left_s = evaluation_left_s(state, history, moment)
+    if left_s is None:
+        return text
+    time = fmt.rough(left_s, words)
+    if time != words.under_a_minute:
+        time = words.about.format(time=time)
+    return f"{text}{words.comma}{time}"
 
 
 def _unsupervised(state: RunState, moment: Moment, look: Look) -> str:

@@ -8,6 +8,7 @@ whoever moves the file. A file that was cut off, rewritten or replaced is begun 
 import os
 import stat
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -70,6 +71,8 @@ class LogFile:
         """Bytes that the file has, of which `index.size` are known."""
         self.generation = 0
         """Counts how often it was begun anew."""
+        self._end: int | None = None
+        self._lines_at_end: tuple[int, int] | None = None  # lines up to that byte, once counted
         self._identity: _Identity | None = None
         self._mark = b""
         self._seen: tuple[int, int, int, int] | None = None
@@ -80,6 +83,30 @@ class LogFile:
     def there(self) -> bool:
         """Whether there is such a file."""
         return self._identity is not None
+
+    def end_at(self, end: int | None) -> None:
+        """Have it end at that byte, before which every line has been counted or will be; `None`: at
+        its own end. May be moved on and back at little cost."""
+        self._end = end
+
+    @property
+    def lines(self) -> int:
+        """How many lines there are, as far as it was scanned: those that end by where it is to
+        end; at its own end, one without an end counts too."""
+        end = self._end
+        if end is None or end >= max(self.size, self.index.size):
+            return self.index.lines
+        if end >= self.index.size:
+            return self.index.line_ends
+        if self._lines_at_end is None or self._lines_at_end[0] != end:
+            self._lines_at_end = end, self._ended_by(end)
+        return self._lines_at_end[1]
+
+    @property
+    def read_share(self) -> float:
+        """How much of what is to be shown was scanned, from 0 to 1."""
+        wanted = self.size if self._end is None else min(self.size, self._end)
+        return 1.0 if self.index.size >= wanted else self.index.size / wanted
 
     def stirred(self) -> bool:
         """Whether a scan may bring anything. Costs one look at the file's size and times."""
@@ -121,7 +148,7 @@ class LogFile:
         self.looked, self.problem = True, found.problem
         if found.anew or (found.identity is None and self.there):
             self.generation += 1
-            self.index, self._mark = LineIndex(), b""
+            self.index, self._mark, self._lines_at_end = LineIndex(), b"", None
             self._blocks.clear()
             self._texts.clear()
         self._identity, self.size = found.identity, found.size
@@ -201,6 +228,19 @@ class LogFile:
         if number >= len(ends):
             raise FileNotFoundError(f"{self.path} was rewritten")
         return block * BLOCK + ends[number] + 1
+
+    def _ended_by(self, byte: int) -> int:
+        """How many lines end before that byte, which was scanned; those before its block alone
+        where the file has just gone."""
+        block, rest = divmod(byte, BLOCK)
+        before = self.index.ends_before(block)
+        if not rest:
+            return before
+        try:
+            with self._open() as file:
+                return before + bisect_left(self._ends_in(file, block), rest)
+        except OSError:
+            return before  # the next scan tells of it
 
     def _ends_in(self, file: BinaryIO, block: int) -> "array[int]":
         """Where in a block its line ends are."""

@@ -78,7 +78,7 @@ async def find(
 ) -> int | None:
     """The next line after `line`, or before it, that matches and that `accept` takes, going on
     from the other end; `None`: there is none. Cancel the task to end it early."""
-    count, begun = log.index.lines, log.generation
+    count, begun = log.lines, log.generation
     runs = ((line + 1, count), (0, line + 1)) if forward else ((line, 0), (count, line))
     gone_through = 0
     for at, end in runs:

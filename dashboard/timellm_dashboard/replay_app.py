@@ -1,10 +1,12 @@
 """The dashboard in front of a replay: the same screens, and keys that move the time."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import tzinfo
 from typing import ClassVar, assert_never
 
 from msgspec import convert
+from msgspec.structs import replace
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
@@ -46,9 +48,14 @@ class ReplayDashboard(Dashboard):
         refresh_s: float = _REFRESH_S,
         keep_every: int = _KEEP_EVERY,
         services: Services | None = None,
+        log_ends: Sequence[int] = (),
     ) -> None:
         """After every `keep_every` records what they come to is kept, so that going back need not
-        begin at the start of the run."""
+        begin at the start of the run. `log_ends`: how many bytes of the engine's log there were at
+        each record; absent: all of it is shown."""
+        services = services or Services()
+        if log_ends:
+            services = replace(services, log_end=self._log_end)
         super().__init__(
             replay,
             look,
@@ -58,6 +65,7 @@ class ReplayDashboard(Dashboard):
             services=services,
         )
         self.replay = replay
+        self._log_ends = log_ends
         self._generation = replay.polled_generation
         self._keep_every = keep_every
         self._kept: dict[int, Recorder] = {0: Recorder()}
@@ -73,6 +81,11 @@ class ReplayDashboard(Dashboard):
             replay=self.replay.text(word, of),
         )
         return self.recorder.view(moment, self._look, loading=self._backlog)
+
+    def _log_end(self) -> int:
+        """By the records that the rest of the screen is made of."""
+        taken = self.recorder.records
+        return self._log_ends[taken - 1] if taken else 0
 
     async def _take(self, records: list[JournalRecord]) -> None:
         if self.replay.polled_generation != self._generation:
@@ -135,9 +148,10 @@ def run_replay(
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
     services: Services | None = None,
+    log_ends: Sequence[int] = (),
 ) -> RunState:
     """Show a replay until the person leaves; the state that was shown last."""
     look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
-    app = ReplayDashboard(replay, look, services=services)
+    app = ReplayDashboard(replay, look, services=services, log_ends=log_ends)
     app.run()
     return app.recorder.state

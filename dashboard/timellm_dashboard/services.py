@@ -21,6 +21,8 @@ class Services(Struct, frozen=True, kw_only=True):
 
     log: Path | None = None
     """The raw output of the engine, which grows."""
+    log_end: Callable[[], int] | None = None
+    """How many bytes of it there were at the moment that is shown; absent: all of it."""
     facts: Callable[[RunState], Facts | None] | None = None
     """What the seventeen answers of the help are made of. The first call may take a second."""
     report_extras: Callable[[], Extras] | None = None

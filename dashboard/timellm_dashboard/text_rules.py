@@ -40,6 +40,7 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     next_of: str
     keys_of: str
     changed: str
+    seen: str
     loading: str
     no_rules: str
     imported: str
@@ -54,7 +55,7 @@ class RuleWords(Struct, frozen=True, kw_only=True):
 _EN = RuleWords(
     title="rules",
     why_title="why it stands still, and until when",
-    rule_title="{rule}: what it does next, and its keys",
+    rule_title="{rule}: its keys",
     col_rule="rule",
     col_standing="standing",
     col_value="now",
@@ -80,20 +81,21 @@ _EN = RuleWords(
     next_of="next: {text}",
     keys_of="[{section}]: {keys}",
     changed="changed under the run: {settings}",
+    seen="{first}–{last} of {count}",
     loading="reading the journal …",
     no_rules="The rules of this run cannot be told: its config cannot be read.",
     imported="An imported run has no rules: nobody supervised it.",
     as_at_the_end="The run has ended; the rules as they stood at its end.",
     nobody="Nobody supervises the run, so no rule acts; the rules as they stood at last.",
     starting="The run has not begun yet.",
-    select_hint="up and down choose a rule, e changes a key of it",
+    select_hint="Up and down choose a rule, e changes a key of it.",
     ask_setting="change",
     ask_hint="key=value; up and down show the other keys of the rule",
 )
 _ZH = RuleWords(
     title="规则",
     why_title="为何停住，何时继续",
-    rule_title="{rule}：接下来的动作和设置项",
+    rule_title="{rule}：设置项",
     col_rule="规则",
     col_standing="状态",
     col_value="当前",
@@ -119,13 +121,14 @@ _ZH = RuleWords(
     next_of="接下来：{text}",
     keys_of="[{section}]：{keys}",
     changed="运行中修改过：{settings}",
+    seen="{first}–{last} / {count}",
     loading="正在读取运行记录……",
     no_rules="无法得知此运行的规则：其配置无法读取。",
     imported="导入的运行没有规则：没有人监管过它。",
     as_at_the_end="运行已结束；以下为结束时的规则状态。",
     nobody="没有监管进程，规则不起作用；以下为最后的规则状态。",
     starting="运行尚未开始。",
-    select_hint="上下键选择规则，e 修改其设置项",
+    select_hint="上下键选择规则，e 修改其设置项。",
     ask_setting="修改",
     ask_hint="键=值；上下键切换该规则的其他设置项",
 )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from timellm_dashboard import format as fmt
+from timellm_dashboard.evaluationtime import evaluated_s, evaluation_left_s, evaluation_s
 from timellm_dashboard.headline import silent_for
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
@@ -44,7 +45,7 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
     if not is_watched(state, moment):
         return TimeLeft(note=words.left_unsupervised)
     if state.stop is not None:
-        return TimeLeft(note=words.left_stopping)
+        return _until_it_stops(state, history, moment, look)
     if silent_for(state, history, moment) is not None:
         return TimeLeft(note=words.left_silent)
     work = _work_left(state, history, moment, look)
@@ -72,6 +73,25 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
     )
 
 
+def _until_it_stops(state: RunState, history: History, moment: Moment, look: Look) -> TimeLeft:
+    """Of a run that was told to stop: what is left of the evaluation that it waits for, without
+    the saving that follows."""
+    words = look.words
+    waits = state.stop == "after_checkpoint" and not state.holds and not state.standing
+    left_s = evaluation_left_s(state, history, moment) if waits else None
+    if left_s is None or silent_for(state, history, moment) is not None:
+        return TimeLeft(note=words.left_stopping)
+    done_at = moment.wall + timedelta(seconds=left_s)
+    when = fmt.day_and_time(done_at, moment.wall, look.zone, words)
+    return TimeLeft(
+        seconds=left_s,
+        text=fmt.rough(left_s, words),
+        note=words.left_stopping,
+        done_at=done_at,
+        done_text=words.done_not_before.format(when=when),
+    )
+
+
 def _work_left(state: RunState, history: History, moment: Moment, look: Look) -> _Work | str:
     """The work left, or why it is not known."""
     words, total = look.words, state.total_steps
@@ -89,24 +109,12 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
     if step_s is None:
         return words.left_not_measured
     steps_s = 0.0 if state.early_stopped else max(0, total - state.step) * step_s
-    evaluation_s = _evaluation_s(state, history)
-    if evaluation_s is None:
+    one_s = evaluation_s(state, history)
+    if one_s is None:
         return _Work(steps_s, words.left_plus_evaluation, complete=False)
-    evaluations_s = _evaluations_left(state) * evaluation_s - _evaluated_s(state, history, moment)
+    evaluations_s = _evaluations_left(state) * one_s - evaluated_s(state, history, moment)
     note = words.left_early_stop if state.early_counter > 0 and not state.early_stopped else ""
     return _Work(steps_s + max(0.0, evaluations_s), note)
-
-
-def _evaluation_s(state: RunState, history: History) -> float | None:
-    """Seconds that an epoch's evaluation takes, by the latest one that was measured; before the
-    first, by the engine's trial of a few windows, slowed down as its steps are."""
-    measured = [row.evaluation_seconds for row in state.rows if row.evaluation_seconds is not None]
-    if measured:
-        return measured[-1]
-    if history.evaluation_s is not None or not state.windows_per_second:
-        return history.evaluation_s
-    tested = state.test_samples or 0 if state.test == "each_epoch" else 0
-    return ((state.vali_samples or 0) + tested) / state.windows_per_second / state.duty
 
 
 def _evaluations_left(state: RunState) -> float:
@@ -118,14 +126,6 @@ def _evaluations_left(state: RunState) -> float:
     if state.test != "end" or not vali or state.final_mse is not None:
         return epochs  # made with an epoch's evaluation, or never, or over
     return epochs + test / vali
-
-
-def _evaluated_s(state: RunState, history: History, moment: Moment) -> float:
-    """Seconds for which the evaluation under way has been under way."""
-    if state.evaluation is None or history.evaluation_started_s is None:
-        return 0.0
-    passed_s = state.active_s - history.evaluation_started_s
-    return passed_s if state.standing else passed_s + (moment.since(state.t) or 0.0)
 
 
 def _hold_left_s(state: RunState, moment: Moment) -> float | None:

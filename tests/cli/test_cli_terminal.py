@@ -20,6 +20,7 @@ import pytest
 from conftest import PATIENCE_S, TINY, Shell
 from rich.cells import cell_len
 from test_supervised_run import LONG, begin, is_training
+from written_runs import own_run
 
 from timellm_ops.process.identity import is_alive
 
@@ -135,6 +136,20 @@ def test_leaving_the_dashboard_and_coming_back_touches_nothing(
     third.until(lambda text: "STOPPED" in text)
     third.type("q")
     assert third.exit_code() == 0
+
+
+def test_a_replays_log_ends_at_the_moment_that_is_shown(shell: Shell, terminal: Opener) -> None:
+    run = own_run(shell.store, shell.write("tiny.toml", TINY))
+    steps = [f"\titers: {n}, epoch: {e} | loss: 0.5\n" for e in (1, 2) for n in range(10, 50, 10)]
+    run.engine_log.write_text("".join(steps), encoding="utf-8")
+    screen = terminal("replay", "--at", "25s", "--speed", "0.1")
+    screen.until(lambda text: "REPLAY" in text)
+    screen.type("3")
+    screen.until(lambda text: "line 2 of 2" in text)
+    screen.type("\x1b[C")  # right: a minute on, over a pause of a minute
+    screen.until(lambda text: "line 4 of 4" in text)
+    screen.type("q")
+    assert screen.exit_code() == 0
 
 
 def test_a_storm_of_resizes_leaves_a_screen_that_fits(shell: Shell, terminal: Opener) -> None:

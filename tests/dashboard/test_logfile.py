@@ -80,6 +80,31 @@ def test_every_line_is_found_by_its_number(
     assert backward == expected
 
 
+@given(logs(), st.lists(st.floats(0.0, 1.1), max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_it_may_end_anywhere_further_on_and_back(
+    tmp_path_factory: pytest.TempPathFactory, log: tuple[bytes, list[int]], shares: list[float]
+) -> None:
+    data, cuts = log
+    path = tmp_path_factory.mktemp("logs") / "engine.log"
+    path.touch()
+    read = LogFile(path)
+    for start, end in pairwise(cuts):
+        with path.open("ab") as file:
+            file.write(data[start:end])
+        caught_up(read)
+        for share in shares:
+            at = int(share * len(data))
+            read.end_at(at)
+            there = naive_lines(data[:end])
+            ended = len(there) if at >= end else data[:at].count(b"\n")
+            assert read.lines == ended
+            assert read.texts(range(ended)) == [shown(line) for line in there[:ended]]
+            assert read.read_share == 1.0
+    read.end_at(None)
+    assert read.lines == read.index.lines
+
+
 @given(st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), max_size=8))
 @settings(max_examples=200, deadline=None)
 def test_whatever_bytes_there_are_what_is_shown_is_printable(lines: list[bytes]) -> None:

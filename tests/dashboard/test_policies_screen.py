@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from timellm_dashboard.app import Dashboard
+from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.jsonl import view_json
-from timellm_dashboard.lines import text_of
+from timellm_dashboard.lines import clip, text_of
+from timellm_dashboard.panels.rules import blocks_seen
 from timellm_dashboard.plain import page
 from timellm_dashboard.rulerows import MAIN_KEYS, settings_of
 from timellm_dashboard.screens.confirm import OverrideScreen
@@ -115,6 +118,48 @@ async def test_without_a_readable_config_the_screen_says_so() -> None:
     assert "cannot be told" in "\n".join(rows)
 
 
+@pytest.mark.parametrize("kind", [{}, {"lang": "zh"}, {"ascii_only": True}], ids=str)
+async def test_what_a_rule_does_next_is_never_cut_off(kind: dict[str, object]) -> None:
+    app, _ = app_of("training", **kind)  # type: ignore[arg-type]
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        table = app.screen.query_one(RulesPanel)
+        for number, rule in enumerate(app.view.rules.rows):
+            await until(pilot, lambda: table.chosen == number)  # noqa: B023 - called here
+            column = cell_len(text_of(table._drawn[0]).split("what it does")[0].split("接下来")[0])
+            here = next(i for i, row in enumerate(table._drawn) if row[0].text.startswith(">"))
+            texts = [text_of(row) for row in table._drawn[here:]]
+            told = [texts[0], *takewhile(lambda text: text.startswith("   "), texts[1:])]
+            told = [_cells_from(text, column).strip() for text in told]
+            whole = to_ascii(rule.next) if kind.get("ascii_only") else rule.next
+            assert "".join(told).replace(" ", "") == whole.replace(" ", "")
+            await pilot.press("down")
+
+
+def _cells_from(text: str, cells: int) -> str:
+    return text[len(clip(text, cells, "")) :]
+
+
+def test_the_table_shows_whole_rules_around_the_chosen_one() -> None:
+    heights = [2, 2, 1, 3, 1]
+    assert blocks_seen(heights, 0, 0, 9) == range(5)
+    assert blocks_seen(heights, 0, 0, 5) == range(3)
+    assert blocks_seen(heights, 3, 0, 4) == range(2, 4)
+    assert blocks_seen(heights, 4, 2, 5) == range(2, 5)
+    assert blocks_seen(heights, 1, 2, 5) == range(1, 3)
+    assert blocks_seen(heights, 3, 0, 2) == range(3, 4)
+    assert blocks_seen([], 0, 0, 5) == range(0)
+
+
+async def test_a_click_on_any_row_of_a_rule_chooses_it() -> None:
+    app, _ = app_of()
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        for row, rule in ((4, 1), (5, 2), (2, 0), (9, 3)):
+            await pilot.click("#rules", offset=(60, row + 1))
+            assert app.screen.query_one(RulesPanel).chosen == rule
+
+
 async def test_chinese_lines_up() -> None:
     rows = await screen("paused_thermal", (80, 24), lang="zh")
     check_snapshot("policies-paused_thermal-80x24-zh", rows)
@@ -186,7 +231,8 @@ async def test_up_and_down_go_through_the_rules_and_their_keys() -> None:
         await pilot.press("e")
         await pilot.click("#rules", offset=(5, 2))
         await until(pilot, lambda: not app.screen.query_one("#rule-prompt").display)
-        assert app.screen.query_one(RulesPanel).chosen == 0
+        table = app.screen.query_one(RulesPanel)
+        assert text_of(table._drawn[1]).startswith(f"> {app.view.rules.rows[table.chosen].name} ")
     assert source.requests == []
 
 

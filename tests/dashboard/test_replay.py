@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,16 +20,22 @@ from sample_journals import (
     train,
 )
 from screen_text import check_snapshot, rows_of, running, until
+from textual.pilot import Pilot
 
 from timellm_dashboard.actions import ACTIONS, REPLAY_ACTIONS
+from timellm_dashboard.lines import text_of
+from timellm_dashboard.logsearch import finder
 from timellm_dashboard.look import Look
 from timellm_dashboard.phrases import said
 from timellm_dashboard.plain import follow_plain
 from timellm_dashboard.replay import SPEEDS, Replay, Schedule, clock_text, place_of
 from timellm_dashboard.replay_app import ReplayDashboard
 from timellm_dashboard.screens.help import HelpScreen
+from timellm_dashboard.services import Services
 from timellm_dashboard.text import Lang
+from timellm_dashboard.text_log import log_words
 from timellm_dashboard.view import Recorder
+from timellm_dashboard.widgets.log import LogPanel
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import PauseRun
 from timellm_ops.contract.events import JournalRecord
@@ -337,6 +344,76 @@ async def test_going_back_in_a_long_run_begins_at_what_was_kept() -> None:
         whole.take(finished().records[:due])
         assert app.recorder.state == whole.state
         assert app.recorder.history.loss.points() == whole.history.loss.points()
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> tuple[Path, list[int]]:
+    """A log with a numbered line for each record of `finished()`, and where each of them ends."""
+    path, ends = tmp_path / "engine.log", []
+    with path.open("wb") as file:
+        for record in finished().records:
+            file.write(f"line {record.seq}\n".encode())
+            ends.append(file.tell())
+    return path, ends
+
+
+def replay_of_a_log(logged: tuple[Path, list[int]], at_s: float) -> ReplayDashboard:
+    path, ends = logged
+    replay = Replay(finished().records, monotonic=HandClock(), at_s=at_s)
+    look, services = Look(zone=ZONE), Services(log=path)
+    return ReplayDashboard(replay, look, refresh_s=0.02, services=services, log_ends=ends)
+
+
+async def ends_with(pilot: Pilot[None], app: ReplayDashboard, at_s: float) -> int:
+    """Wait until the log ends with the line of the last record that has come; its number."""
+    number = app.replay.schedule.due(at_s)
+    title = f"line {number:,} of {number:,}"
+    await until(pilot, lambda: str(app.screen.query_one(LogPanel).border_title).count(title) == 1)
+    shown = [text_of(row).rstrip() for row in app.screen.query_one(LogPanel)._drawn]
+    assert shown[-1] == f"> line {number}"
+    return number
+
+
+async def test_the_log_ends_where_the_replay_is_and_goes_on_and_back_with_it(
+    logged: tuple[Path, list[int]],
+) -> None:
+    app = replay_of_a_log(logged, 1500.0)
+    async with running(app) as pilot:
+        app.go_to("log")
+        first = await ends_with(pilot, app, 1500.0)
+        log = app.screen.query_one(LogPanel)._log
+        assert log is not None
+        scanned = log.index
+        assert scanned.size == logged[1][-1]
+        await pilot.press("right")
+        assert await ends_with(pilot, app, 1560.0) > first
+        await pilot.press("shift+left")
+        assert await ends_with(pilot, app, 960.0) < first
+        await pilot.press("shift+right", "left")
+        assert await ends_with(pilot, app, 1500.0) == first
+        assert log.index is scanned  # no byte was scanned twice
+
+
+async def test_neither_a_search_nor_a_filter_finds_what_is_still_to_come(
+    logged: tuple[Path, list[int]],
+) -> None:
+    app = replay_of_a_log(logged, 1500.0)
+    come = app.replay.schedule.due(1500.0)
+    async with running(app) as pilot:
+        app.go_to("log")
+        await ends_with(pilot, app, 1500.0)
+        panel = app.screen.query_one(LogPanel)
+        panel.search(finder(f"line {come + 1}"), log_words("en"))
+        await until(pilot, lambda: "no line has" in str(panel.border_title))
+        panel.search(finder("line 1"), log_words("en"), forward=False)
+        await until(pilot, lambda: "no line has" not in str(panel.border_title))
+        panel.filter(finder("re:line .*0$"), log_words("en"))
+        await until(pilot, lambda: f"{come // 10} with" in str(panel.border_title))
+        await pilot.press("shift+right")
+        later = app.replay.schedule.due(2100.0)
+        await until(pilot, lambda: f"{later // 10} with" in str(panel.border_title))
+        await pilot.press("shift+left")
+        await until(pilot, lambda: f"{come // 10} with" in str(panel.border_title))
 
 
 async def test_a_replayed_run_looks_like_the_run_did() -> None:

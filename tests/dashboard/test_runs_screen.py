@@ -27,10 +27,11 @@ from textual.pilot import Pilot
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.look import Look
-from timellm_dashboard.runlist import RunRow, row_of
+from timellm_dashboard.runlist import Order, RunRow, row_of
 from timellm_dashboard.screens.report import ReportScreen
 from timellm_dashboard.services import OpenedRun, Services
 from timellm_dashboard.view import Recorder
+from timellm_dashboard.widgets.runs import RunsPanel
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, Reply
 from timellm_ops.contract.events import JournalRecord
@@ -112,6 +113,7 @@ def app_of(
     *,
     source: FakeRun | None = None,
     supervised: bool = True,
+    refresh_s: float = 0.02,
     **look: object,
 ) -> Dashboard:
     journal = journal_of(shown)
@@ -120,7 +122,7 @@ def app_of(
         Look(zone=ZONE, limits=lambda _: Limits(), **look),  # type: ignore[arg-type]
         now=lambda: journal.wall + timedelta(seconds=SECONDS_LATER),
         monotonic=lambda: journal.t + SECONDS_LATER,
-        refresh_s=0.02,
+        refresh_s=refresh_s,
         services=given,
     )
 
@@ -357,6 +359,39 @@ async def test_enter_opens_another_run_on_all_screens() -> None:
         await pilot.press("end", "home", "enter")
         await until(pilot, lambda: "TRAINING" in screen(app))
         assert list(opened) == [OTHER, SHOWN]
+
+
+async def test_opening_a_run_leaves_the_list_as_it_stood() -> None:
+    app = app_of(services(open_run=opener({})))
+    async with running(app, (120, 40)) as pilot:
+        await at_runs(app, pilot, "qwen")
+        keys = "greater_than_sign greater_than_sign r home space down down space enter"
+        await pilot.press(*keys.split())
+        await until(pilot, lambda: app.run_screen.screen_id == "overview")
+        opened = app.recorder.state.run_id
+        await at_runs(app, pilot, "2 marked")
+        listed = app.screen.query_one(RunsPanel)
+        assert listed.order == Order("epoch", reverse=True)
+        assert listed.cursor == opened
+        marks = [row[2:6] for row in rows_of(app) if row[3] == "✓"]
+        assert marks == [" ✓  ", "❯✓◉ "]
+
+
+async def test_coming_back_to_the_list_reads_it_anew_at_once() -> None:
+    """Between two turns of the app, which are a minute apart here."""
+    listed = [rows(3)]
+    app = app_of(services(runs=lambda: listed[-1]), refresh_s=60.0)
+    async with running(app, (120, 40)) as pilot:
+        await at_runs(app, pilot, "3 in ~/night/runs")
+        await pilot.press("1")
+        await until(pilot, lambda: app.screen is app._screens["overview"])
+        listed.append(rows(5))
+        await at_runs(app, pilot, "5 in ~/night/runs")
+        await pilot.press("down", "c")
+        await until(pilot, lambda: "what this says" in screen(app))
+        listed.append(rows(6))
+        await pilot.press("escape")
+        await until(pilot, lambda: "6 in ~/night/runs" in screen(app))
 
 
 async def test_a_request_never_reaches_a_run_that_is_not_shown() -> None:

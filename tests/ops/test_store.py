@@ -1,5 +1,6 @@
 """The runs folder: whole runs under ids of their own, and nothing that is half there."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from timellm_ops.contract.config import Config, DataSection, RunSection
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.validation import ConfigError
 from timellm_ops.manifest import Manifest
+from timellm_ops.process.identity import ProcessIdentity, identify
+from timellm_ops.process.records import EngineRecord, SupervisorRecord, write_record
 from timellm_ops.store import (
     RunAmbiguous,
     RunNotFound,
@@ -160,6 +163,34 @@ def test_latest_is_the_newest_run_whatever_its_name(store: RunStore) -> None:
     assert store.resolve("latest") == newest
     create(store, "zz", later_s=60)
     assert store.resolve("latest") == newest
+
+
+def living(layout: RunLayout, process: ProcessIdentity | None, *, engine: bool = False) -> None:
+    """Write down that `process` supervises the run, or is its engine."""
+    assert process is not None
+    if engine:
+        write_record(layout.engine_process, EngineRecord(process=process))
+    else:
+        write_record(layout.supervisor_process, SupervisorRecord(process=process, socket=""))
+
+
+def test_latest_is_the_newest_run_that_goes_on_before_newer_ones_that_have_ended(
+    store: RunStore,
+) -> None:
+    me, of_before = identify(os.getpid()), ProcessIdentity(os.getpid(), 1, "another boot")
+    oldest, old, newer, newest = (create(store, later_s=60 * n) for n in range(4))
+    living(newest, of_before)
+    living(newest, of_before, engine=True)
+    assert store.resolve("latest") == newest
+    living(oldest, me)
+    assert store.resolve("latest") == oldest
+    living(old, of_before)
+    living(old, me, engine=True)  # its supervisor was killed
+    assert store.resolve("latest") == old
+    living(newer, me)
+    assert store.resolve("latest") == newer
+    newer.supervisor_process.write_text("{")
+    assert store.resolve("latest") == old
 
 
 def test_within_one_second_the_run_that_was_made_last_is_the_latest(store: RunStore) -> None:

@@ -12,7 +12,12 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.preferences import Preferences, read_preferences, taste_of
 
 Language = Literal["en", "zh"]
-RunRef = Annotated[str, Parameter(help="An id, a prefix that fits one run, or latest.")]
+RunRef = Annotated[
+    str,
+    Parameter(
+        help="An id, a prefix that fits one run, or latest (of the runs that go on, else of all)."
+    ),
+]
 Plain = Annotated[bool, Parameter(negative="", help="Plain lines instead of the dashboard.")]
 Json = Annotated[bool, Parameter(negative="", help="One JSON object a line, with a schema.")]
 Lang = Annotated[Language | None, Parameter(help="Language of the screen; by the locale.")]

@@ -3,6 +3,7 @@
 import gc
 import sys
 import time
+from array import array
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -60,7 +61,7 @@ def replay(
         )
     made = Replay(records, monotonic=time.monotonic, speed=speed, at_s=place)
     if style.form == "dashboard":
-        return _on_screen(layout, made, style)
+        return _on_screen(layout, made, style, records)
     return _as_lines(layout, made, style)
 
 
@@ -78,8 +79,14 @@ def _all_records(layout: RunLayout) -> list[JournalRecord]:
     return records
 
 
-def _on_screen(layout: RunLayout, made: Replay, style: Style) -> int:
+def _on_screen(layout: RunLayout, made: Replay, style: Style, records: list[JournalRecord]) -> int:
     from timellm_dashboard.replay_app import run_replay
+    from timellm_ops.adapters.log_moments import log_ends
+
+    try:
+        ends = log_ends(records, layout.engine_log)
+    except OSError:
+        ends = array("Q")  # the screen of the log says that it cannot be read
 
     run_replay(
         made,
@@ -88,6 +95,7 @@ def _on_screen(layout: RunLayout, made: Replay, style: Style) -> int:
         limits=limits_of(layout),
         rules=rules_of(layout),
         services=own_services(layout),
+        log_ends=ends,
     )
     return 0
 

@@ -6,8 +6,9 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from timellm_ops.contract.layout import RunLayout
 from timellm_ops.process.files import read_json, replace_file
-from timellm_ops.process.identity import ProcessIdentity
+from timellm_ops.process.identity import ProcessIdentity, is_alive
 
 
 class EngineRecord(Struct, frozen=True, kw_only=True):
@@ -32,6 +33,15 @@ Record = TypeVar("Record", EngineRecord, SupervisorRecord)
 def write_record(path: Path, record: EngineRecord | SupervisorRecord) -> None:
     """Put the record in place, whole. Raises `OSError`."""
     replace_file(path, msgspec.json.encode(record) + b"\n")
+
+
+def is_live(layout: RunLayout) -> bool:
+    """Whether a run goes on: a supervisor has charge of it, or its engine lives without one."""
+    supervisor = read_record(layout.supervisor_process, SupervisorRecord)
+    if supervisor is not None and is_alive(supervisor.process):
+        return True
+    engine = read_record(layout.engine_process, EngineRecord)
+    return engine is not None and is_alive(engine.process)
 
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:

@@ -1,4 +1,6 @@
-"""The rules as a table, what holds the run, and one rule in full."""
+"""The rules as a table, what holds the run, and the keys of one rule."""
+
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 
@@ -15,6 +17,8 @@ _LEAST = (0, 0, 8, 0)
 """Cells of each column at least: values that change should not move what is beside them."""
 _LEAST_NEXT = 12
 """Cells that the last column needs, or it is left out."""
+_COMFORTABLE_NEXT = 40
+"""Cells of the last column with which the others may stand further apart."""
 _HERE = "> "
 HEAD_ROWS = 1
 
@@ -24,38 +28,42 @@ def words_of(view: View) -> RuleWords:
     return rule_words(view.lang, ascii_only=view.ascii_only)
 
 
-def rules_title(view: View) -> str:
-    """That these are the rules, and which keys were changed."""
+def rules_title(view: View, seen: range | None = None) -> str:
+    """That these are the rules, which of them are `seen` if not all are, and which keys were
+    changed."""
     words, changed = words_of(view), ", ".join(view.rules.changed)
-    dot = " | " if view.ascii_only else " · "
-    if not changed:
-        return words.title
-    return f"{words.title}{dot}{words.changed.format(settings=changed)}"
+    count, parts = len(view.rules.rows), [words.title]
+    if seen is not None and len(seen) < count:
+        parts[0] += f" {words.seen.format(first=seen.start + 1, last=seen.stop, count=count)}"
+    if changed:
+        parts.append(words.changed.format(settings=changed))
+    return (" | " if view.ascii_only else " · ").join(parts)
 
 
-def draw_rules(view: View, width: int, selected: int | None = None) -> list[Line]:
-    """A head, then a row for each rule. `selected` is the one that keys act on; without one, the
-    last column goes on below itself instead of being cut off."""
-    words, rules = words_of(view), view.rules
-    if not rules.rows:
-        return []
-    heads = (words.col_rule, words.col_standing, words.col_value, words.col_threshold)
-    rows = [heads, *(_cells(rule) for rule in rules.rows)]
-    widths = [
-        max(least, *(cell_len(row[column]) for row in rows)) + 2
-        for column, least in enumerate(_LEAST)
-    ]
-    gutter = 0 if selected is None else len(_HERE)
+def draw_rules(view: View, width: int) -> list[Line]:
+    """A head, then the rules, each in as many rows as it needs."""
+    head, blocks = rule_blocks(view, width)
+    return [*head, *(row for block in blocks for row in block)]
+
+
+def rule_blocks(
+    view: View, width: int, selected: int | None = None
+) -> tuple[list[Line], list[list[Line]]]:
+    """The head, and the rows of each rule: what it does next goes on below itself. `selected` is
+    the rule that keys act on."""
+    rules = view.rules.rows
+    if not rules:
+        return [], []
+    words, gutter = words_of(view), 0 if selected is None else len(_HERE)
+    widths, room = _columns(view, width - gutter)
     used = gutter + sum(widths)
-    room = width - used if width - used >= _LEAST_NEXT else 0
-    head = " " * gutter + "".join(map(pad, heads, widths))
-    drawn = [line(Span(head + clip(words.col_next, room), "muted"))]
-    for number, rule in enumerate(rules.rows):
+    head = " " * gutter + "".join(map(pad, _heads(words), widths))
+    blocks: list[list[Line]] = []
+    for number, rule in enumerate(rules):
         name, standing, value, threshold = map(pad, _cells(rule), widths)
         here = number == selected
-        whole = selected is None and room > 0
-        first, *rest = wrap(rule.next, room) if whole else [_clipped(rule.next, room, view)]
-        drawn.append(
+        first, *rest = wrap(rule.next, room) if room else [""]
+        block = [
             line(
                 Span((_HERE if here else " " * gutter), "accent"),
                 Span(name, "strong" if here else "plain"),
@@ -64,9 +72,42 @@ def draw_rules(view: View, width: int, selected: int | None = None) -> list[Line
                 Span(threshold, "muted"),
                 Span(first),
             )
-        )
-        drawn += [line(" " * used, row) for row in rest]
-    return drawn
+        ]
+        blocks.append(block + [line(" " * used, row) for row in rest])
+    return [line(Span(head + clip(words.col_next, room), "muted"))], blocks
+
+
+def _columns(view: View, width: int) -> tuple[list[int], int]:
+    """Cells of the columns, and those that are left for what a rule does next: 0 where it has no
+    room."""
+    rows = [_heads(words_of(view)), *map(_cells, view.rules.rows)]
+    columns = [
+        max(least, *(cell_len(row[column]) for row in rows)) for column, least in enumerate(_LEAST)
+    ]
+    gap = 2 if width - sum(columns) - 2 * len(columns) >= _COMFORTABLE_NEXT else 1
+    widths = [cells + gap for cells in columns]
+    room = width - sum(widths)
+    return widths, room if room >= _LEAST_NEXT else 0
+
+
+def _heads(words: RuleWords) -> tuple[str, str, str, str]:
+    return (words.col_rule, words.col_standing, words.col_value, words.col_threshold)
+
+
+def blocks_seen(heights: Sequence[int], chosen: int, first: int, rows: int) -> range:
+    """Which of the blocks are seen in so many rows: from `first` on, moved as little as it takes
+    to see the chosen one; only whole ones, unless the chosen one alone is too high."""
+    first = min(first, chosen)
+    while first < chosen and sum(heights[first : chosen + 1]) > rows:
+        first += 1
+    last, used = first, 0
+    while last < len(heights) and used + heights[last] <= rows:
+        used += heights[last]
+        last += 1
+    while last == len(heights) and first > 0 and used + heights[first - 1] <= rows:
+        first -= 1
+        used += heights[first]
+    return range(first, max(last, min(chosen + 1, len(heights))))
 
 
 def _cells(rule: RuleView) -> tuple[str, str, str, str]:
@@ -76,6 +117,11 @@ def _cells(rule: RuleView) -> tuple[str, str, str, str]:
 
 def draw_holds(view: View, width: int, height: int) -> list[Line]:
     """Why the run stands still, since when, when it goes on, and what a person can do."""
+    return _cut(hold_rows(view, width), height, width, view)
+
+
+def hold_rows(view: View, width: int) -> list[Line]:
+    """All of it, however many rows that takes."""
     words, rules = words_of(view), view.rules
     rows: list[Line] = []
     if rules.note:
@@ -86,9 +132,10 @@ def draw_holds(view: View, width: int, height: int) -> list[Line]:
         rows += wrap_line(line(Span(override, "busy")), width)
     if not rows:
         moves_on = view.headline.state == "resuming"
-        rows.append(line(Span(words.moves_on if moves_on else words.nothing_holds, "good")))
-        rows.append(line(Span(words.select_hint, "muted")))
-    return _cut(rows, height, width, view)
+        stands = Span(words.moves_on if moves_on else words.nothing_holds, "good")
+        space = "" if view.lang == "zh" and not view.ascii_only else " "
+        rows += wrap_line((stands, Span(space + words.select_hint, "muted")), width)
+    return rows
 
 
 def _hold(hold: HoldView, view: View, width: int) -> list[Line]:
@@ -109,21 +156,38 @@ def _hold(hold: HoldView, view: View, width: int) -> list[Line]:
 
 
 def draw_rule(view: View, width: int, height: int, selected: int) -> list[Line]:
-    """One rule: its whole sentence, and its keys."""
+    """The keys of one rule; before them what it does next, where the table has no room for it."""
     words, rows = words_of(view), view.rules.rows
     if not rows:
         return []
     rule = rows[min(selected, len(rows) - 1)]
-    drawn = wrap_line((Span(words.next_of.format(text=rule.next)),), width, indent=2)
-    dot = " | " if view.ascii_only else " · "
-    section = rule.settings[0].partition("=")[0].rpartition(".")[0] if rule.settings else ""
-    names = [setting.removeprefix(f"{section}.") for setting in rule.settings]
+    drawn: list[Line] = []
+    if not _columns(view, width - len(_HERE))[1]:
+        drawn += wrap_line((Span(words.next_of.format(text=rule.next)),), width, indent=2)
+    section, names = _section(rule)
     if len(drawn) + len(names) < height:
         drawn.append(line(Span(words.keys_of.format(section=section, keys="").rstrip(), "muted")))
         return [*drawn, *(line(Span(f"  {clip(name, width - 2)}", "muted")) for name in names)]
-    keys = words.keys_of.format(section=section, keys=dot.join(names))
-    drawn += wrap_line((Span(keys, "muted"),), width, indent=2)
-    return _cut(drawn, height, width, view)
+    return _cut([*drawn, *_keys(rule, view, width)], height, width, view)
+
+
+def key_rows(view: View, width: int, selected: int) -> int:
+    """The rows that the keys of a rule take where there is little room."""
+    rows = view.rules.rows
+    return len(_keys(rows[min(selected, len(rows) - 1)], view, width)) if rows else 0
+
+
+def _keys(rule: RuleView, view: View, width: int) -> list[Line]:
+    section, names = _section(rule)
+    dot = " | " if view.ascii_only else " · "
+    keys = words_of(view).keys_of.format(section=section, keys=dot.join(names))
+    return wrap_line((Span(keys, "muted"),), width, indent=2)
+
+
+def _section(rule: RuleView) -> tuple[str, list[str]]:
+    """The table of the config that the rule's keys are in, and each without it."""
+    section = rule.settings[0].partition("=")[0].rpartition(".")[0] if rule.settings else ""
+    return section, [setting.removeprefix(f"{section}.") for setting in rule.settings]
 
 
 def rule_title(view: View, selected: int) -> str:
@@ -143,7 +207,3 @@ def _cut(rows: list[Line], height: int, width: int, view: View) -> list[Line]:
     tone = rows[height - 1][-1].tone if height and rows[height - 1] else "plain"
     cut = clip(last + " " * width, width, ellipsis)
     return [*rows[: max(0, height - 1)], line(Span(cut, tone))]
-
-
-def _clipped(text: str, width: int, view: View) -> str:
-    return clip(text, width, "..." if view.ascii_only else "…")

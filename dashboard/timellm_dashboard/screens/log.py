@@ -30,7 +30,9 @@ class LogScreen(RunScreen):
     def __init__(self, services: Services) -> None:
         super().__init__()
         self._view: View | None = None
-        self._log = LogPanel(None if services.log is None else LogFile(services.log), id="log")
+        self._log = LogPanel(
+            None if services.log is None else LogFile(services.log), end=services.log_end, id="log"
+        )
         self._prompt = Prompt(id="log-prompt")
 
     def body(self) -> ComposeResult:

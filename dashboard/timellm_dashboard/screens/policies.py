@@ -5,6 +5,7 @@ from typing import ClassVar, assert_never
 from msgspec import convert
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.widget import Widget
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.policies import PoliciesActionId
@@ -17,6 +18,10 @@ from timellm_dashboard.view import View
 from timellm_dashboard.widgets.prompt import Prompt
 from timellm_dashboard.widgets.rules import HoldsPanel, RulePanel, RulesPanel
 from timellm_ops.contract.commands import Reply, SetPolicy
+
+_MOST_HOLDS, _MOST_KEYS = 6, 3
+"""Rows of what holds the run, and of a rule's keys on a low screen."""
+_FEWEST_RULES = 4
 
 
 class PoliciesScreen(RunScreen):
@@ -44,8 +49,30 @@ class PoliciesScreen(RunScreen):
     def show_body(self, view: View) -> None:
         """Show `view` from now on."""
         self._view = view
+        self._share_out(view)
         for panel in (self._holds, self._rules, self._rule):
             panel.show(view)
+
+    def on_resize(self) -> None:
+        """Share out the rows that there are now."""
+        self.call_after_refresh(self._share_out_again)
+
+    def _share_out_again(self) -> None:
+        if self._view is not None:
+            self._share_out(self._view)
+
+    def _share_out(self, view: View) -> None:
+        """Give each panel the rows that it needs; where there are too few, the rules scroll."""
+        body = self._rules.parent
+        if not isinstance(body, Widget) or not self._rules.content_size.width:
+            return  # not laid out yet, or not any more
+        holds = self._holds.gutter.height + min(_MOST_HOLDS, self._holds.wanted(view))
+        keys = self._rule.gutter.height + min(_MOST_KEYS, self._rule.wanted(view))
+        left = body.content_size.height - holds - keys
+        if view.rules.rows:
+            left = min(left, self._rules.gutter.height + self._rules.wanted(view))
+        self._holds.styles.height = holds
+        self._rules.styles.height = max(_FEWEST_RULES, left)
 
     def act(self, action_id: str) -> None:
         """Do what the registry has for this screen alone."""
@@ -91,6 +118,7 @@ class PoliciesScreen(RunScreen):
         """Show the chosen rule in full. A click chooses while something is asked of another one."""
         self._close()
         self._rule.choose(self._rules.chosen)
+        self._share_out_again()
 
     def _answered(self, reply: Reply) -> None:
         view = self._view

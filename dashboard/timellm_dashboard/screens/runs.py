@@ -15,10 +15,10 @@ from timellm_dashboard.services import Services
 from timellm_dashboard.text_runs import RunsWords, runs_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.comparison import ComparisonPanel
-from timellm_dashboard.widgets.runs import RunsPanel
+from timellm_dashboard.widgets.runs import RunsPanel, Standing
 
-_TURNS_BETWEEN_READINGS = 8
-"""Of the app, which has two a second: the list is read every four seconds while it is seen."""
+_TURNS_BETWEEN_READINGS = 4
+"""Of the app, which has one a second: the list is read every four seconds while it is seen."""
 
 
 class OpenRun(Message):
@@ -42,7 +42,7 @@ class RunsScreen(RunScreen):
         self._list = RunsPanel(services.runs_folder, id="runs-list", classes="panel")
         self._comparison = ComparisonPanel(id="runs-comparison", classes="panel")
         self._comparison.display = False
-        self._turns = 0
+        self._turns = _TURNS_BETWEEN_READINGS
         self._reading = False
         self._view: View | None = None
 
@@ -50,6 +50,20 @@ class RunsScreen(RunScreen):
         """The list, and in its place the comparison when there is one."""
         yield self._list
         yield self._comparison
+
+    @property
+    def standing(self) -> Standing:
+        """The list as it stands."""
+        return self._list.standing
+
+    def take_over(self, standing: Standing) -> None:
+        """Go on with the list as it stood on another screen."""
+        self._list.take_over(standing)
+
+    def on_screen_resume(self) -> None:
+        """What was read before it was left may be long past."""
+        if self._view is not None:
+            self._begin_to_read()
 
     def show_body(self, view: View) -> None:
         """Show `view` from now on, and read the runs again now and then."""
@@ -61,10 +75,15 @@ class RunsScreen(RunScreen):
         if self._services.runs is None:
             self._list.show_problem(self._say(view).not_here)
             return
-        if self._turns % _TURNS_BETWEEN_READINGS == 0 and not self._reading:
+        if self._turns >= _TURNS_BETWEEN_READINGS:
+            self._begin_to_read()
+        self._turns += 1
+
+    def _begin_to_read(self) -> None:
+        self._turns = 0
+        if not self._reading and self._services.runs is not None:
             self._reading = True
             self.run_worker(self._read(), group="runs")
-        self._turns += 1
 
     def _say(self, view: View) -> RunsWords:
         return runs_words(view.lang, ascii_only=view.ascii_only)
@@ -116,6 +135,7 @@ class RunsScreen(RunScreen):
         self._list.focus()
         if self._view is not None:
             self._list.show(self._view)
+        self._begin_to_read()
 
     def _compare(self) -> None:
         """The marked runs; one alone is compared with the chosen one, or with the one shown."""

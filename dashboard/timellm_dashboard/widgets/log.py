@@ -50,9 +50,16 @@ class LogPanel(Panel, can_focus=True):
         Binding("right", "shift(1)", show=False),
     ]
 
-    def __init__(self, log: LogFile | None, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        log: LogFile | None,
+        *,
+        end: Callable[[], int] | None = None,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        """`end`: the byte at which the log ends at the moment that is shown; absent: at its own."""
         super().__init__(id=id)
-        self._log = log
+        self._log, self._ends_at = log, end
         self._at = Viewport()
         self._wraps, self._shift = False, 0
         self._mark: int | None = None  # a place in the list, like the cursor
@@ -70,6 +77,8 @@ class LogPanel(Panel, can_focus=True):
 
     def show(self, view: View) -> None:
         """Show `view` from now on, and what the log has got since."""
+        if self._log is not None and self._ends_at is not None:
+            self._log.end_at(self._ends_at())
         super().show(view)
         if self._log is not None and not self._reading and not self._doing and self._log.stirred():
             self._reading = True
@@ -97,7 +106,7 @@ class LogPanel(Panel, can_focus=True):
         parts = [words.title]
         if self._log is not None and self._count:
             number = self._number(min(self._at.cursor, self._count - 1)) + 1
-            total = fmt.count(self._log.index.lines)
+            total = fmt.count(self._log.lines)
             parts.append(words.at_line.format(line=fmt.count(number), lines=total))
         if self._filter is not None:
             text, count = self._filter.wanted.text, fmt.count(self._count)
@@ -111,9 +120,8 @@ class LogPanel(Panel, can_focus=True):
         log = self._log
         if self._doing:
             parts.append(self._doing.format(share=fmt.percent(self._share)))
-        elif log is not None and log.there and log.index.size < log.size:
-            share = fmt.percent(log.index.size / log.size)
-            parts.append(words.reading.format(share=share))
+        elif log is not None and log.there and log.read_share < 1.0:
+            parts.append(words.reading.format(share=fmt.percent(log.read_share)))
         if self._said:
             parts.append(_shown(self._said, view))
         if self._mark is not None:
@@ -141,7 +149,7 @@ class LogPanel(Panel, can_focus=True):
             if view.run.engine == "imported":
                 return words.of_weights
             return words.gone.format(path=_shown(str(log.path), view))
-        if not log.index.lines:
+        if not log.lines:
             return words.empty if view.outcome is None else words.empty_ended
         if self._filter is not None and not self._count and not self._doing:
             return words.no_match.format(text=_shown(self._filter.wanted.text, view))
@@ -178,7 +186,8 @@ class LogPanel(Panel, can_focus=True):
     def _count(self) -> int:
         if self._log is None:
             return 0
-        return self._log.index.lines if self._filter is None else len(self._filter.lines)
+        lines = self._log.lines
+        return lines if self._filter is None else bisect_left(self._filter.lines, lines)
 
     def _number(self, place: int) -> int:
         """The number in the file of the line at that place of what is shown."""
@@ -341,10 +350,12 @@ class LogPanel(Panel, can_focus=True):
             self._redraw()
 
     def _accepts(self, number: int) -> bool:
+        if self._log is None or number >= self._log.lines:
+            return False
         if self._filter is None:
             return True
         place = self._place(number)
-        return place < len(self._filter.lines) and self._filter.lines[place] == number
+        return place < self._count and self._filter.lines[place] == number
 
     def filter(self, wanted: Finder | None, words: LogWords) -> None:
         """Show only the lines that match; `None`: all of them again."""
@@ -374,8 +385,8 @@ class LogPanel(Panel, can_focus=True):
             await chosen.catch_up(log, self._progress)
         finally:
             self._end(task)
-        if number is not None and chosen.lines:
-            place = min(bisect_left(chosen.lines, number), len(chosen.lines) - 1)
+        if number is not None and self._count:
+            place = min(bisect_left(chosen.lines, number), self._count - 1)
             self._go(lambda at, lines: jumped(at, place, lines))
         self._redraw()
 

@@ -9,9 +9,12 @@ from textual.message import Message
 from timellm_dashboard.lines import Line, clip
 from timellm_dashboard.panels.rules import (
     HEAD_ROWS,
+    blocks_seen,
     draw_holds,
     draw_rule,
-    draw_rules,
+    hold_rows,
+    key_rows,
+    rule_blocks,
     rule_title,
     rules_title,
     words_of,
@@ -26,6 +29,10 @@ class HoldsPanel(Panel):
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """What holds it, one after the other."""
         return draw_holds(view, width, height)
+
+    def wanted(self, view: View) -> int:
+        """The rows that it takes to say all of it."""
+        return len(hold_rows(view, self.content_size.width))
 
     def title(self, view: View, width: int) -> str:
         """What the panel is about."""
@@ -48,18 +55,25 @@ class RulesPanel(Panel, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self.chosen = 0
+        self._seen = range(0)
+        self._rule_of_row: list[int] = []
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """As many rules as fit, the chosen one among them."""
-        drawn = draw_rules(view, width, self.chosen)
-        if len(drawn) <= height:
-            return drawn
-        last = max(HEAD_ROWS + self.chosen + 1, height)
-        return [*drawn[:HEAD_ROWS], *drawn[last - height + HEAD_ROWS : last]]
+        head, blocks = rule_blocks(view, width, self.chosen)
+        room = max(1, height - HEAD_ROWS)
+        self._seen = blocks_seen(list(map(len, blocks)), self.chosen, self._seen.start, room)
+        self._rule_of_row = [number for number in self._seen for _ in blocks[number]]
+        return [*head, *(row for number in self._seen for row in blocks[number])][:height]
+
+    def wanted(self, view: View) -> int:
+        """The rows that it takes to show all rules."""
+        head, blocks = rule_blocks(view, self.content_size.width, self.chosen)
+        return len(head) + sum(map(len, blocks))
 
     def title(self, view: View, width: int) -> str:
-        """Which keys were changed under the run."""
-        return clip(rules_title(view), width, "..." if view.ascii_only else "…")
+        """Which rules are seen, and which keys were changed under the run."""
+        return clip(rules_title(view, self._seen), width, "..." if view.ascii_only else "…")
 
     def action_choose(self, by: int) -> None:
         """Another rule."""
@@ -68,8 +82,9 @@ class RulesPanel(Panel, can_focus=True):
     def on_click(self, event: Click) -> None:
         """The rule that was clicked."""
         offset = event.get_content_offset(self)
-        if offset is not None and offset.y >= HEAD_ROWS:
-            self._choose(offset.y - HEAD_ROWS)
+        row = -1 if offset is None else offset.y - HEAD_ROWS
+        if 0 <= row < len(self._rule_of_row):
+            self._choose(self._rule_of_row[row])
 
     def _choose(self, number: int) -> None:
         rules = 0 if self._view is None else len(self._view.rules.rows)
@@ -79,13 +94,17 @@ class RulesPanel(Panel, can_focus=True):
 
 
 class RulePanel(Panel):
-    """The chosen rule in full."""
+    """The keys of the chosen rule."""
 
     chosen = 0
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
-        """Its sentence and its keys."""
+        """One key a row where they have room, else all of them in a few rows."""
         return draw_rule(view, width, height, self.chosen)
+
+    def wanted(self, view: View) -> int:
+        """The rows that it takes to show all keys."""
+        return key_rows(view, self.content_size.width, self.chosen)
 
     def title(self, view: View, width: int) -> str:
         """Which rule it is."""

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from msgspec import Struct
 from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.message import Message
@@ -13,6 +14,19 @@ from timellm_dashboard.runlist import Order, RunLine, RunRow, in_order, run_line
 from timellm_dashboard.text_runs import RunsWords, runs_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
+
+
+class Standing(Struct, frozen=True):
+    """How a list of runs stands before a person."""
+
+    rows: tuple[RunRow, ...] | None
+    """As they were read last; `None`: not yet."""
+    order: Order
+    cursor: str
+    """The id of the chosen run."""
+    first: int
+    """The uppermost row that is seen."""
+    marked: tuple[str, ...]
 
 
 class RunsPanel(Panel, can_focus=True):
@@ -47,6 +61,16 @@ class RunsPanel(Panel, can_focus=True):
     def cursor(self) -> str:
         """The id of the chosen run; empty where there is none."""
         return self._cursor
+
+    @property
+    def standing(self) -> Standing:
+        """What a person has made of it."""
+        return Standing(self._rows, self._order, self._cursor, self._first, self.marked)
+
+    def take_over(self, standing: Standing) -> None:
+        """Go on as another panel stood."""
+        self._rows, self._order = standing.rows, standing.order
+        self._cursor, self._first, self.marked = standing.cursor, standing.first, standing.marked
 
     def show_rows(self, rows: tuple[RunRow, ...]) -> None:
         """The runs from now on."""
