@@ -23,6 +23,7 @@ from timellm_dashboard.source import RunSource, Turn, follow
 from timellm_dashboard.text import Lang
 from timellm_dashboard.timeline import words_of
 from timellm_dashboard.view import Recorder, View
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState
 
 PAGE_WIDTH = 100
@@ -118,7 +119,7 @@ class _Narrator:
 
     def _events(self, view: View) -> Iterator[str]:
         if self._told_seq == 0 and view.feed_left_out:
-            yield view.words.events_left_out.format(count=f"{view.feed_left_out:,}")
+            yield view.words.events_left_out.format(count=Count(view.feed_left_out))
         for event in view.feed:
             if event.seq > self._told_seq:
                 self._told_seq = event.seq

@@ -52,7 +52,7 @@ _EN = LogWords(
     searching="searching {share} · Esc ends it",
     filtering="filtering {share} · Esc ends it",
     filtered="{count} with “{text}”",
-    marked="{lines} lines marked",
+    marked="{lines:line|lines} marked",
     shifted="from column {column}",
     not_found="no line has “{text}”",
     once_around="went on from the other end",
@@ -60,9 +60,9 @@ _EN = LogWords(
     ask_search="search",
     ask_filter="show only lines with",
     ask_hint="a text, or re: and a regular expression; large letters count where there are any",
-    copied="{lines} lines sent to the terminal's clipboard",
-    copied_part="the first {lines} of {all} lines sent to the terminal's clipboard, which takes no"
-    " more",
+    copied="{lines:line|lines} sent to the terminal's clipboard",
+    copied_part="the first {lines} of {all:line|lines} sent to the terminal's clipboard, which"
+    " takes no more",
     nothing_to_copy="there is no line to copy",
     loading="reading the log …",
     empty="The engine has printed nothing yet. What it prints will stand here.",

@@ -204,7 +204,7 @@ def test_a_run_that_has_ended_cannot_be_stopped() -> None:
         (run(engine="foreign"), "after_checkpoint", "or at the next epoch's end"),
         (run(holds=(HOT,)), "after_checkpoint", "not before the run goes on: the thermal hold"),
         (TRAINING, "now", "killed if it is still there after 20 s"),
-        (TRAINING, "now", "all 40 steps are lost, for there is no checkpoint yet"),
+        (TRAINING, "now", "40 steps are lost, for there is no checkpoint yet"),
         (TRAINING, "kill", "killing the engine at once"),
         (run(epoch=0, iteration=0), "kill", "no step is lost"),
         (
@@ -212,6 +212,7 @@ def test_a_run_that_has_ended_cannot_be_stopped() -> None:
             "kill",
             "up to 30 steps since the last checkpoint are lost",
         ),
+        (run(epoch=1, iteration=1), "kill", "1 step is lost, for there is no checkpoint yet"),
     ],
 )
 def test_a_stop_says_what_it_does_and_what_it_costs(

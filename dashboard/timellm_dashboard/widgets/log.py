@@ -28,6 +28,7 @@ from timellm_dashboard.panels.log import GUTTER, draw_row, shifted, wrapped
 from timellm_dashboard.text_log import LogWords, log_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
+from timellm_ops.contract.counting import Count
 
 COPIED_BYTES = 50_000
 """What is copied at most: terminals drop a clipboard sequence that is much longer."""
@@ -118,7 +119,7 @@ class LogPanel(Panel, can_focus=True):
             parts.append(_shown(self._said, view))
         if self._mark is not None:
             first, last = self._range()
-            parts.append(words.marked.format(lines=fmt.count(last - first + 1)))
+            parts.append(words.marked.format(lines=Count(last - first + 1)))
         if self._shift:
             parts.append(words.shifted.format(column=self._shift + 1))
         if self._count:
