@@ -66,7 +66,7 @@ def _key(action_id: str, wanted: object) -> str:
     if isinstance(wanted, str) and _NAMED.fullmatch(wanted):
         return wanted
     raise KeymapProblem(
-        action_id, f"{wanted!r:.60}", 'keys such as "x", "?", "f5", "space" or "ctrl+x"'
+        action_id, f'"{wanted}"'[:60], 'keys such as "x", "?", "f5", "space" or "ctrl+x"'
     )
 
 
