@@ -160,6 +160,7 @@ def test_a_setting_that_is_not_right_changes_nothing_and_says_what_would_be(
     refused = changed(TRAINING, *settings)
     assert isinstance(refused, str)
     assert words in refused
+    assert refused.startswith(("policy.", "train.", "found ")), "the key, as after a file's name"
     assert refused.isprintable()
 
 
