@@ -202,7 +202,7 @@ def test_the_first_problem_is_told_and_how_many_there_are(tmp_path: Path) -> Non
 def test_a_file_that_is_too_short(tmp_path: Path) -> None:
     path = csv_file(tmp_path / "load.csv", 60)
     assert unusable(custom(path), tmp_path) == (
-        f"{path}: found 60 rows, of which 30 are for validation with its look-back; expected at "
+        f"{path}: found 60 rows, of which 30 for validation with its look-back; expected at "
         "least 32 there: data.seq_len 24 and data.pred_len 8; more rows, or shorter windows"
     )
 
