@@ -123,6 +123,11 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"no supervisor: timellm-ops attach (\S+) starts one", r"没有监管进程：timellm-ops attach \1"),
     (r"this run looks at no GPU", r"此运行不读取 GPU"),
     (r"there is no GPU or driver to read", r"没有可读取的 GPU 或驱动"),
+    (
+        r"no NVIDIA GPU or driver here: (.+); telemetry is off",
+        r"这里没有 NVIDIA GPU 或驱动：\1；不读取遥测",
+    ),
+    (r"the recording is over", r"录下的读数已放完"),
     (r"the GPU sleeps and makes no heat", r"GPU 在休眠，不发热"),
     (r"training finished; test MSE ([^;]+)", r"训练完成；测试 MSE \1"),
     (
