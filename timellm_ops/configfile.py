@@ -36,13 +36,13 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     The result is complete in itself: paths are absolute (relative ones start at the file's own
     folder, wherever they were given), and the run has a name. Raises `ConfigError`.
     """
-    config = _parse_overridden(_read_tables(path), overrides, str(path))
+    config = _parse_overridden(read_tables(path), overrides, str(path))
     return _recordable(_resolve(config, full_path(str(path), Path.cwd())), str(path))
 
 
 def parse_toml(path: Path) -> Config:
     """Read a config file as it stands, such as a run's own. Raises `ConfigError`."""
-    return parse_config(_read_tables(path), str(path))
+    return parse_config(read_tables(path), str(path))
 
 
 def write_config(config: Config) -> bytes:
@@ -80,7 +80,7 @@ def with_policy_settings(
 
     `gpu` is the run's own, which some of the rules are about. Raises `ConfigError`.
     """
-    source = "policy set"
+    source = ""  # whoever asked knows where; the key says what
     tables: dict[str, Any] = _without_none(
         {"policy": msgspec.to_builtins(policy), "gpu": msgspec.to_builtins(gpu)}
     )
@@ -117,7 +117,8 @@ def safe_name(text: str) -> str:
     return kept[:64].rstrip("-._") or "run"
 
 
-def _read_tables(path: Path) -> dict[str, Any]:
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises `ConfigError` for what is none, naming the file."""
     source = str(path)
     try:
         raw = path.read_bytes()
@@ -175,14 +176,14 @@ def _override(tables: dict[str, Any], text: str, option: str = "--set") -> str:
     key = key.strip()
     names = key.split(".")
     if not equals or not all(names):
-        such_as = "train.epochs=3" if option == "--set" else "policy.thermal.pause_above_c=83"
+        such_as = "train.epochs=3" if option else "policy.thermal.pause_above_c=83"
         raise ConfigError(option, "", f'"{text}"', f"key=value, such as {such_as}")
     table = tables
     for depth, name in enumerate(names[:-1], start=1):
         inner = table.setdefault(name, {})
         if not isinstance(inner, dict):
             found = f"a key below {'.'.join(names[:depth])}"
-            raise ConfigError(f"{option} {key}", "", found, "a table there, not a value")
+            raise ConfigError(f"{option} {key}".strip(), "", found, "a table there, not a value")
         table = inner
     parsed = _value(value.strip())
     is_text = isinstance(parsed, str) or not _takes_text(names)

@@ -23,6 +23,7 @@ from timellm_ops.backbones import (
     is_offline,
 )
 from timellm_ops.contract.config import Config, DataSection
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.datareport import INSPECTION, DataQuestion, DataReport
 from timellm_ops.contract.small_cards import PACKAGES, missing_words, wishes
 from timellm_ops.contract.splits import shortage, split_ends
@@ -177,7 +178,7 @@ def _with_data(config: Config, env: Mapping[str, str], download: Downloader | No
             raise DataUnusable(
                 f"data.synthetic_rows: found {short.found}; expected {short.expected}"
             )
-        words = f"Synthetic data, {rows} rows from seed {config.run.seed}."
+        words = f"Synthetic data, {Count(rows):row|rows} from seed {config.run.seed}."
         return Preflight(config=config, findings=(words,))
     try:
         path = locate(
@@ -195,7 +196,7 @@ def _with_data(config: Config, env: Mapping[str, str], download: Downloader | No
         others = f" (and {more} more; timellm-ops data lists them)" if more else ""
         raise DataUnusable(report.problems[0] + others)
     findings = [
-        f"Data: {path}, {report.rows} rows, sha256 {data.sha256[:12]}…",
+        f"Data: {path}, {Count(report.rows):row|rows}, sha256 {data.sha256[:12]}…",
         f"Rows from {report.first} to {report.last}, {report.frequency} apart.",
     ]
     known = KNOWN.get(section.dataset)

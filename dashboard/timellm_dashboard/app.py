@@ -13,6 +13,7 @@ from textual.actions import SkipAction
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import CommandPalette, SearchIcon
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -69,6 +70,10 @@ pays for it."""
 _BATCH = 1000
 """Records taken in between two chances for the screen to live."""
 _WHO = "dashboard"
+NOTICE_S = 3.0
+"""A notice stays for so long, and besides for as long as its text takes to read."""
+_READ_PER_S = 25.0
+"""Characters that somebody reads in a second."""
 
 
 class Palette(CommandPalette):
@@ -242,6 +247,19 @@ class Dashboard(App[None]):
         text = said(message, self._look.shown_lang)
         shown = to_ascii(text) if self._look.ascii_only else text
         self.notify(shown, severity="error" if error else "information", markup=False)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """A notice that stays for as long as it takes to read, if not for `timeout` seconds."""
+        stays_s = timeout or NOTICE_S + len(message) / _READ_PER_S
+        super().notify(message, title=title, severity=severity, timeout=stays_s, markup=markup)
 
     # --- actions ---------------------------------------------------------------------------------
 

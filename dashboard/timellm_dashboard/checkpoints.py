@@ -9,6 +9,7 @@ from timellm_dashboard.figure import Figure, steps
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.text import Words
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState, SavedCheckpoint
 
 
@@ -133,7 +134,7 @@ def _verdict(
         return "ended", words.safe_imported
     if state.ended:
         if at_risk and state.outcome != "finished" and state.engine == "timellm":
-            return "ended", words.lost_steps.format(steps=steps(at_risk, words))
+            return "ended", words.lost_steps.format(count=Count(at_risk))
         return "ended", words.safe_ended
     if state.writing is not None:
         return "no", words.safe_writing.format(kind=state.writing)

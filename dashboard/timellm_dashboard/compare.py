@@ -19,6 +19,7 @@ from timellm_dashboard.compared import (
     Scope,
 )  # fmt: skip
 from timellm_dashboard.text import Lang
+from timellm_ops.contract.counting import Count
 
 
 def compare(
@@ -29,7 +30,7 @@ def compare(
     Raises `ValueError` for fewer or more.
     """
     if not 2 <= len(runs) <= MOST_RUNS:
-        raise ValueError(f"found {len(runs)} runs; expected 2 to {MOST_RUNS}")
+        raise ValueError(f"found {Count(len(runs)):run|runs}; expected 2 to {MOST_RUNS}")
     keys = _differing(runs)
     scope = Scope(runs, keys, "en" if ascii_only else lang, ascii_only=ascii_only)
     results = compared_results(scope)

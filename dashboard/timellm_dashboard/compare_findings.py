@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from timellm_dashboard.compare_results import lowest, share_below
 from timellm_dashboard.compared import LETTERS, ComparedResult, Scope
 from timellm_dashboard.runlist import test_errors
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.events import LossName
 
 _LOSSES: dict[LossName, str] = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}
@@ -74,13 +75,15 @@ def _about_causes(test: ComparedResult, vali: ComparedResult, scope: Scope) -> l
         values = [f.value for f in result.figures if f.value is not None]
         if len(values) == len(result.figures) and max(values) > 0:
             share = f"{(max(values) - min(values)) / max(values) * 100:.1f} %"
-            return [say.find_seed_alone.format(count=len(values), what=result.label, share=share)]
+            return [
+                say.find_seed_alone.format(count=Count(len(values)), what=result.label, share=share)
+            ]
         return []
     if not keys:
         return [say.find_no_key]
     found = (
         say.find_one_key.format(keys=keys[0])
         if len(keys) == 1
-        else say.find_many_keys.format(count=len(keys))
+        else say.find_many_keys.format(count=Count(len(keys)))
     )
     return [found, say.find_one_seed]

@@ -12,6 +12,7 @@ from timellm_dashboard.look import Look
 from timellm_dashboard.phrases import said, without_command
 from timellm_dashboard.text import Words
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.counting import Count
 
 Severity = Literal["quiet", "info", "good", "warning", "error"]
 
@@ -97,7 +98,7 @@ def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
             return _early(event, words)
         case ev.TestEvaluated() as event:
             return "good", words.ev_final.format(
-                mse=fmt.loss(event.mse), mae=fmt.loss(event.mae), windows=fmt.count(event.windows)
+                mse=fmt.loss(event.mse), mae=fmt.loss(event.mae), windows=Count(event.windows)
             )
         case ev.CheckpointSaved() as event:
             return _saved(event, words)
@@ -158,9 +159,9 @@ def _run_started(event: ev.RunStarted, words: Words) -> str:
 
 def _training(event: ev.TrainingStarted, words: Words) -> str:
     return words.ev_training.format(
-        samples=fmt.count(event.train_samples),
-        steps=fmt.count(event.steps_per_epoch),
-        epochs=event.epochs,
+        samples=Count(event.train_samples),
+        steps=Count(event.steps_per_epoch),
+        epochs=Count(event.epochs),
     )
 
 
@@ -196,7 +197,7 @@ def _epoch(event: ev.EpochEnded, words: Words) -> str:
 
 def _early(event: ev.EarlyStopping, words: Words) -> _Told:
     if event.stopped:
-        return "warning", words.ev_early_stop.format(patience=event.patience)
+        return "warning", words.ev_early_stop.format(patience=Count(event.patience))
     return "info", words.ev_no_improvement.format(counter=event.counter, patience=event.patience)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from timellm_dashboard.text import Words
+from timellm_ops.contract.counting import Count
 
 
 class Figure(Struct, frozen=True):
@@ -21,4 +22,4 @@ def figure(value: float | None, write: Callable[[float], str], unknown: str) -> 
 
 def steps(number: int, words: Words) -> str:
     """`1 step`, `2,136 steps`."""
-    return words.steps_one if number == 1 else words.steps_many.format(count=f"{number:,}")
+    return words.steps.format(count=Count(number))

@@ -5,6 +5,9 @@ from datetime import datetime, tzinfo
 
 from timellm_dashboard.text import Words
 
+_JUST_NOW_S = 5.0
+"""An age of less than this is none to a person."""
+
 
 def count(value: float) -> str:
     """A whole number with its thousands apart: `14,058`."""
@@ -98,10 +101,12 @@ def rough(seconds: float, words: Words) -> str:
 
 
 def ago(seconds: float, words: Words) -> str:
-    """An age that need not change with every second."""
-    if seconds < 60:
+    """An age: to the second below a minute, and from there on no finer than a minute."""
+    if seconds < _JUST_NOW_S:
         return words.just_now
-    return words.ago.format(age=rough(seconds, words))
+    whole = int(seconds)
+    age = words.seconds.format(s=whole) if whole < 60 else rough(whole, words)
+    return words.ago.format(age=age)
 
 
 def brief_duration(seconds: float) -> str:

@@ -15,6 +15,8 @@ from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample
 
 Telemetry = Literal["none", "waiting", "known", "lost", "gone", "asleep"]
+ABSENT: tuple[Telemetry, ...] = ("none", "gone")
+"""There is no card to read, and there will be none."""
 Heat = Literal["cool", "warm", "hot", "unknown"]
 MarkKind = Literal["resume", "pause", "emergency", "slowdown", "shutdown"]
 
@@ -63,7 +65,7 @@ def gpu_card(state: RunState, history: History, moment: Moment, look: Look) -> G
     # A reading that failed leaves nothing known: the one before it may be long out of date.
     sample = state.sample if telemetry == "known" else None
     card = sample or GpuSample(source=state.gpu)
-    marks = _marks(state, look) if telemetry != "none" else ()
+    marks = () if telemetry in ABSENT else _marks(state, look)
     heat = _heat(card.temperature_c, marks)
     age_s = _age_s(state, moment) if telemetry == "known" else None
     throttle = card.throttle_reasons
@@ -133,7 +135,10 @@ def _message(
         case "waiting":
             return words.gpu_waiting
         case "gone":
-            return words.gpu_gone.format(reason=said(state.telemetry_problem, lang))
+            # The events tell what the driver's library said.
+            if state.gpu != "recorded":
+                return words.gpu_gone
+            return words.gpu_over.format(reason=said(state.telemetry_problem, lang))
         case "asleep":
             return words.gpu_asleep
         case "lost":

@@ -184,7 +184,10 @@ class LogFile:
         with self._open() as file:
             if forward:
                 first, start = line, self._start(file, line)
-                last = min(count, max(line + 1, self.index.ended_by(start + PIECE_BYTES)))
+                far = start + PIECE_BYTES
+                # The index knows of no line ends within the last block.
+                ended = count if far >= self.index.size else self.index.ended_by(far)
+                last = min(count, max(line + 1, ended))
                 end = self._start(file, last)
             else:
                 last, end = line, self._start(file, line)

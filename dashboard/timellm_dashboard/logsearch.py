@@ -1,29 +1,50 @@
-"""Searching and filtering a log in pieces, on another thread, for as long as somebody waits."""
+"""Searching and filtering a log in pieces, on another thread, for as long as somebody waits.
+
+A regular expression may backtrack for years, as `(a+)+$` does. Python's `re` cannot be stopped on
+a thread and lets no other one run meanwhile, so a text that was typed is searched by `regex`, which
+does both.
+"""
 
 import asyncio
 import re
+import time
 from array import array
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 
 from timellm_dashboard.logfile import LogFile, Piece
 
 REGEX_PREFIX = "re:"
+_LONGEST_REGEX = 1000
 Progress = Callable[[float], None]
 """Told what share of the lines has been gone through."""
+
+
+LINE_S = 0.2
+"""Processor seconds for one line; a sane expression takes microseconds for the longest one."""
+MARK_S = 0.02
+"""The same where a line is drawn, and everything else waits."""
+PIECE_S = 3.0
+"""Seconds for a piece of the log, for which a sane expression takes hundredths of one."""
 
 
 class BadPatternError(ValueError):
     """A regular expression that is none; the message says why, in a few words."""
 
 
+class TooSlowError(Exception):
+    """A regular expression takes too long for the lines of this log."""
+
+
 class Finder(Struct, frozen=True):
-    """What is looked for."""
+    """What is looked for. Its searches raise `TooSlowError`."""
 
     text: str
     """As it was typed."""
-    pattern: re.Pattern[str]
+    pattern: Any
+    """Of `re` for a text, which never takes long, and else of `regex`."""
     plain: bool = True
     """It is a text, and no regular expression."""
 
@@ -36,11 +57,20 @@ class Finder(Struct, frozen=True):
 
     def matches(self, line: str) -> bool:
         """Whether it is in a line."""
-        return self.pattern.search(line) is not None
+        if self.plain:
+            return self.pattern.search(line) is not None
+        try:
+            return self.pattern.search(line, timeout=LINE_S) is not None
+        except TimeoutError:
+            raise TooSlowError(self.text) from None
 
     def spans(self, line: str) -> list[tuple[int, int]]:
         """Where in a line it is, from character to character."""
-        return [match.span() for match in self.pattern.finditer(line) if match.group()]
+        limit = {} if self.plain else {"timeout": MARK_S}
+        try:
+            return [match.span() for match in self.pattern.finditer(line, **limit) if match.group()]
+        except TimeoutError:
+            raise TooSlowError(self.text) from None
 
 
 def finder(text: str) -> Finder:
@@ -53,18 +83,37 @@ def finder(text: str) -> Finder:
     # A class such as \S is no large letter that somebody has asked for.
     letters = re.sub(r"\\.", "", source) if is_regex else text
     flags = re.NOFLAG if letters != letters.lower() else re.IGNORECASE
+    if not is_regex:
+        return Finder(text, re.compile(source, flags))
+    import regex  # only who types one waits for it
+
+    if len(source) > _LONGEST_REGEX:
+        raise BadPatternError(f"more than {_LONGEST_REGEX} characters")
     try:
-        return Finder(text, re.compile(source, flags), plain=not is_regex)
-    except (re.error, OverflowError, RecursionError) as error:
+        return Finder(text, regex.compile(source, int(flags)), plain=False)
+    except (regex.error, OverflowError) as error:
         raise BadPatternError(str(error)) from error
+    except RecursionError:
+        raise BadPatternError("nested too deeply") from None
 
 
-def hits_in(log: LogFile, piece: Piece, wanted: Finder) -> list[int]:
-    """The lines of a piece that match. Changes nothing; meant for another thread."""
+def hits_in(log: LogFile, piece: Piece, wanted: Finder, piece_s: float = PIECE_S) -> list[int]:
+    """The lines of a piece that match. Changes nothing; meant for another thread.
+
+    Raises `TooSlowError`, and `OSError` where the file is not the same any more.
+    """
     lines, search = log.read(piece), wanted.pattern.search
     if wanted.in_none_of("\n".join(lines)):
         return []
-    return [n for n, text in enumerate(lines, piece.first) if search(text)]
+    if wanted.plain:
+        return [n for n, text in enumerate(lines, piece.first) if search(text)]
+    hits, until_s = [], time.monotonic() + piece_s
+    for n, text in enumerate(lines, piece.first):
+        if wanted.matches(text):
+            hits.append(n)
+        if time.monotonic() > until_s:
+            raise TooSlowError(wanted.text)
+    return hits
 
 
 async def find(
@@ -77,7 +126,8 @@ async def find(
     progress: Progress = lambda _: None,
 ) -> int | None:
     """The next line after `line`, or before it, that matches and that `accept` takes, going on
-    from the other end; `None`: there is none. Cancel the task to end it early."""
+    from the other end; `None`: there is none. Cancel the task to end it early. Raises
+    `TooSlowError`."""
     count, begun = log.lines, log.generation
     runs = ((line + 1, count), (0, line + 1)) if forward else ((line, 0), (count, line))
     gone_through = 0
@@ -111,7 +161,8 @@ class LineFilter:
         self._generation = 0
 
     async def catch_up(self, log: LogFile, progress: Progress = lambda _: None) -> None:
-        """Look at the lines that are new. Cancel the task to end it early."""
+        """Look at the lines that are new. Cancel the task to end it early. Raises
+        `TooSlowError`."""
         while True:
             if log.generation != self._generation:
                 self._generation, self.looked_at, self.lines = log.generation, 0, array("I")

@@ -5,6 +5,7 @@ from msgspec import Struct
 from timellm_dashboard import format as fmt
 from timellm_dashboard.figure import Figure, figure
 from timellm_dashboard.look import Look
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.events import LossName
 from timellm_ops.contract.state import EpochRow, RunState
 
@@ -92,5 +93,5 @@ def _row(row: EpochRow, best_epoch: int | None) -> EpochView:
 def _patience(state: RunState, look: Look) -> Figure:
     if state.patience is None or not state.rows:
         return Figure(None, "")
-    text = look.words.patience.format(counter=state.early_counter, patience=state.patience)
+    text = look.words.patience.format(counter=state.early_counter, patience=Count(state.patience))
     return Figure(state.early_counter, text)

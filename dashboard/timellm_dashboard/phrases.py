@@ -112,14 +112,22 @@ _ZH: tuple[tuple[str, str], ...] = (
         ),
         r"下一个检查点落盘后停止；若最佳检查点已落盘，则在下一轮结束时停止",
     ),
-    (r"up to (\d+) steps since the last checkpoint are lost", r"最多丢失上个检查点之后的 \1 步"),
     (
-        r"all (\d+) steps are lost, for there is no checkpoint yet",
+        r"up to ([\d,]+) steps? since the last checkpoint (?:is|are) lost",
+        r"最多丢失上个检查点之后的 \1 步",
+    ),
+    (
+        r"(?:all )?([\d,]+) steps? (?:is|are) lost, for there is no checkpoint yet",
         r"全部 \1 步都会丢失，因为还没有检查点",
     ),
     (r"no supervisor: timellm-ops attach (\S+) starts one", r"没有监管进程：timellm-ops attach \1"),
     (r"this run looks at no GPU", r"此运行不读取 GPU"),
     (r"there is no GPU or driver to read", r"没有可读取的 GPU 或驱动"),
+    (
+        r"no NVIDIA GPU or driver here: (.+); telemetry is off",
+        r"这里没有 NVIDIA GPU 或驱动：\1；不读取遥测",
+    ),
+    (r"the recording is over", r"录下的读数已放完"),
     (r"the GPU sleeps and makes no heat", r"GPU 在休眠，不发热"),
     (r"training finished; test MSE ([^;]+)", r"训练完成；测试 MSE \1"),
     (
@@ -140,8 +148,8 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"the engine was ended by (\w+)", r"引擎被 \1 结束"),
     (r"the engine was ended by (\w+): ([^;]+)", r"引擎被 \1 结束：\2"),
     (r"no step is lost", r"没有丢失任何一步"),
-    (r"(\d+) steps? since the last checkpoint (?:is|are) lost", r"丢失上个检查点之后的 \1 步"),
-    (r"(\d+) steps? and no checkpoint yet (?:is|are) lost", r"尚无检查点，丢失 \1 步"),
+    (r"([\d,]+) steps? since the last checkpoint (?:is|are) lost", r"丢失上个检查点之后的 \1 步"),
+    (r"([\d,]+) steps? and no checkpoint yet (?:is|are) lost", r"尚无检查点，丢失 \1 步"),
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), template) for pattern, template in (*_ZH, *OF_RULES, *OF_STANDING)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
 
 from timellm_dashboard import format as fmt
+from timellm_dashboard.gpu import ABSENT
 from timellm_dashboard.lines import Line, line, text_of, wrap
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.panels.checkpoints import draw_checkpoints
 from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
 from timellm_dashboard.panels.feed import draw_feed
-from timellm_dashboard.panels.gpu import draw_gpu, gpu_title
+from timellm_dashboard.panels.gpu import draw_gpu, draw_no_gpu, gpu_title
 from timellm_dashboard.panels.header import draw_headline, draw_title
 from timellm_dashboard.panels.ledger import draw_ledger
 from timellm_dashboard.panels.loss import draw_loss
@@ -23,6 +24,7 @@ from timellm_dashboard.source import RunSource, Turn, follow
 from timellm_dashboard.text import Lang
 from timellm_dashboard.timeline import words_of
 from timellm_dashboard.view import Recorder, View
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState
 
 PAGE_WIDTH = 100
@@ -118,7 +120,7 @@ class _Narrator:
 
     def _events(self, view: View) -> Iterator[str]:
         if self._told_seq == 0 and view.feed_left_out:
-            yield view.words.events_left_out.format(count=f"{view.feed_left_out:,}")
+            yield view.words.events_left_out.format(count=Count(view.feed_left_out))
         for event in view.feed:
             if event.seq > self._told_seq:
                 self._told_seq = event.seq
@@ -155,6 +157,9 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
     words = view.words
     rows: list[Line] = [draw_title(view, width), *draw_headline(view, width, 4), ()]
     rows += [*draw_progress(view, width, 3), ()]
+    gpu = draw_gpu(view, width, 12)
+    if view.gpu.telemetry in ABSENT:
+        gpu = draw_no_gpu(view, width, machine=False)  # it has a section of its own
     host: list[Line] = [line(row) for row in wrap(view.host.text, width - 2)]
     machine = [(words.host_title, host)] if view.host.text else []
     rows_lost = draw_ledger(view, width - 2, _LEDGER_ROWS) if view.ledger.rows else []
@@ -164,7 +169,7 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
         (words.checkpoints_title, draw_checkpoints(view, width, 12)),
         (epochs_title(view, width), draw_epochs(view, width, _EPOCH_ROWS)),
         (view.loss.title, draw_loss(view, width, _CHART_ROWS)),
-        (gpu_title(view, width), draw_gpu(view, width, 12)),
+        (gpu_title(view, width), gpu),
         *machine,
         *lost,
         *rules,

@@ -8,6 +8,7 @@ from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.text import Words
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState
 
 
@@ -102,7 +103,7 @@ def _paused(seconds: float, state: RunState, words: Words) -> str:
     if state.pauses == 0:
         return words.not_paused
     share = seconds / state.active_s if state.active_s > 0 else 0.0
-    count = words.pauses_one if state.pauses == 1 else words.pauses_many.format(count=state.pauses)
+    count = words.pauses.format(count=Count(state.pauses))
     return words.paused_total.format(
         time=fmt.duration(seconds, words), share=fmt.percent(share), pauses=count
     )

@@ -104,8 +104,7 @@ class Words(Struct, frozen=True, kw_only=True):
     took: str
     elapsed: str
     paused_total: str
-    pauses_one: str
-    pauses_many: str
+    pauses: str
     not_paused: str
     patience: str
 
@@ -142,6 +141,7 @@ class Words(Struct, frozen=True, kw_only=True):
     gpu_imported: str
     gpu_waiting: str
     gpu_gone: str
+    gpu_over: str
     gpu_lost: str
     gpu_asleep: str
     gpu_old: str
@@ -207,8 +207,7 @@ class Words(Struct, frozen=True, kw_only=True):
     on_disk: str
     verified: str
     risk_unsupervised: str
-    steps_one: str
-    steps_many: str
+    steps: str
     unknown_count: str
     go_on_with: str
 

@@ -26,6 +26,7 @@ class LogWords(Struct, frozen=True, kw_only=True):
     not_found: str
     once_around: str
     bad_pattern: str
+    too_slow: str
     ask_search: str
     ask_filter: str
     ask_hint: str
@@ -52,17 +53,19 @@ _EN = LogWords(
     searching="searching {share} · Esc ends it",
     filtering="filtering {share} · Esc ends it",
     filtered="{count} with “{text}”",
-    marked="{lines} lines marked",
+    marked="{lines:line|lines} marked",
     shifted="from column {column}",
     not_found="no line has “{text}”",
     once_around="went on from the other end",
+    too_slow="“{text}” takes too long here, and was given up; a repetition within a repetition,"
+    " such as (a+)+, does that",
     bad_pattern="“{text}” is no regular expression: {error}",
     ask_search="search",
     ask_filter="show only lines with",
     ask_hint="a text, or re: and a regular expression; large letters count where there are any",
-    copied="{lines} lines sent to the terminal's clipboard",
-    copied_part="the first {lines} of {all} lines sent to the terminal's clipboard, which takes no"
-    " more",
+    copied="{lines:line|lines} sent to the terminal's clipboard",
+    copied_part="the first {lines} of {all:line|lines} sent to the terminal's clipboard, which"
+    " takes no more",
     nothing_to_copy="there is no line to copy",
     loading="reading the log …",
     empty="The engine has printed nothing yet. What it prints will stand here.",
@@ -87,6 +90,7 @@ _ZH = LogWords(
     shifted="从第 {column} 列起",
     not_found="没有含“{text}”的行",
     once_around="已从另一端继续",
+    too_slow="“{text}”在这里耗时过长，已放弃；重复之中又有重复（如 (a+)+）就会这样",
     bad_pattern="“{text}”不是正则表达式：{error}",
     ask_search="搜索",
     ask_filter="只显示含有",

@@ -100,7 +100,7 @@ EN = RunsWords(
     column_time="time",
     column_started="started",
     compare_title="compared",
-    compare_reading="reading the journals of {count} runs",
+    compare_reading="reading the journals of {count:run|runs}",
     compare_more="up and down: more   Esc: back to the list",
     compare_back="Esc: back to the list",
     results="results",
@@ -132,7 +132,7 @@ EN = RunsWords(
     find_none_yet="{runs}: no {what} yet.",
     find_other_task="The runs have different tasks ({keys}): their errors cannot be compared.",
     find_seed_alone=(
-        "Only the seed differs: as far as {count} runs tell, chance alone moves the {what} by"
+        "Only the seed differs: as far as {count:run|runs} tell, chance alone moves the {what} by"
         " {share}."
     ),
     find_one_seed=(
@@ -141,8 +141,8 @@ EN = RunsWords(
     ),
     find_one_key="One key that training depends on differs: {keys}.",
     find_many_keys=(
-        "{count} keys that training depends on differ: which of them makes the difference cannot"
-        " be told from this."
+        "{count:key|keys} that training depends on differ: which of them makes the difference"
+        " cannot be told from this."
     ),
     find_no_key="No key that training depends on differs.",
     find_not_finished="Not finished: {runs}. What it has so far may still change.",

@@ -10,6 +10,7 @@ from timellm_dashboard import format as fmt
 from timellm_dashboard.feed import Severity, told
 from timellm_dashboard.figure import Figure
 from timellm_dashboard.focus import Focus
+from timellm_dashboard.gpu import ABSENT
 from timellm_dashboard.history import FeedItem, History
 from timellm_dashboard.look import Look
 from timellm_dashboard.text_timeline import TimelineWords
@@ -114,7 +115,7 @@ def _values(view: View, trace: Trace, cell: tuple[float, float] | None) -> dict[
         "clock": (fmt.count, " MHz"),
         "pace": (lambda share: f"{share * 100:.0f}", " %"),
     }
-    gpu = view.gpu.telemetry != "none" or any(track_of(n, trace).known for n in GPU_TRACKS)
+    gpu = view.gpu.telemetry not in ABSENT or any(track_of(n, trace).known for n in GPU_TRACKS)
     values: dict[TrackId, Figure] = {"loss": _loss(view, trace, cell)}
     for name, (write, unit) in writers.items():
         if name in GPU_TRACKS and not gpu:

@@ -30,6 +30,7 @@ from timellm_dashboard.rules import RulesView, rules_view
 from timellm_dashboard.series import Point
 from timellm_dashboard.text import Lang, Words, words
 from timellm_dashboard.timeleft import TimeLeft, time_left
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.events import JournalRecord, Outcome, Telemetry
 from timellm_ops.contract.policy_checks import KEPT_READINGS
 from timellm_ops.contract.reduction import reduce
@@ -221,7 +222,7 @@ def _facts(state: RunState, look: Look) -> str:
         backbone = clean(state.backbone)
         parts.append(texts.all_frozen_on.format(backbone=backbone, device=clean(state.device)))
     if state.train_samples is not None:
-        parts.append(texts.windows_of.format(count=fmt.count(state.train_samples)))
+        parts.append(texts.windows_of.format(count=Count(state.train_samples)))
     if state.trainable_parameters is not None:
         weights = fmt.parameters(state.trainable_parameters)
         parts.append(texts.trainable.format(count=weights))

@@ -57,8 +57,8 @@ def test_as_json_it_has_a_schema_and_every_number(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "compare: found no run; expected 2 to 6"),
-        ((RUN_ID,), "compare: found one run; expected 2 to 6"),
+        ((), "compare: found 0 runs; expected 2 to 6"),
+        ((RUN_ID,), "compare: found 1 run; expected 2 to 6"),
         ((RUN_ID, RUN_ID[:12]), f"compare: {RUN_ID} is there twice; expected different runs"),
         ((RUN_ID, "2027"), 'no run "2027"'),
         (("a",) * 7, "compare: found 7 runs; expected 2 to 6"),

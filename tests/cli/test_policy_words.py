@@ -77,8 +77,12 @@ def test_the_same_as_json(layout: RunLayout, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["policy", "set"], "takes key=value"),
-        (["policy", "set", "latest"], "takes key=value"),
+        (["policy", "set"], "timellm-ops: KEY=VALUE: found nothing; expected a setting such as"),
+        (["policy", "set", "latest"], "timellm-ops: KEY=VALUE: found nothing; expected"),
+        (
+            ["policy", "set", "policy.vram.enabled", "false"],
+            "timellm-ops: policy.vram.enabled: found no value; expected policy.vram.enabled=VALUE",
+        ),
         (["policy", "set", "policy.vram.enabled=false"], "no run"),
         (["policy", "show"], "no run"),
         (["policy", "shwo"], "shwo"),

@@ -40,11 +40,20 @@ def test_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lang = 'fr'", "lang"),
-        ("colour = 'red'", "colour"),
-        ("not toml", "expected TOML"),
-        ("[keys]\npause = 3", "keys"),
-        (b"\xff\xfe".decode("latin-1"), "expected TOML"),
+        ("lang = 'fr'", ': lang: found "fr"; expected one of "en", "zh"'),
+        ("lang = 3", ': lang: found 3; expected one of "en", "zh"'),
+        ("theme = 'drak'", ': theme: found "drak"; expected one of "dark", "light"'),
+        ("ascii = 'yes'", ': ascii: found "yes"; expected true or false'),
+        ("colour = 'red'", ": colour: found an unknown key; expected one of lang, theme, ascii,"),
+        ("them = 'dark'", ': them: found an unknown key; expected "theme" (did you mean it?)'),
+        ("keys = 'f5'", ': keys: found "f5"; expected a table, [keys]'),
+        ("[keys]\npause = 3", ": keys.pause: found 3; expected a key such as"),
+        ("[keys]\npause = ['f5', {}]", ": keys.pause: found a table; expected a key such as"),
+        (
+            "ascii = yes",
+            ": found a syntax error, Invalid value (at line 1, column 9); expected TOML",
+        ),
+        (b"\xff\xfe".decode("latin-1"), "; expected TOML"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_one_line(
@@ -53,9 +62,23 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(
     path = written(tmp_path, text)
     with pytest.raises(ConfigError) as refused:
         read_preferences(path)
-    assert str(path) in str(refused.value)
+    assert str(refused.value).startswith(f"{path}: ")
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"ascii = true\n# caf\xe9\n")
+    for path, said in (
+        (tmp_path, ": found a folder; expected a TOML file"),
+        (
+            tmp_path / "latin.toml",
+            ": found bytes that are not UTF-8 in line 2; expected TOML in UTF-8",
+        ),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            read_preferences(path)
+        assert said in str(refused.value)
 
 
 def test_a_key_that_is_none_is_refused_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_a_published_set_that_is_cut_short_is_told_its_months() -> None:
     section = DataSection(dataset="ETTh1")
     short = shortage(section, split_ends(section, 1000), 1000)
     assert short is not None
-    assert short.found == "1000 rows"
+    assert short.found == "1,000 rows"
     assert short.expected.startswith("at least 14400: 20 months")
     assert shortage(section, split_ends(section, 14_400), 14_400) is None
 

@@ -57,7 +57,7 @@ async def test_two_keys_can_change_places() -> None:
         ({"pause": "s"}, 'found "s", which is also'),
         ({"pause": "1"}, 'found "1", which is also pause'),
         ({"pause": 7}, "pause: found 7; expected keys such as"),
-        ({"pause": "two words"}, "pause: found 'two words'; expected keys such as"),
+        ({"pause": "two words"}, 'pause: found "two words"; expected keys such as'),
         ({"pause": []}, "pause: found no key; expected at least one"),
         ({"ctrl_c": "x"}, "ctrl_c: found an action that does not exist"),
     ],

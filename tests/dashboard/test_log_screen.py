@@ -341,7 +341,7 @@ async def test_marked_lines_are_copied_to_the_terminal(numbered: Path) -> None:
     async with running(app, (120, 40)) as pilot:
         await opened(pilot, app)
         await pilot.press("home", "down", "c")
-        await until(pilot, lambda: "1 lines sent to the terminal's clipboard" in text(app))
+        await until(pilot, lambda: "1 line sent to the terminal's clipboard" in text(app))
         assert app.clipboard == "line 2"
         await pilot.press("v", "down", "down")
         await until(pilot, lambda: "3 lines marked" in title(app))

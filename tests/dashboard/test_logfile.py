@@ -337,6 +337,19 @@ def test_a_filter_keeps_the_lines_that_match_and_goes_on_with_the_file(
     assert list(kept.lines) == []
 
 
+def test_the_end_of_a_file_is_searched_in_one_piece(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    for lines in (1, 100, 120_000):
+        path.write_text("iters: 1\n" * lines + "no end")
+        log = caught_up(LogFile(path))
+        at, pieces = 0, 0
+        while (piece := log.piece(at, forward=True)) is not None:
+            assert log.read(piece)[-1] in ("iters: 1", "no end")
+            at, pieces = piece.last, pieces + 1
+        assert at == log.index.lines == lines + 1
+        assert pieces <= 1 + path.stat().st_size // (logfile.PIECE_BYTES - BLOCK)
+
+
 def test_a_search_can_be_cancelled(large: Path) -> None:
     log = caught_up(LogFile(large))
     shares: list[float] = []

@@ -202,7 +202,7 @@ async def test_a_threshold_is_changed_under_the_run() -> None:
 
 
 async def test_what_the_supervisor_refuses_is_said_and_stays_to_be_mended() -> None:
-    refusal = "policy set: policy.thermal.pause_above_c: found 200; expected at most 150"
+    refusal = "policy.thermal.pause_above_c: found 200; expected at most 150"
     app, source = app_of(reply=Reply(ok=False, message=refusal))
     async with running(app) as pilot:
         await opened(pilot, app)

@@ -339,6 +339,28 @@ def test_an_old_reading_is_called_old() -> None:
     assert view(in_second_epoch(), 90.0).gpu.message == "last reading 2 min ago"
 
 
+@pytest.mark.parametrize(
+    ("age_s", "english", "chinese"),
+    [
+        (0.0, "just now", "刚刚"),
+        (4.9, "just now", "刚刚"),
+        (5.0, "5 s ago", "5 秒前"),
+        (54.0, "54 s ago", "54 秒前"),
+        (59.9, "59 s ago", "59 秒前"),
+        (60.0, "1 min ago", "1 分钟前"),
+        (7_500.0, "2 h 05 min ago", "2 小时 05 分前"),
+    ],
+)
+def test_an_age_is_told_to_the_second_below_a_minute(
+    age_s: float, english: str, chinese: str
+) -> None:
+    journal = save_last(in_second_epoch(), 2, 1200)
+    for lang, told in (("en", english), ("zh", chinese)):
+        shown = view(journal, age_s, lang=lang).checkpoints.last  # type: ignore[arg-type]
+        assert shown is not None
+        assert told in shown.parts
+
+
 def test_what_a_person_has_said_against_a_rule_is_shown_until_it_ends() -> None:
     journal = paused_thermal()
     until = journal.wall + timedelta(minutes=30)

@@ -92,7 +92,7 @@ def test_a_run_that_can_go_gets_a_sentence_on_each_check(tmp_path: Path) -> None
     assert found.data is None
     kinds = [words.split()[0] for words in found.findings]
     assert kinds == ["Synthetic", "Backbone:", "Disk:", "Memory:"]
-    assert found.findings[0] == "Synthetic data, 4000 rows from seed 2021."
+    assert found.findings[0] == "Synthetic data, 4,000 rows from seed 2021."
     assert all(words.endswith((".", "…")) for words in found.findings)
 
 
@@ -139,7 +139,7 @@ def test_the_published_data_set_is_found_and_recorded(tmp_path: Path) -> None:
         pytest.skip("the ETT files are looked for in TIMELLM_DATA_DIR")
     found = checked(Config(data=DataSection(dataset="ETTh1")), tmp_path, TIMELLM_DATA_DIR=folder)
     assert found.config.data.path == str(Path(folder).resolve() / "ETTh1.csv")
-    assert ", 17420 rows, sha256 f18de3ad269c…" in found.findings[0]
+    assert ", 17,420 rows, sha256 f18de3ad269c…" in found.findings[0]
     assert not any("not the published" in words for words in found.findings)
 
 
@@ -202,14 +202,14 @@ def test_the_first_problem_is_told_and_how_many_there_are(tmp_path: Path) -> Non
 def test_a_file_that_is_too_short(tmp_path: Path) -> None:
     path = csv_file(tmp_path / "load.csv", 60)
     assert unusable(custom(path), tmp_path) == (
-        f"{path}: found 60 rows, of which 30 are for validation with its look-back; expected at "
+        f"{path}: found 60 rows, of which 30 for validation with its look-back; expected at "
         "least 32 there: data.seq_len 24 and data.pred_len 8; more rows, or shorter windows"
     )
 
 
 def test_synthetic_rows_that_leave_no_window(tmp_path: Path) -> None:
     text = unusable(small(pred_len=400, synthetic_rows=2200), tmp_path)
-    assert text.startswith("data.synthetic_rows: found 2200 rows, of which 244 are for validation")
+    assert text.startswith("data.synthetic_rows: found 2,200 rows, of which 244 for validation")
 
 
 # --- refusals: backbone --------------------------------------------------------------------------

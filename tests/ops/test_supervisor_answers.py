@@ -160,6 +160,7 @@ def test_a_setting_that_is_not_right_changes_nothing_and_says_what_would_be(
     refused = changed(TRAINING, *settings)
     assert isinstance(refused, str)
     assert words in refused
+    assert refused.startswith(("policy.", "train.", "found ")), "the key, as after a file's name"
     assert refused.isprintable()
 
 
@@ -204,7 +205,7 @@ def test_a_run_that_has_ended_cannot_be_stopped() -> None:
         (run(engine="foreign"), "after_checkpoint", "or at the next epoch's end"),
         (run(holds=(HOT,)), "after_checkpoint", "not before the run goes on: the thermal hold"),
         (TRAINING, "now", "killed if it is still there after 20 s"),
-        (TRAINING, "now", "all 40 steps are lost, for there is no checkpoint yet"),
+        (TRAINING, "now", "40 steps are lost, for there is no checkpoint yet"),
         (TRAINING, "kill", "killing the engine at once"),
         (run(epoch=0, iteration=0), "kill", "no step is lost"),
         (
@@ -212,6 +213,7 @@ def test_a_run_that_has_ended_cannot_be_stopped() -> None:
             "kill",
             "up to 30 steps since the last checkpoint are lost",
         ),
+        (run(epoch=1, iteration=1), "kill", "1 step is lost, for there is no checkpoint yet"),
     ],
 )
 def test_a_stop_says_what_it_does_and_what_it_costs(

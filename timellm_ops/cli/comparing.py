@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, has_unicode, language
+from timellm_ops.contract.counting import Count
 from timellm_ops.store import RunStore, runs_dir
 
 SCHEMA = "timellm-ops.compare/1"
@@ -34,7 +35,7 @@ def compare(
     from timellm_ops.cli.run_services import compared_runs
 
     if not 2 <= len(runs) <= MOST_RUNS:
-        raise UsageError(f"compare: found {_count(runs)}; expected 2 to {MOST_RUNS}")
+        raise UsageError(f"compare: found {Count(len(runs)):run|runs}; expected 2 to {MOST_RUNS}")
     store = RunStore(runs_dir())
     layouts = [store.resolve(run) for run in runs]
     for place, layout in enumerate(layouts):
@@ -54,7 +55,3 @@ def compare(
     for row in draw_comparison(compared, max(_NARROWEST, min(_WIDEST, width))):
         sys.stdout.write(f"{text_of(row).rstrip()}\n")
     return 0
-
-
-def _count(runs: tuple[str, ...]) -> str:
-    return "no run" if not runs else "one run" if len(runs) == 1 else f"{len(runs)} runs"

@@ -12,6 +12,7 @@ from timellm_ops.cli.errors import BAD_INPUT, UsageError
 from timellm_ops.cli.options import Json, Overrides
 from timellm_ops.configfile import read_config
 from timellm_ops.contract.config import Config, DataSection, Published
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.datareport import DataReport, SplitReport
 from timellm_ops.contract.validation import one_line
 from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, fetch_with_bar, locate
@@ -105,7 +106,7 @@ def page(section: DataSection, report: DataReport) -> list[str]:
         if report.tested != report.columns:
             lines.append(f"  tested     {_listed(report.tested)}")
     if report.splits:
-        window = f"{section.seq_len} steps to {section.pred_len}"
+        window = f"{Count(section.seq_len):step|steps} to {section.pred_len}"
         lines += ["", f"  {'split':<11}{'rows':>9}  {'from':<20}{'to':<20}windows of {window}"]
         lines += [_split_line(split) for split in report.splits]
     if report.digest:

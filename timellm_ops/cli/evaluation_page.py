@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from timellm_ops.cli.evaluation_texts import ENGLISH, Texts
 from timellm_ops.cli.text_table import table
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.evaluation import Evaluation, Score, compare
 
 _BLOCKS, _ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
@@ -24,10 +25,10 @@ def evaluation_page(
     yield form.format(run=found.run_id, checkpoint=found.checkpoint, epoch=found.epoch) + at
     windows = texts.windows.format(
         split=texts.splits[found.split],
-        each=found.windows // max(1, len(found.variables)),
-        variables=len(found.variables),
+        each=Count(found.windows // max(1, len(found.variables))),
+        variables=Count(len(found.variables)),
         windows=found.windows,
-        seq_len=found.seq_len,
+        seq_len=Count(found.seq_len),
         pred_len=found.pred_len,
     )
     yield windows.replace("×", "x") if ascii_only else windows
@@ -132,7 +133,7 @@ def _identity(found: Evaluation, texts: Texts) -> Iterator[str]:
         digest=found.digest,
         batch_size=computed.batch_size,
         device=computed.device,
-        threads=computed.threads,
+        threads=Count(computed.threads),
         torch=computed.torch,
         seconds=found.seconds,
     )

@@ -40,8 +40,8 @@ ENGLISH = Texts(
     step=", step {step}",
     imported="{run}: weights {checkpoint}, imported",
     windows=(
-        "{split} split, {each:,} windows × {variables} variables = {windows:,}; "
-        "{seq_len} steps in, {pred_len} out"
+        "{split} split, {each:window|windows} × {variables:variable|variables} = {windows:,}; "
+        "{seq_len:step|steps} in, {pred_len} out"
     ),
     splits={"test": "test", "vali": "validation", "train": "training"},
     scaled="scaled",
@@ -67,8 +67,8 @@ ENGLISH = Texts(
     agrees="the same",
     differs="NOT the same",
     digest=(
-        "digest of the forecasts: {digest} (batches of {batch_size} on {device}, {threads} "
-        "threads, torch {torch}; {seconds:.0f} s)"
+        "digest of the forecasts: {digest} (batches of {batch_size} on {device}, "
+        "{threads:thread|threads}, torch {torch}; {seconds:.0f} s)"
     ),
 )
 
@@ -77,7 +77,7 @@ CHINESE = Texts(
     step="，第 {step} 步",
     imported="{run}：权重 {checkpoint}，导入的",
     windows=(
-        "{split}划分，{each:,} 个窗口 × {variables} 个变量 = {windows:,}；输入 {seq_len} 步，"
+        "{split}划分，{each} 个窗口 × {variables} 个变量 = {windows:,}；输入 {seq_len} 步，"
         "预测 {pred_len} 步"
     ),
     splits={"test": "测试", "vali": "验证", "train": "训练"},

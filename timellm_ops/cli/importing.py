@@ -12,6 +12,7 @@ from timellm_ops.adapters import PUBLISHED
 from timellm_ops.adapters.pattern_file import load_patterns
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Json, Overrides
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.events import encode_event
 from timellm_ops.contract.published_weights import WeightsAnswer
 from timellm_ops.importer import events_of_log
@@ -101,8 +102,9 @@ def _import_weights(
         return 0
     sys.stdout.write(f"{layout.run_id}\n")
     sys.stderr.write(
-        f"{answer.tensors} tensors, {answer.parameters:,} numbers, stored as "
-        f"{' and '.join(answer.types)}; {answer.ignored} of the frozen backbone left out\n"
+        f"{Count(answer.tensors):tensor|tensors}, {Count(answer.parameters):number|numbers}, "
+        f"stored as {' and '.join(answer.types)}; {answer.ignored} of the frozen "
+        "backbone left out\n"
         f"evaluate it: timellm-ops evaluate {layout.run_id}\n"
     )
     return 0

@@ -13,6 +13,7 @@ from timellm_ops.adapters.pattern_file import load_patterns, shipped_names
 from timellm_ops.cli.errors import BAD_INPUT, UsageError
 from timellm_ops.cli.options import Json
 from timellm_ops.cli.text_table import table
+from timellm_ops.contract.counting import Count
 
 SCHEMA = "timellm-ops.patterns/1"
 _BLOCK = 1 << 20
@@ -94,7 +95,7 @@ def _page(checked: CheckedLog) -> Iterator[str]:
         rows.append((f"{count.number} {count.event}", f"{count.matches:,}", line, text))
     yield from table(rows)
     yield ""
-    yield f"{checked.matched:,} of {checked.pieces:,} lines and bars matched"
+    yield f"{checked.matched:,} of {Count(checked.pieces):line or bar|lines and bars} matched"
     events = ", ".join(f"{count:,} {name}" for name, count in checked.events.items())
     yield f"events: {events or 'none'}"
     yield from checked.slow

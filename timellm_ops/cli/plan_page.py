@@ -6,6 +6,7 @@ from rich.cells import cell_len
 
 from timellm_ops.cli.options import Language
 from timellm_ops.cli.plan_texts import TEXTS, PlanTexts
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.plan import FitPlan, MemoryPlan, Plan, TensorPlan
 
 _GIB, _MIB, _KIB = 1 << 30, 1 << 20, 1 << 10
@@ -39,7 +40,7 @@ def _splits(plan: Plan, texts: PlanTexts) -> Iterator[str]:
         yield data.source or "synthetic"
     else:
         yield texts.as_published.format(
-            dataset=data.dataset, rows=f"{data.rows:,}", columns=data.columns
+            dataset=data.dataset, rows=Count(data.rows), columns=Count(data.columns)
         )
     rows = [
         (
@@ -66,7 +67,7 @@ def _steps(plan: Plan, texts: PlanTexts) -> Iterator[str]:
 
     rows = [
         (epoch, f"{steps.per_epoch:,}"),
-        (total.format(epochs=steps.epochs), f"{steps.total:,}"),
+        (total.format(epochs=Count(steps.epochs)), f"{steps.total:,}"),
         (with_partial, both(steps.per_epoch_with_partial, steps.total_with_partial)),
         (without, both(steps.per_epoch_without_partial, steps.total_without_partial)),
     ]
@@ -75,7 +76,7 @@ def _steps(plan: Plan, texts: PlanTexts) -> Iterator[str]:
     rows.append((batches, f"{steps.vali_batches:,}, {steps.test_batches:,}"))
     yield from _table(rows)
     if steps.partial_batch:
-        yield texts.partial.format(count=steps.partial_batch, size=steps.batch_size)
+        yield texts.partial.format(count=steps.partial_batch, size=Count(steps.batch_size))
 
 
 def _weights(plan: Plan, texts: PlanTexts) -> Iterator[str]:
@@ -112,13 +113,15 @@ def _backbone(plan: Plan, texts: PlanTexts) -> Iterator[str]:
         yield texts.backbone_words.format(
             name=name,
             kept=backbone.kept_layers,
-            layers=backbone.layers,
+            layers=Count("?" if backbone.layers is None else backbone.layers),
             count=f"{backbone.parameters:,}",
             size=size_words(backbone.bytes),
             dtype=backbone.dtype,
         )
         if plan.trainable is not None:
-            yield texts.prompt.format(tokens=plan.prompt_tokens, patches=plan.trainable.patches)
+            yield texts.prompt.format(
+                tokens=Count(plan.prompt_tokens or 0), patches=Count(plan.trainable.patches)
+            )
     yield texts.known_from[backbone.known_from].format(source=backbone.source, known=name)
 
 

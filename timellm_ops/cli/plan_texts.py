@@ -55,19 +55,22 @@ _EN = PlanTexts(
         "train": "training", "vali": "validation", "test": "test",
         "training": "training", "evaluation": "evaluation", "final_test": "final test",
     },
-    as_published="{dataset}, {rows} rows and {columns} columns as published; the file is not here",
+    as_published=(
+        "{dataset}, {rows:row|rows} and {columns:column|columns} as published; the file is not here"
+    ),
     steps="Iterations",
     step_rows=(
-        "an epoch", "{epochs} epochs", "with the partial batch", "without it (train.drop_last)",
-        "passes in a step (train.accumulate)", "batches of a validation, of a test",
+        "an epoch", "{epochs:epoch|epochs}", "with the partial batch",
+        "without it (train.drop_last)", "passes in a step (train.accumulate)",
+        "batches of a validation, of a test",
     ),
-    partial="the last batch of an epoch has {count} of {size} samples",
+    partial="the last batch of an epoch has {count} of {size:sample|samples}",
     trainable="Trained weights",
     weight_columns=("tensor", "shape", "parameters", "size", "comes from"),
     total="sum",
     share_words="{module} has {share} of them",
     backbone="Backbone",
-    backbone_words="{name}, {kept} of {layers} layers: {count} parameters, {size} in {dtype}",
+    backbone_words="{name}, {kept} of {layers:layer|layers}: {count} parameters, {size} in {dtype}",
     backbone_unknown="{name}: not known before it is here, and with it neither weights nor memory",
     known_from={
         "embedded": "the engine's own", "folder": "from its config.json",
@@ -97,7 +100,7 @@ _EN = PlanTexts(
     remedy_fits="it fits",
     remedy_not="not yet",
     no_remedy="nothing that a config can change would make it fit",
-    prompt="a prompt of about {tokens} tokens before {patches} patches",
+    prompt="a prompt of about {tokens:token|tokens} before {patches:patch|patches}",
 )  # fmt: skip
 
 _ZH = PlanTexts(

@@ -9,6 +9,10 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.contract.commands import SetPolicy
 from timellm_ops.store import RunStore, runs_dir
 
+_SUCH_AS = (
+    "a setting such as policy.thermal.pause_above_c=83 (timellm-ops policy show lists the rules)"
+)
+
 
 def set_policy(
     *arguments: Annotated[
@@ -22,10 +26,10 @@ def set_policy(
     """
     named = arguments[:1] if arguments and "=" not in arguments[0] else ()
     settings = arguments[len(named) :]
+    for text in arguments:
+        if text.startswith("policy.") and "=" not in text:
+            raise UsageError(f"{text}: found no value; expected {text}=VALUE, without blanks")
     if not settings:
-        raise UsageError(
-            "policy set takes key=value, such as policy.thermal.pause_above_c=83;"
-            " timellm-ops policy show lists the rules"
-        )
+        raise UsageError(f"KEY=VALUE: found nothing; expected {_SUCH_AS}")
     layout = RunStore(runs_dir()).resolve(named[0] if named else "latest")
     return ask(layout, SetPolicy(settings=settings))

@@ -14,6 +14,7 @@ from timellm_ops.cli.options import Json, RunRef
 from timellm_ops.cli.taskbar import task_bar
 from timellm_ops.cli.text_table import table
 from timellm_ops.cli.trained_runs import check_trained
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.prediction import (
     PLOT_SUFFIXES,
     TABLE_SUFFIXES,
@@ -110,7 +111,8 @@ def _page(found: Prediction) -> Iterator[str]:
         if variable.truth:
             pairs = list(zip(variable.forecast, variable.truth, strict=False))
             error = sum(abs(f - t) for f, t in pairs) / len(pairs)
-            yield f"{variable.name}: mean absolute error {error:.4g} over {len(pairs)} known steps"
+            known = f"{Count(len(pairs)):known step|known steps}"
+            yield f"{variable.name}: mean absolute error {error:.4g} over {known}"
     yield ""
     yield f"digest of the forecasts: {found.digest}"
     yield from found.files

@@ -1,15 +1,15 @@
 """What a person likes the dashboard to be: a file of their own, for every run."""
 
+import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from timellm_ops.contract.validation import ConfigError
+from timellm_ops.contract.validation import ConfigError, describe_type, show_value
 from timellm_ops.paths import expand_home
 
 if TYPE_CHECKING:
@@ -37,19 +37,38 @@ def read_preferences(path: Path | None = None) -> Preferences:
     """The preferences, or those of somebody who has none. Raises `ConfigError` for a file that
     cannot be read as such."""
     path = path or preferences_file()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         return Preferences()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), "", str(error), "a readable file in UTF-8") from error
-    try:
-        return msgspec.convert(tomllib.loads(text), Preferences)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), "", str(error), "TOML") from error
-    except msgspec.ValidationError as error:
-        expected = "lang, theme, ascii and [keys], as docs/dashboard.md has them"
-        raise ConfigError(str(path), "", str(error), expected) from error
+    from timellm_ops.configfile import read_tables  # most people have no such file
+
+    tables = read_tables(path)
+    for name, value in tables.items():
+        _check(str(path), name, value)
+    return msgspec.convert(tables, Preferences)
+
+
+def _check(source: str, name: str, value: object) -> None:
+    """Raises `ConfigError` for a key that there is not, and for a value that does not fit it."""
+    hints = get_type_hints(Preferences)
+    if name not in hints:
+        close = difflib.get_close_matches(name, hints, n=1)
+        known = f'"{close[0]}" (did you mean it?)' if close else f"one of {', '.join(hints)}"
+        raise ConfigError(source, name, "an unknown key", known)
+    if name != "keys":
+        try:
+            msgspec.convert(value, hints[name])
+        except msgspec.ValidationError:
+            expected = describe_type(hints[name])
+            raise ConfigError(source, name, show_value(value), expected) from None
+        return
+    if not isinstance(value, Mapping):
+        raise ConfigError(source, name, show_value(value), "a table, [keys]")
+    for action_id, keys in value.items():
+        every = keys if isinstance(keys, list) else [keys]
+        for key in every:
+            if not isinstance(key, str):
+                expected = 'a key such as "f5", or several: ["f2", "f3"]'
+                raise ConfigError(source, f"keys.{action_id}", show_value(key), expected)
 
 
 def taste_of(preferences: Preferences) -> "Taste":

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from timellm_ops.contract.config import DataSection, TrainSection
+from timellm_ops.contract.counting import Count
 
 _MONTH_H = 30 * 24
 _PUBLISHED_ENDS = {
@@ -94,7 +95,7 @@ def shortage(section: DataSection, ends: Ends, rows: int) -> Shortage | None:
     """What is wrong where a split has not a single window; `None` where each has one."""
     if section.dataset in _PUBLISHED_ENDS and rows < ends.test:
         expected = f"at least {ends.test}: 20 months of 30 days, as {section.dataset} is split"
-        return Shortage(f"{rows} rows", expected)
+        return Shortage(f"{Count(rows):row|rows}", expected)
     needed = section.seq_len + section.pred_len
     share = f", data.percent {section.percent}" if section.percent < 100 else ""
     for name, split in zip(
@@ -105,7 +106,7 @@ def shortage(section: DataSection, ends: Ends, rows: int) -> Shortage | None:
         own = max(0, split.end - max(0, split.begin))
         back = "" if name == "training" else " with its look-back"
         return Shortage(
-            f"{rows} rows, of which {own} are for {name}{back}",
+            f"{Count(rows):row|rows}, of which {own} for {name}{back}",
             f"at least {needed} there: data.seq_len {section.seq_len} and data.pred_len "
             f"{section.pred_len}{'' if back else share}; more rows, or shorter windows",
         )

@@ -24,8 +24,8 @@ class ConfigError(ValueError):
 
     def __init__(self, source: str, key: str, found: str, expected: str) -> None:
         self.source, self.key, self.found, self.expected = source, key, found, expected
-        place = f"{source}: {key}" if key else source
-        super().__init__(one_line(f"{place}: found {found}; expected {expected}"))
+        said = f"found {found}; expected {expected}"
+        super().__init__(one_line(": ".join(part for part in (source, key, said) if part)))
 
 
 def one_line(text: str) -> str:
@@ -57,15 +57,15 @@ def _check_section(
         hint = hints[name]
         if isinstance(hint, type) and issubclass(hint, Section):
             if not isinstance(value, Mapping):
-                raise ConfigError(source, key, _show(value), f"a table, [{key}]")
+                raise ConfigError(source, key, show_value(value), f"a table, [{key}]")
             _check_section(value, hint, source, (*path, name))
             continue
         if not _fits_a_file(value):
-            raise ConfigError(source, key, _show(value), describe_type(hint))
+            raise ConfigError(source, key, show_value(value), describe_type(hint))
         try:
             msgspec.convert(value, hint)
         except msgspec.ValidationError:
-            raise ConfigError(source, key, _show(value), describe_type(hint)) from None
+            raise ConfigError(source, key, show_value(value), describe_type(hint)) from None
     for name in sorted(required - set(table)):
         key = ".".join((*path, name))
         hint = hints[name]
@@ -106,7 +106,8 @@ def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]
             yield f"{prefix}{name}"
 
 
-def _show(value: object) -> str:
+def show_value(value: object) -> str:
+    """A value of a file as a message shows it, cut where it is long."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
@@ -219,7 +220,7 @@ def _cross_checks(config: Config) -> Iterator[tuple[str, str, str]]:
     if config.foreign.checkpoint and not stays_below(config.foreign.checkpoint):
         yield (
             "foreign.checkpoint",
-            _show(config.foreign.checkpoint),
+            show_value(config.foreign.checkpoint),
             "a pattern below foreign.workdir, such as checkpoints/*/checkpoint",
         )
     if config.gpu.uuid and config.gpu.index:
@@ -265,13 +266,13 @@ def _optimiser_checks(train: TrainSection) -> Iterator[tuple[str, str, str]]:
     if train.optimiser == "sgd":
         yield (
             "train.optimiser_state",
-            _show(train.optimiser_state),
+            show_value(train.optimiser_state),
             '"fp32" with train.optimiser = "sgd"; or "adam" or "adamw"',
         )
     elif train.optimiser == "adam" and train.weight_decay > 0.0:
         yield (
             "train.optimiser_state",
-            _show(train.optimiser_state),
+            show_value(train.optimiser_state),
             (
                 f'"fp32" with train.weight_decay = {train.weight_decay:g} and train.optimiser = '
                 '"adam"; or "adamw", or no decay'
@@ -326,14 +327,14 @@ def _date_checks(data: DataSection) -> Iterator[tuple[str, str, str]]:
     if given and data.dataset != "custom":
         yield (
             f"data.{given[0]}",
-            _show(getattr(data, given[0])),
+            show_value(getattr(data, given[0])),
             f'nothing: {data.dataset} has splits of its own (dataset = "custom" splits freely)',
         )
     for key in ("train_end", "vali_end"):
         if given and not getattr(data, key):
             yield f"data.{key}", "nothing", f"a timestamp, since data.{given[0]} is given"
     if data.frequency and parse_frequency(data.frequency) is None:
-        yield "data.frequency", _show(data.frequency), EXAMPLES
+        yield "data.frequency", show_value(data.frequency), EXAMPLES
     if data.gaps == "fill" and data.missing == "error":
         yield (
             "data.missing",

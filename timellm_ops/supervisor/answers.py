@@ -18,6 +18,7 @@ from timellm_ops.contract.commands import (
     StopRun,
 )
 from timellm_ops.contract.config import GpuSection, PolicySection
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.events import Command, PolicyChanged, RulesOverridden
 from timellm_ops.contract.state import Hold, Override, RunState
 from timellm_ops.contract.validation import ConfigError
@@ -175,8 +176,9 @@ def _at_risk(state: RunState) -> str:
     if steps == 0:
         return "no step is lost"
     if state.best is None and state.last is None:
-        return f"all {steps} steps are lost, for there is no checkpoint yet"
-    return f"up to {steps} steps since the last checkpoint are lost"
+        return f"{Count(steps):step is|steps are} lost, for there is no checkpoint yet"
+    since = "since the last checkpoint"
+    return f"up to {Count(steps):step {since} is|steps {since} are} lost"
 
 
 def _user_hold(state: RunState) -> Hold | None:

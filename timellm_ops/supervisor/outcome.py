@@ -9,6 +9,7 @@ import signal
 from msgspec import Struct
 
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState
 from timellm_ops.supervisor.memory import Memory
 
@@ -171,7 +172,7 @@ def _lost(state: RunState) -> str:
     if steps == 0:
         return "no step is lost"
     since = "since the last checkpoint" if state.best or state.last else "and no checkpoint yet"
-    return f"{steps} step{'s' if steps > 1 else ''} {since} {'are' if steps > 1 else 'is'} lost"
+    return f"{Count(steps):step {since} is|steps {since} are} lost"
 
 
 def resume_command(state: RunState) -> str:

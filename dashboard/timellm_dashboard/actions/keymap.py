@@ -65,8 +65,9 @@ def _key(action_id: str, wanted: object) -> str:
         return str(_character_to_key(wanted))
     if isinstance(wanted, str) and _NAMED.fullmatch(wanted):
         return wanted
+    shown = f'"{wanted}"' if isinstance(wanted, str) else str(wanted)
     raise KeymapProblem(
-        action_id, f"{wanted!r:.60}", 'keys such as "x", "?", "f5", "space" or "ctrl+x"'
+        action_id, f"{shown:.60}", 'keys such as "x", "?", "f5", "space" or "ctrl+x"'
     )
 
 

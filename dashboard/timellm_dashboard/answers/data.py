@@ -10,6 +10,7 @@ from timellm_dashboard.answers.diagrams import (
     windows_diagram,
 )
 from timellm_dashboard.answers.facts import Facts
+from timellm_ops.contract.counting import Count
 
 _EMBEDDED = "embedded"
 
@@ -75,10 +76,10 @@ def iterations(facts: Facts, say: Say) -> Told:
             say("samples", "样本"),
             fmt.count(train.samples),
             say(
-                "{windows} x {columns} columns",
+                "{windows} x {columns:column|columns}",
                 "{windows} x {columns} 列",
                 windows=fmt.count(train.windows),
-                columns=train.columns,
+                columns=Count(train.columns),
             ),
         ),
         (
@@ -104,22 +105,23 @@ def iterations(facts: Facts, say: Say) -> Told:
         )
     return Told(
         brief=say(
-            "{samples} samples in batches of {batch}: {steps} iterations an epoch.",
+            "{samples:sample|samples} in batches of {batch}: {steps:iteration|iterations} an"
+            " epoch.",
             "{samples} 个样本，每批 {batch} 个：每轮 {steps} 次迭代。",
-            samples=fmt.count(train.samples),
+            samples=Count(train.samples),
             batch=steps.batch_size,
-            steps=fmt.count(steps.per_epoch),
+            steps=Count(steps.per_epoch),
         ),
         blocks=(
             say.passage(
-                "A sample is a window of one column: {seq} steps to look at and the {pred} after"
-                " them to forecast. The next window begins one step later, so a long series holds"
-                " nearly as many windows as rows. Every column has its own: the model forecasts"
-                " each column by itself.",
+                "A sample is a window of one column: {seq:step|steps} to look at and the {pred}"
+                " after them to forecast. The next window begins one step later, so a long series"
+                " holds nearly as many windows as rows. Every column has its own: the model"
+                " forecasts each column by itself.",
                 "一个样本是某一列的一个窗口：先看 {seq} 步，再预测其后的 {pred} 步。"
                 "下一个窗口只晚一步开始，所以长序列的窗口数几乎等于行数。"
                 "每一列都有自己的窗口：模型逐列独立预测。",
-                seq=section.seq_len,
+                seq=Count(section.seq_len),
                 pred=section.pred_len,
             ),
             windows_diagram(
@@ -190,7 +192,11 @@ def windows(facts: Facts, say: Say) -> Told:
                 model.stride,
                 facts.patches,
                 say("patch", "patch"),
-                say("the end, repeated {times} times", "末尾的值重复 {times} 次", times=repeated),
+                say(
+                    "the end, repeated {times:time|times}",
+                    "末尾的值重复 {times} 次",
+                    times=Count(repeated),
+                ),
             ),
             say.passage(
                 "Inside a window, ({seq} - {patch}) / {stride}, rounded down, + 2 = {patches}"
@@ -247,21 +253,23 @@ def batch(facts: Facts, say: Say) -> Told:
         )
     return Told(
         brief=say(
-            "Windows: {size} of them, each cut into {patches} patches, {all} patches in all.",
+            "Windows: {size} of them, each cut into {patches:patch|patches}, {all:patch|patches}"
+            " in all.",
             "是窗口：{size} 个，每个切成 {patches} 个 patch，共 {all} 个 patch。",
             size=size,
-            patches=patches,
-            all=fmt.count(size * patches),
+            patches=Count(patches),
+            all=Count(size * patches),
         ),
         blocks=(
             path_diagram(stages),
             say.passage(
-                "An iteration takes {size} windows, forecasts each of them, and moves the weights"
-                " once by the mean error of all. Patches are how the model reads one window, as"
-                " words are how it reads a sentence: all patches of a window stay together.",
+                "An iteration takes {size:window|windows}, forecasts each of them, and moves the"
+                " weights once by the mean error of all. Patches are how the model reads one"
+                " window, as words are how it reads a sentence: all patches of a window stay"
+                " together.",
                 "一次迭代取 {size} 个窗口，逐个预测，再按它们的平均误差移动一次权重。"
                 "patch 是模型读取一个窗口的方式，就像用词读一句话：同一窗口的 patch 总在一起。",
-                size=size,
+                size=Count(size),
             ),
             *pieces,
         ),
@@ -314,12 +322,12 @@ def splits(facts: Facts, say: Say) -> Told:
         Table(rows=shown, right=(1, 2, 5 if dated else 3), titled=True),
         say.passage(
             "In order of time: the model learns from the oldest part and is tried on what came"
-            " later. Validation and test begin with {back} rows of the part before them, as"
+            " later. Validation and test begin with {back:row|rows} of the part before them, as"
             " look-back: their forecasts stay within their own rows.",
             "按时间先后划分：模型从最早的部分学习，在之后的部分上检验。验证和测试的开头会借用前一"
             "部分的"
             " {back} 行作为历史；它们的预测都落在自己的行里。",
-            back=fmt.count(back),
+            back=Count(back),
         ),
         say.passage(
             "Training rows move the weights. Validation decides after each epoch which weights are"
@@ -333,16 +341,16 @@ def splits(facts: Facts, say: Say) -> Told:
     if unused > 0:
         blocks.append(
             say.passage(
-                "{unused} rows of the file are in no part.",
+                "{unused:row of the file is|rows of the file are} in no part.",
                 "文件中有 {unused} 行不属于任何部分。",
-                unused=fmt.count(unused),
+                unused=Count(unused),
             )
         )
     return Told(
         brief=say(
-            "{train} rows train, {vali} validate, {test} test: {shares}.",
+            "{train:row trains|rows train}, {vali} validate, {test} test: {shares}.",
             "{train} 行训练，{vali} 行验证，{test} 行测试：{shares}。",
-            train=fmt.count(parts[0].rows),
+            train=Count(parts[0].rows),
             vali=fmt.count(parts[1].rows),
             test=fmt.count(parts[2].rows),
             shares=" / ".join(f"{100 * share:.0f} %" for share in shares.values()),

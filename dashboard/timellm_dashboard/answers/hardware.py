@@ -4,6 +4,7 @@ from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
 from timellm_dashboard.answers.facts import Facts
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.plan import MemoryPlan
 
 
@@ -136,9 +137,9 @@ def heads(facts: Facts, say: Say) -> Told:
             say("heads", "注意力头"),
             f"{model.n_heads:,}, {model.d_ff:,}",
             say(
-                "each looks at {n} prototypes",
+                "each looks at {n:prototype|prototypes}",
                 "各自查看 {n} 个原型",
-                n=fmt.count(model.num_prototypes),
+                n=Count(model.num_prototypes),
             ),
         ),
         (
@@ -149,25 +150,26 @@ def heads(facts: Facts, say: Say) -> Told:
     )
     return Told(
         brief=say(
-            "No: {heads} heads are {heads} parts of one matrix product, all on the one device"
+            "No: {heads:head is|heads are} {parts} of one matrix product, all on the one device"
             " ({device}).",
             "不需要：{heads} 个头是同一次矩阵乘法的 {heads} 个部分，都在同一个设备（{device}）上。",
-            heads=model.n_heads,
+            heads=Count(model.n_heads),
+            parts=model.n_heads,
             device=card or facts.state.device or facts.plan.device,
         ),
         blocks=(
             path_diagram(stages),
             say.passage(
-                "Each head asks the prototypes a question of its own, {width} numbers long"
+                "Each head asks the prototypes a question of its own, {width:number|numbers} long"
                 " (model.d_ff); one may look for a trend, another for a peak. {heads} x {width} ="
-                " {keys} numbers are computed in one go, for {rows} windows at once.",
+                " {keys:number|numbers} in one go, for {rows:window|windows} at once.",
                 "每个头向原型提出自己的问题，长度为 {width} 个数（model.d_ff）：有的找趋势，有的找"
                 "峰值。"
                 "{heads} x {width} = {keys} 个数一次算完，{rows} 个窗口同时进行。",
-                width=model.d_ff,
+                width=Count(model.d_ff),
                 heads=model.n_heads,
-                keys=keys,
-                rows=size,
+                keys=Count(keys),
+                rows=Count(size),
             ),
             say.passage(
                 "More heads make the reprogramming weights larger, not the number of devices. A run"
@@ -259,9 +261,9 @@ def heat(facts: Facts, say: Say) -> Told:
     if facts.running and state.pauses:
         blocks.append(
             say.passage(
-                "So far: {pauses} pauses, {time} in all.",
+                "So far: {pauses:pause|pauses}, {time} in all.",
                 "到目前为止：暂停 {pauses} 次，共 {time}。",
-                pauses=state.pauses,
+                pauses=Count(state.pauses),
                 time=fmt.duration(state.paused_s, words),
             )
         )

@@ -4,6 +4,7 @@ from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
 from timellm_dashboard.answers.facts import Facts
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.plan import TensorPlan
 
 _KERNEL = 3
@@ -24,10 +25,10 @@ def embedding(facts: Facts, say: Say) -> Told:
             say("its patches", "patch"),
             f"{facts.patches:,}, {model.patch_len:,}",
             say(
-                "{width} filters, each over {patch} numbers x {kernel} patches",
+                "{width:filter|filters}, each over {patch:number|numbers} x {kernel} patches",
                 "{width} 个滤波器，各覆盖 {patch} 个数 x {kernel} 个 patch",
-                width=model.d_model,
-                patch=model.patch_len,
+                width=Count(model.d_model),
+                patch=Count(model.patch_len),
                 kernel=_KERNEL,
             ),
         ),
@@ -35,19 +36,19 @@ def embedding(facts: Facts, say: Say) -> Told:
     )
     return Told(
         brief=say(
-            "A convolution turns the {patch} numbers of a patch, with those of its neighbours, into"
-            " {width}.",
+            "A convolution makes {width:number|numbers} of a patch's {patch}, together with those"
+            " of its neighbours.",
             "一个卷积把 patch 的 {patch} 个数（连同相邻 patch 的数）变成 {width} 个数。",
             patch=model.patch_len,
-            width=model.d_model,
+            width=Count(model.d_model),
         ),
         blocks=(
             path_diagram(stages),
             say.passage(
-                "Each of the {width} numbers answers one learned question about the patch: is it"
-                " rising, is there a peak, how rough is it. The {patch} values are of one moment"
-                " each; the {width} are about the shape of all of them together, which is what can"
-                " be compared with the text prototypes.",
+                "Each of the embedding's {width} answers one learned question about the patch: is"
+                " it rising, is there a peak, how rough is it. A value of the patch is of one"
+                " moment; those of the embedding are about the shape of all {patch} together, which"
+                " is what can be compared with the text prototypes.",
                 "{width} 个数中的每一个都回答一个学到的问题：在上升吗，有峰值吗，有多粗糙。"
                 "原来的 {patch} 个值各属一个时刻；嵌入后的 {width} 个数描述的是整体形状，"
                 "这样才能与文本原型比较。",
@@ -182,10 +183,10 @@ def _path(facts: Facts, say: Say) -> Block:
                 say("patches", "patch"),
                 f"{size:,}, {patches:,}, {model.d_model:,}",
                 say(
-                    "{heads} heads look at {prototypes} text prototypes",
+                    "{heads:head looks|heads look} at {prototypes:text prototype|text prototypes}",
                     "{heads} 个头查看 {prototypes} 个文本原型",
-                    heads=model.n_heads,
-                    prototypes=fmt.count(model.num_prototypes),
+                    heads=Count(model.n_heads),
+                    prototypes=Count(model.num_prototypes),
                 ),
             ),
             (
@@ -201,10 +202,10 @@ def _path(facts: Facts, say: Say) -> Block:
                 say("language model", "语言模型"),
                 f"{size:,}, {tokens:,} + {patches:,}, {wide}",
                 say(
-                    "{layers} frozen layers; {d_ff} values at each patch are read",
+                    "{layers:frozen layer|frozen layers}; {d_ff:value|values} read at each patch",
                     "{layers} 层，冻结；每个 patch 处读出 {d_ff} 个值",
-                    layers="?" if layers is None else layers,
-                    d_ff=model.d_ff,
+                    layers=Count("?" if layers is None else layers),
+                    d_ff=Count(model.d_ff),
                 ),
             ),
             (

@@ -4,6 +4,7 @@ from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, timeline_diagram
 from timellm_dashboard.answers.facts import SCRIPT, Facts
+from timellm_ops.contract.counting import Count
 
 
 def saved(facts: Facts, say: Say) -> Told:
@@ -96,9 +97,11 @@ def _size(found: int | None, planned: int | None, facts: Facts) -> str:
 def checkpoints(facts: Facts, say: Say) -> Told:
     """When a checkpoint is made, and what an end costs."""
     section, state, words = facts.config.checkpoint, facts.state, say.words
-    every = say("every {minutes:g} minutes", "每 {minutes:g} 分钟", minutes=section.every_minutes)
+    minutes = Count(section.every_minutes)
+    every = say("every {minutes:minute|minutes}", "每 {minutes} 分钟", minutes=minutes)
     if section.every_steps is not None:
-        every += say(" and every {steps} steps", "，以及每 {steps} 步", steps=section.every_steps)
+        steps = Count(section.every_steps)
+        every += say(" and every {steps:step|steps}", "，以及每 {steps} 步", steps=steps)
     rows = (
         (say("what happens", "发生什么"), say("what it costs", "代价")),
         (
@@ -183,9 +186,9 @@ def checkpoints(facts: Facts, say: Say) -> Told:
         step_s = facts.step_s
         lost = "" if step_s is None else f" ({fmt.duration(at_risk * step_s, words)})"
         now = say(
-            "; a power cut now would cost {steps} steps{lost}",
+            "; a power cut now would cost {steps:step|steps}{lost}",
             "；此刻断电会损失 {steps} 步{lost}",
-            steps=fmt.count(at_risk),
+            steps=Count(at_risk),
             lost=lost,
         )
     whose = say("our own engine: ", "我们自己的引擎：") if script else ""

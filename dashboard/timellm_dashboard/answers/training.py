@@ -3,6 +3,7 @@
 from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.facts import Facts
+from timellm_ops.contract.counting import Count
 
 _LOSSES = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}
 
@@ -45,10 +46,10 @@ def output(facts: Facts, say: Say) -> Told:
     )
     return Told(
         brief=say(
-            "One line every {every} iterations: where it is, the loss of that batch, its speed, and"
-            " a first guess of the time left.",
+            "One line every {every:iteration|iterations}: where it is, the loss of that batch, its"
+            " speed, and a first guess of the time left.",
             "每 {every} 次迭代一行：进行到哪里、该批次的损失、速度，以及剩余时间的粗略估计。",
-            every=facts.config.train.log_every,
+            every=Count(facts.config.train.log_every),
         ),
         blocks=(
             Table(rows=rows, titled=True),
@@ -91,7 +92,7 @@ def loss(facts: Facts, say: Say) -> Told:
     }
     blocks: list[Block] = [
         say.passage(
-            "{name}: {meaning}, over the {values} values of a batch. The series is scaled: every"
+            "{name}: {meaning}, over {values:value|values} in a batch. The series is scaled: every"
             " column has mean 0 and deviation 1 in the training rows, so the loss has no unit. To"
             " forecast the mean always would cost about 1 in MSE: a first batch above that is no"
             " fault.",
@@ -100,7 +101,7 @@ def loss(facts: Facts, say: Say) -> Told:
             "标准差为 1，所以损失没有单位。总是预测均值，MSE 大约是 1：开头的批次高于 1 不是故障。",
             name=name,
             meaning=meanings[name],
-            values=fmt.count(facts.plan.steps.batch_size * facts.config.data.pred_len),
+            values=Count(facts.plan.steps.batch_size * facts.config.data.pred_len),
         ),
         say.passage(
             "From batch to batch it jumps, since batches hold easy and hard windows. Look at the"
@@ -151,7 +152,7 @@ def total(facts: Facts, say: Say) -> Told:
     """The exact number of iterations, and their time."""
     steps, words, state = facts.plan.steps, say.words, facts.state
     rows = (
-        ("", say("an epoch", "每轮"), say("{n} epochs", "{n} 轮", n=steps.epochs)),
+        ("", say("an epoch", "每轮"), say("{n:epoch|epochs}", "{n} 轮", n=Count(steps.epochs))),
         (
             say("with the last, smaller batch", "含最后的小批次"),
             fmt.count(steps.per_epoch_with_partial),
@@ -185,11 +186,11 @@ def total(facts: Facts, say: Say) -> Told:
     if step_s is not None and training_s is not None and every is not None:
         blocks.append(
             say.passage(
-                "At {pace}, {steps} iterations take {time}{evaluation}. Pauses and pacing come on"
-                " top.",
+                "At {pace}, {steps:iteration takes|iterations take} {time}{evaluation}. Pauses and"
+                " pacing come on top.",
                 "按 {pace} 计算，{steps} 次迭代需要 {time}{evaluation}。暂停和限速另计。",
                 pace=fmt.pace(step_s, words),
-                steps=fmt.count(every),
+                steps=Count(every),
                 time=fmt.rough(training_s, words),
                 evaluation=""
                 if evaluation_s is None
@@ -212,21 +213,21 @@ def total(facts: Facts, say: Say) -> Told:
     if facts.running and state.step:
         blocks.append(
             say.passage(
-                "So far {done} of {all} iterations are done, in {time}, of which {paused} stood"
-                " still.",
+                "So far {done} of {all:iteration|iterations} done, in {time}, of which {paused}"
+                " stood still.",
                 "目前已完成 {done} / {all} 次迭代，用时 {time}，其中停住 {paused}。",
                 done=fmt.count(state.step),
-                all=_count(state.total_steps or every),
+                all=Count(_count(state.total_steps or every)),
                 time=fmt.duration(state.active_s, words),
                 paused=fmt.duration(state.paused_s, words),
             )
         )
     return Told(
         brief=say(
-            "{per_epoch} an epoch x {epochs} epochs = {total}, if it does not stop early.",
+            "{per_epoch} an epoch x {epochs:epoch|epochs} = {total}, if it does not stop early.",
             "每轮 {per_epoch} 次 x {epochs} 轮 = {total} 次（若不提前停止）。",
             per_epoch=fmt.count(steps.per_epoch),
-            epochs=steps.epochs,
+            epochs=Count(steps.epochs),
             total=fmt.count(steps.total),
         ),
         blocks=tuple(blocks),

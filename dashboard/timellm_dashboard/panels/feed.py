@@ -3,6 +3,7 @@
 from timellm_dashboard.feed import FeedLine, Severity
 from timellm_dashboard.lines import Line, Span, Tone, line, wrap_line
 from timellm_dashboard.view import View
+from timellm_ops.contract.counting import Count
 
 _TONES: dict[Severity, Tone] = {
     "quiet": "muted", "info": "plain", "good": "good", "warning": "held", "error": "bad",
@@ -23,7 +24,7 @@ def draw_feed(view: View, width: int) -> list[Line]:
         return [line(Span(words.events_none, "muted"))]
     rows = []
     if view.feed_left_out:
-        text = words.events_left_out.format(count=f"{view.feed_left_out:,}")
+        text = words.events_left_out.format(count=Count(view.feed_left_out))
         rows.append(line(Span(text, "muted")))
     for event in view.feed:
         rows += _event(event, width, ascii_only=view.ascii_only)

@@ -3,7 +3,7 @@
 from rich.cells import cell_len
 
 from timellm_dashboard import format as fmt
-from timellm_dashboard.gpu import MarkKind
+from timellm_dashboard.gpu import ABSENT, MarkKind
 from timellm_dashboard.history import RECENT_S
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
 from timellm_dashboard.panels.chart import Chart, Level, draw_chart
@@ -22,8 +22,8 @@ _SMALLEST_CHART = 4
 def draw_gpu(view: View, width: int, height: int) -> list[Line]:
     """The card. What there is no room for goes from the bottom up."""
     gpu = view.gpu
-    if gpu.telemetry == "none":
-        return [line(Span(row, "muted")) for row in wrap(gpu.message, width)][:height]
+    if gpu.telemetry in ABSENT:
+        return draw_no_gpu(view, width)[:height]
     rows = [_temperature(view), *_gauge(view, width)]
     message = [line(Span(row, "held")) for row in wrap(gpu.message, width)] if gpu.message else []
     values = [*message, *_values(view, width)]
@@ -31,6 +31,18 @@ def draw_gpu(view: View, width: int, height: int) -> list[Line]:
     if room > _SMALLEST_CHART:
         return [*rows, *values, *_chart(view, width, room)][:height]
     return [*rows, *_recent(view, width), *values][:height]
+
+
+def draw_no_gpu(view: View, width: int, *, machine: bool = True) -> list[Line]:
+    """That there is none and what this means, and with `machine` what is known around it."""
+    gpu, words = view.gpu, view.words
+    rows: list[Line] = [line(Span(row)) for row in wrap(gpu.message, width)]
+    if gpu.peak.value is not None:
+        rows.append(line(Span(f"{words.peak} {gpu.peak.text}", "muted")))
+    if machine and view.host.text:
+        told = f"{words.host_title}{words.colon}{view.host.text}"
+        rows += [(), *(line(Span(row, "muted")) for row in wrap(told, width))]
+    return rows
 
 
 def _temperature(view: View) -> Line:

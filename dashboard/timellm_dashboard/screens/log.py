@@ -6,7 +6,6 @@ from msgspec import convert
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.log import LogActionId
 from timellm_dashboard.asciitext import to_ascii
@@ -18,6 +17,7 @@ from timellm_dashboard.text_log import LogWords, log_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.log import LogPanel
 from timellm_dashboard.widgets.prompt import Prompt
+from timellm_ops.contract.counting import Count
 
 
 class LogScreen(RunScreen):
@@ -112,7 +112,7 @@ class LogScreen(RunScreen):
             return
         self.app.copy_to_clipboard(text)
         told = words.copied if lines == of_lines else words.copied_part
-        self._notify(told.format(lines=fmt.count(lines), all=fmt.count(of_lines)))
+        self._notify(told.format(lines=Count(lines), all=Count(of_lines)))
 
     def _notify(self, text: str) -> None:
         self.notify(self._shown(text), markup=False)

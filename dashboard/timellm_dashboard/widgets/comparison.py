@@ -13,6 +13,7 @@ from timellm_dashboard.panels.comparison import draw_comparison
 from timellm_dashboard.text_runs import runs_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
+from timellm_ops.contract.counting import Count
 
 
 class ComparisonPanel(Panel, can_focus=True):
@@ -58,7 +59,7 @@ class ComparisonPanel(Panel, can_focus=True):
             text = to_ascii(self._problem) if view.ascii_only else self._problem
             return [line(Span(text, "bad"))]
         if not self._runs:
-            return [line(Span(say.compare_reading.format(count=self._count), "muted"))]
+            return [line(Span(say.compare_reading.format(count=Count(self._count)), "muted"))]
         drawn_for = (self._runs, view.lang, view.ascii_only, width)
         if self._drawn_for != drawn_for:
             self._drawn_for = drawn_for

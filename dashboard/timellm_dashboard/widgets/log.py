@@ -12,7 +12,7 @@ from timellm_dashboard import format as fmt
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line, Span, clip, line, wrap
 from timellm_dashboard.logfile import LogFile
-from timellm_dashboard.logsearch import Finder, LineFilter, find
+from timellm_dashboard.logsearch import Finder, LineFilter, TooSlowError, find
 from timellm_dashboard.logviewport import (
     Lines,
     Viewport,
@@ -28,6 +28,7 @@ from timellm_dashboard.panels.log import GUTTER, draw_row, shifted, wrapped
 from timellm_dashboard.text_log import LogWords, log_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
+from timellm_ops.contract.counting import Count
 
 COPIED_BYTES = 50_000
 """What is copied at most: terminals drop a clipboard sequence that is much longer."""
@@ -64,6 +65,7 @@ class LogPanel(Panel, can_focus=True):
         self._wraps, self._shift = False, 0
         self._mark: int | None = None  # a place in the list, like the cursor
         self._wanted: Finder | None = None
+        self._unmarked: Finder | None = None  # too slow to be marked in the lines that are shown
         self._filter: LineFilter | None = None
         self._left_at = 0  # the line that was last seen, for when a filter lets nothing through
         self._generation = 0
@@ -126,7 +128,7 @@ class LogPanel(Panel, can_focus=True):
             parts.append(_shown(self._said, view))
         if self._mark is not None:
             first, last = self._range()
-            parts.append(words.marked.format(lines=fmt.count(last - first + 1)))
+            parts.append(words.marked.format(lines=Count(last - first + 1)))
         if self._shift:
             parts.append(words.shifted.format(column=self._shift + 1))
         if self._count:
@@ -178,7 +180,13 @@ class LogPanel(Panel, can_focus=True):
 
     def _found(self, text: str) -> list[tuple[int, int]]:
         wanted = self._wanted or (None if self._filter is None else self._filter.wanted)
-        return [] if wanted is None else wanted.spans(text)
+        if wanted is None or wanted is self._unmarked:
+            return []
+        try:
+            return wanted.spans(text)
+        except TooSlowError:
+            self._unmarked = wanted
+            return []
 
     # --- the list of lines -----------------------------------------------------------------------
 
@@ -312,6 +320,8 @@ class LogPanel(Panel, can_focus=True):
                 self._redraw()
             if self._filter is not None:
                 await self._filter.catch_up(log)
+        except TooSlowError:
+            self._give_up(self._filter)
         finally:
             self._reading = False
         self._redraw()
@@ -337,6 +347,10 @@ class LogPanel(Panel, can_focus=True):
             hit = await find(
                 log, wanted, begin, forward=forward, accept=self._accepts, progress=self._progress
             )
+        except TooSlowError:
+            self._end(task)
+            self._give_up(wanted)
+            return
         finally:
             self._end(task)
         if hit is None:
@@ -383,11 +397,30 @@ class LogPanel(Panel, can_focus=True):
     async def _fill(self, task: int, log: LogFile, chosen: LineFilter, number: int | None) -> None:
         try:
             await chosen.catch_up(log, self._progress)
+        except TooSlowError:
+            self._end(task)
+            self._give_up(chosen)
+            return
         finally:
             self._end(task)
         if number is not None and self._count:
             place = min(bisect_left(chosen.lines, number), self._count - 1)
             self._go(lambda at, lines: jumped(at, place, lines))
+        self._redraw()
+
+    def _give_up(self, slow: Finder | LineFilter | None) -> None:
+        """Search no more for what takes too long, and say so."""
+        view = self._view
+        if slow is None or view is None:
+            return
+        words = log_words(view.lang, ascii_only=view.ascii_only)
+        wanted = slow.wanted if isinstance(slow, LineFilter) else slow
+        if self._filter is slow:
+            self.filter(None, words)
+        elif self._wanted is wanted:
+            self._wanted = None
+        told = words.too_slow.format(text=_shown(wanted.text, view))
+        self.notify(told, severity="error", markup=False)
         self._redraw()
 
     def cancel(self, words: LogWords) -> None:

@@ -15,6 +15,7 @@ from timellm_engine.data.table import Table, Values, read_table
 from timellm_engine.data.timeline import Timestamps, following, iso, read_dates, read_moment
 from timellm_engine.errors import InputError
 from timellm_ops.contract.config import DataSection
+from timellm_ops.contract.counting import Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +118,7 @@ def history_before(
         where = "" if horizon_from is None else f" before {horizon_from}"
         raise InputError(
             observed.source,
-            f"{end} rows{where}",
+            f"{Count(end):row|rows}{where}",
             f"at least {section.seq_len}, what a forecast of this run sees (data.seq_len)",
         )
     begin = end - section.seq_len

@@ -8,6 +8,7 @@ from timellm_engine.data.notes import Notes
 from timellm_engine.data.table import Table, Values
 from timellm_engine.data.timeline import Timestamps
 from timellm_ops.contract.config import DataSection
+from timellm_ops.contract.counting import Count
 
 _TOLD_COLUMNS = 20
 
@@ -32,15 +33,15 @@ def tell_missing(table: Table, section: DataSection, notes: Notes) -> None:
             notes.problem(table.place(row, column), shown + more, expected)
         else:
             done = {"previous": "the value before", "interpolate": "a line between its neighbours"}
-            cells = f"{count} cell{'s' if count > 1 else ''}"
+            cells = f"{Count(count):cell|cells}"
             place = table.place(row, column).removeprefix(f"{table.path}, ")
             notes.finding(
                 f"{cells} of {rows} without a finite number, first {shown} in {place}: filled by "
                 f"{done[section.missing]}."
             )
     if len(columns) > _TOLD_COLUMNS:
-        more = f"Cells without a finite number are in {len(columns) - _TOLD_COLUMNS} more columns."
-        notes.finding(more)
+        others = f"{Count(len(columns) - _TOLD_COLUMNS):more column|more columns}"
+        notes.finding(f"Cells without a finite number are in {others}.")
 
 
 def filled(

@@ -11,6 +11,7 @@ from timellm_engine.data.notes import Notes
 from timellm_engine.data.table import Values
 from timellm_engine.data.timeline import Timestamps, infer_frequency, iso, on_grid, positions
 from timellm_ops.contract.config import DataSection
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.frequency import Frequency, parse_frequency
 
 _MOST_ADDED = 10
@@ -37,7 +38,7 @@ def _sorted(rows: Rows, section: DataSection, source: str, notes: Notes) -> Rows
     row = int(back[0])
     place = f"row {row + 1}, {iso(rows.timestamps[row])} after {iso(rows.timestamps[row - 1])}"
     if section.unordered == "error":
-        found = f"timestamps that go back, {len(back)} times, first in {place}"
+        found = f"timestamps that go back, {_times(len(back))}, first in {place}"
         notes.problem(source, found, 'timestamps in order, or data.unordered = "sort"')
     else:
         times = _times(len(back))
@@ -52,7 +53,9 @@ def _without_duplicates(rows: Rows, section: DataSection, source: str, notes: No
         return rows
     where = iso(rows.timestamps[again[0]])
     if section.duplicates == "error":
-        found = f"{len(again)} rows with the timestamp of another one, the first at {where}"
+        found = (
+            f"{Count(len(again)):row|rows} with the timestamp of another one, the first at {where}"
+        )
         expected = 'each timestamp once, or data.duplicates = "first", "last" or "mean"'
         notes.problem(source, found, expected)
     else:
@@ -61,7 +64,7 @@ def _without_duplicates(rows: Rows, section: DataSection, source: str, notes: No
             "last": "the last of each was kept",
             "mean": "their mean was taken",
         }[section.duplicates]
-        count = f"{len(again)} row{'s' if len(again) > 1 else ''}"
+        count = f"{Count(len(again)):row|rows}"
         notes.finding(f"{count} had the timestamp of another one, first {where}; {done}.")
     starts = np.concatenate(([0], np.flatnonzero(np.diff(rows.timestamps)) + 1))
     match section.duplicates:
@@ -105,11 +108,11 @@ def without_gaps(
     if irregular:
         row = int(np.flatnonzero(~exact)[0])
         words = (
-            f"{irregular} timestamps that are not whole steps of {step} from the first row, "
-            f"the first in row {row + 1}, {iso(rows.timestamps[row])}"
+            f"{Count(irregular):timestamp|timestamps} off the steps of {step} "
+            f"from the first row, the first in row {row + 1}, {iso(rows.timestamps[row])}"
         )
         if section.gaps == "report":
-            notes.finding(f"There are {words}; forecasts take every row for one step.")
+            notes.finding(f"Found {words}; forecasts take every row for one step.")
         else:
             notes.problem(source, words, 'a regular step, or data.gaps = "report"')
         return rows
@@ -117,13 +120,14 @@ def without_gaps(
     if not skipped:
         return rows
     gaps = np.flatnonzero(steps > 1)
-    many = f"{skipped} timestamp{'s are' if skipped > 1 else ' is'} skipped in {_places(len(gaps))}"
+    places_told = f"in {Count(len(gaps)):place|places}"
+    many = f"{Count(skipped):timestamp is|timestamps are} skipped {places_told}"
     where = f"the first after {iso(rows.timestamps[gaps[0]])}"
     match section.gaps:
         case "report":
             notes.finding(f"{many}, {where}; forecasts take every row for one step of {step}.")
         case "error":
-            found = f"{skipped} skipped timestamps in {_places(len(gaps))}, {where}"
+            found = f"{Count(skipped):skipped timestamp|skipped timestamps} {places_told}, {where}"
             notes.problem(source, found, 'none, or data.gaps = "report" or "fill"')
         case "fill":
             return _filled(rows, places, step, notes, f"{many}, {where}", source)
@@ -151,7 +155,3 @@ def _filled(
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _places(count: int) -> str:
-    return "1 place" if count == 1 else f"{count} places"

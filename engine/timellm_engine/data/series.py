@@ -19,6 +19,7 @@ from timellm_engine.data.table import Table, Values, chosen_columns, read_table
 from timellm_engine.data.timeline import Timestamps, iso, on_grid, read_dates, read_moment
 from timellm_engine.errors import InputError
 from timellm_ops.contract.config import DataSection
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.frequency import Frequency
 from timellm_ops.contract.published import PUBLISHED_SHAPES
 from timellm_ops.contract.splits import (
@@ -95,7 +96,7 @@ def examine(section: DataSection, seed: int) -> tuple[Series | None, Notes]:
     rows = put_in_order(Rows(timestamps=timestamps, values=table.values), section, source, notes)
     step = step_of(rows, section, source, notes)
     if step is None:
-        notes.problem(source, f"{len(rows.values)} rows", "at least two")
+        notes.problem(source, f"{Count(len(rows.values)):row|rows}", "at least two")
         return None, notes
     rows = without_gaps(rows, step, section, source, notes)
     values = filled(rows.values, rows.timestamps, table.columns, section, source, notes)
@@ -111,8 +112,9 @@ def _compare_shape(table: Table, section: DataSection, notes: Notes) -> None:
     rows, columns = len(table.values), len(table.columns)
     if rows != usual.rows or (section.features != "S" and columns != usual.columns):
         notes.finding(
-            f"{rows} rows and {columns} columns: the usual file of {section.dataset} has "
-            f"{usual.rows} and {usual.columns}, so results do not compare with published ones."
+            f"{Count(rows):row|rows} and {Count(columns):column|columns}: the usual file of "
+            f"{section.dataset} has {usual.rows} and {usual.columns}, "
+            "so results do not compare with published ones."
         )
 
 
@@ -213,7 +215,8 @@ def _without_constants(
     if not constant:
         return everything
     names = some([columns[position] for position in constant])
-    never = f"in the training rows, {len(constant)} of {len(columns)} columns never change: {names}"
+    share = f"{len(constant)} of {Count(len(columns)):column|columns}"
+    never = f"in the training rows, {share} never change: {names}"
     if section.constant == "error":
         notes.problem(source, never, 'none, or data.constant = "report" or "drop"')
     elif section.constant == "report":

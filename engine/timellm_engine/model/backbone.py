@@ -22,6 +22,7 @@ from timellm_engine.model.embedded import SPECIFICATION, embedded_model, embedde
 from timellm_engine.model.packed import pack_products
 from timellm_engine.model.quantised import HELD, load_settings, quantised_gpt2, take_over_products
 from timellm_ops.contract.config import BackboneSection
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.small_cards import is_quantised
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": HELD, "nf4": HELD}
@@ -255,7 +256,7 @@ def _describe(section: BackboneSection, model: nn.Module, tokenizer: Any, digest
     return Backbone(
         model=model,
         tokenizer=tokenizer,
-        name=name if section.layers is None else f"{name}, {section.layers} layers",
+        name=name if section.layers is None else f"{name}, {Count(section.layers):layer|layers}",
         embedding_size=embedding.embedding_dim,
         hidden_size=hidden_size,
         vocab_size=embedding.num_embeddings,

@@ -349,7 +349,7 @@ def test_rows_of_the_same_time_are_refused_or_made_one(
     rows = numbered(30)
     rows.insert(6, [rows[5][0], 11, rows[5][2]])
     path = write(tmp_path, rows)
-    assert "1 rows with the timestamp of another one, the first at 2026-01-01 05:00:00" in problem(
+    assert "1 row with the timestamp of another one, the first at 2026-01-01 05:00:00" in problem(
         path
     )
     found = read(path, duplicates=choice)
@@ -385,7 +385,7 @@ def test_timestamps_off_the_step_are_told_and_cannot_be_filled(tmp_path: Path) -
     rows = numbered(30)
     rows[9][0] = f"{DAY} 09:20:00"
     path = write(tmp_path, rows)
-    words = "1 timestamps that are not whole steps of 1h from the first row, the first in row 10"
+    words = "1 timestamp off the steps of 1h from the first row, the first in row 10"
     assert any(words in finding for finding in read(path).findings)
     assert words in problem(path, gaps="fill", missing="previous")
 

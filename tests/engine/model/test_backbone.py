@@ -57,6 +57,10 @@ def test_layers_are_the_first_ones(folders: dict[str, Path], family: str) -> Non
     assert all(torch.equal(tensor, whole[name]) for name, tensor in kept.items())
 
 
+def test_a_single_layer_is_one(folders: dict[str, Path]) -> None:
+    assert load_backbone(section(folders["gpt2"], layers=1), seed=0).name == "gpt2, 1 layer"
+
+
 def test_bfloat16_halves_the_weights_and_changes_the_digest(folders: dict[str, Path]) -> None:
     single = load_backbone(section(folders["llama"]), seed=0)
     half = load_backbone(section(folders["llama"], dtype="bfloat16"), seed=0)
