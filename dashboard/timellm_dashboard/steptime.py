@@ -91,7 +91,7 @@ class StepTime:
 
     @property
     def recent_s(self) -> float | None:
-        """Seconds from step to step of late, rests included."""
+        """Seconds from step to step of late, rests included and saves left out."""
         return self.lasting_s if self._recent.ratio is None else self._recent.ratio
 
     def start(self, epoch: int, iteration: int) -> None:
@@ -137,7 +137,7 @@ class StepTime:
             self._take_cold(made)
         elif stretch.saves or not self._is_odd(made):
             self._odd.clear()
-            self._take(made)
+            self._take(made, saves=stretch.saves)
         else:
             self._newest = "odd"
             self._odd.append(made)
@@ -176,10 +176,11 @@ class StepTime:
             self._take(made)
         self._odd.clear()
 
-    def _take(self, made: Made) -> None:
+    def _take(self, made: Made, *, saves: bool = False) -> None:
         self._newest = "work"
         self._work.add(made.worked_s, made.steps)
-        self._recent.add(made.moved_s, made.steps)
+        if not saves:
+            self._recent.add(made.moved_s, made.steps)
 
     def _take_cold(self, made: Made) -> None:
         self._newest = "cold"
