@@ -329,6 +329,8 @@ class PolicyDecision(BaseEvent, frozen=True, kw_only=True):
     until: str = ""
     """When the decision will be taken back, as half a sentence; empty where it will not."""
     expected_s: float | None = None
+    least_s: float | None = None
+    """Of a pause: how long it lasts at least, whatever is measured; `None`: no such time."""
     about: str = ""
     """Of an alert: what it is about, in a word. Its rule gives it again only when it wants to;
     an alert about nothing in particular is given once in the same words."""

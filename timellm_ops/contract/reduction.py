@@ -445,6 +445,7 @@ def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
                 reason=event.reason,
                 until=event.until,
                 expected_s=event.expected_s,
+                least_s=event.least_s,
                 since_t=event.t,
             )
             return _with_hold(state, hold)
