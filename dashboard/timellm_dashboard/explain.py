@@ -37,7 +37,14 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="loss",
-        covers=("loss.raw", "loss.smoothed", "loss.unit", "loss.title", "loss.grad_norm"),
+        covers=(
+            "loss.raw",
+            "loss.smoothed",
+            "loss.absent",
+            "loss.unit",
+            "loss.title",
+            "loss.grad_norm",
+        ),
         title=Said("Loss", "损失"),
         body=Said(
             "What training makes small; the chart names it. Mostly the mean squared error (MSE)"

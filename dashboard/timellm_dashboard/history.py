@@ -168,8 +168,10 @@ class History:
     def _progress(self, event: ev.Progress, after: RunState) -> None:
         step = self._step(after)
         self._rewind(step)
-        self.loss.add(step, event.loss)
-        self.smoothed_loss.add(step, after.smoothed_loss)
+        loss = event.known_loss
+        if loss is not None:
+            self.loss.add(step, loss)
+            self.smoothed_loss.add(step, after.smoothed_loss)
         self._latest = event
         if self._took_over and after.engine == "foreign":
             self._found_t = event.t  # it holds no times: it is read at the first look

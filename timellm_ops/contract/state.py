@@ -86,7 +86,8 @@ class Told(Struct, frozen=True, kw_only=True, gc=False):
 class TrainingRecord(Struct, frozen=True, gc=False):
     """What a progress record says of training."""
 
-    loss: float
+    loss: float | None
+    """`None`: the engine tells none."""
     seconds_per_iteration: float | None = None
     iterations: int = 1
     """How many there were since the record before."""
