@@ -80,6 +80,13 @@ def test_saves_pace_and_pauses_are_in_it(made: Made) -> None:
     assert sorted(found)[int(0.9 * len(found))] < 0.15
 
 
+def test_a_first_stretch_from_a_cold_card_is_not_taken_for_the_later_ones() -> None:
+    events = events_of(Made(steps=600, hot_after_s=50.0, cold_longer=6.0, cools_s=40.0))
+    whole_s = _end_s(events)
+    ends = [end_s for one, end_s in _ends_s(events) if one.state.pauses >= 3]
+    assert max(abs(end_s - whole_s) for end_s in ends) < 45.0  # one pause more or less
+
+
 def test_a_trial_that_was_wrong_is_put_right_by_the_first_evaluation() -> None:
     events = events_of(Made(warm_up_s=0.0, evaluation_s=120.0, trial_error=2.0, save_s=2.0))
     said = [s for one, s in _ends_s(events) if one.state.epoch == 2 and one.state.iteration < 200]
@@ -242,6 +249,12 @@ def test_the_first_steps_of_a_process_are_not_what_later_ones_take() -> None:
     assert [told[place] for place in steps[1:6]] == pytest.approx([0.5] * 5)
     first, *_ = (one for one in told_of(events[: steps[0] + 1]) if one.state.step == 1)
     assert first.left.seconds is None
+
+
+def test_a_save_takes_as_long_as_it_takes_and_is_counted() -> None:
+    events = events_of(Made(epochs=1, steps=400, warm_up_s=0.0, save_every=50, save_s=120.0))
+    last = max(i for i, event in enumerate(events) if isinstance(event, ev.Progress))
+    assert (step_times(events)[last] or 0.0) > 0.5 + 0.5 * 120.0 / 50
 
 
 def test_steps_that_stay_slow_are_believed() -> None:
