@@ -17,6 +17,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import signal
 import statistics
 import struct
 import subprocess
@@ -27,6 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +50,7 @@ MIB = 1 << 20
 _WARM_UP_STEPS = 10
 _PATIENCE_S = 180.0
 _KEPT_TEXT = 1 << 20
+_LEAVES_WITHIN_S = 20.0
 
 TRAINING = """
 data.dataset = "synthetic"
@@ -153,10 +156,17 @@ class Screen:
         raise SystemExit("the dashboard did not show what was waited for")
 
     def leave(self) -> None:
-        """Press q and wait for its end."""
-        os.write(self._terminal, b"q")
+        """Press q and wait for its end, which is brought about where it does not come."""
+        with contextlib.suppress(OSError):
+            os.write(self._terminal, b"q")
+        give_up = time.monotonic() + _LEAVES_WITHIN_S
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+            while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+                if time.monotonic() > give_up:
+                    os.kill(self.pid, signal.SIGKILL)
+                    os.waitpid(self.pid, 0)
+                    break
+                time.sleep(0.05)
         os.close(self._terminal)
 
     def _drain(self) -> None:
@@ -189,6 +199,9 @@ def _env(folder: Path) -> dict[str, str]:
 def engine_table(folder: Path, pairs: int, seconds: float) -> str:
     """Windows of so many seconds in one run, watched and not in turn, and the median of ratios.
 
+    A window may reach over the end of an epoch: of it, the time from step to step counts. Raises
+    `SystemExit` where one is too short for two words of progress, or where the run ends before.
+
     Not watched: supervisor and dashboard are stopped by SIGSTOP, so that the same engine goes on as
     if they were not there. Two engines one after the other differ by more than is looked for.
     """
@@ -202,7 +215,9 @@ def engine_table(folder: Path, pairs: int, seconds: float) -> str:
         assert record is not None, "it is in charge"
         watchers = [psutil.Process(record.process.pid), psutil.Process(screen.pid)]
         time.sleep(5.0)
-        for _ in range(pairs):
+        for pair in range(pairs):
+            if not all(process.is_running() for process in watchers):
+                raise SystemExit(f"the run was over after {pair} of {pairs} pairs of {seconds:g} s")
             windows.append(_window(seconds))
             with _stopped(watchers):
                 windows.append(_window(seconds))
@@ -210,7 +225,7 @@ def engine_table(folder: Path, pairs: int, seconds: float) -> str:
     rows = ["| pair | watched, steps/s | alone, steps/s | watched / alone |", "|---" * 4 + "|"]
     ratios = []
     for pair in range(pairs):
-        watched, alone = (_steps_a_second(told, *w) for w in windows[2 * pair : 2 * pair + 2])
+        watched, alone = (steps_a_second(told, *w) for w in windows[2 * pair : 2 * pair + 2])
         ratios.append(watched / alone)
         rows.append(f"| {pair + 1} | {watched:.3f} | {alone:.3f} | {ratios[-1]:.1%} |")
     rows.append(f"| median | | | {statistics.median(ratios):.1%} |")
@@ -225,21 +240,34 @@ def _window(seconds: float) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def _stopped(processes: Sequence[psutil.Process]) -> Iterator[None]:
-    for process in processes:
-        process.suspend()
     try:
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
         yield
     finally:
         for process in processes:
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
-def _steps_a_second(told: Sequence[ev.Progress], began: float, ended: float) -> float:
-    inside = [e for e in told if e.t is not None and began <= e.t <= ended]
-    first, last = inside[0], inside[-1]
-    assert first.t is not None, "an engine's own events have a time"
-    assert last.t is not None, "an engine's own events have a time"
-    return (last.iteration - first.iteration) / (last.t - first.t)
+def steps_a_second(told: Sequence[ev.Progress], began: float, ended: float) -> float:
+    """The speed from step to step in a window of monotonic seconds: what lies between the last
+    word of one epoch and the first of the next, such as an evaluation, is left out.
+
+    Raises `SystemExit` where no two words of one epoch lie in it.
+    """
+    inside = [(e, e.t) for e in told if e.t is not None and began <= e.t <= ended]
+    steps, seconds = 0, 0.0
+    for (before, before_t), (after, after_t) in pairwise(inside):
+        if before.epoch == after.epoch:
+            steps += after.iteration - before.iteration
+            seconds += after_t - before_t
+    if steps <= 0 or seconds <= 0.0:
+        raise SystemExit(
+            f"a window of {ended - began:.1f} s has too few words of progress; give more --seconds"
+        )
+    return steps / seconds
 
 
 # --- what watching costs -------------------------------------------------------------------------

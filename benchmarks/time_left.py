@@ -80,7 +80,12 @@ class PublishedFormula:
 
 
 def asked_of(layout: RunLayout) -> tuple[RunState, list[Asked]]:
-    """Where the run ended, and all that was told on its way there."""
+    """Where the run ended, and all that was told on its way there.
+
+    Raises `SystemExit` for what is no run, or one whose length nobody has told.
+    """
+    if not layout.journal.is_file() or not layout.config.is_file():
+        raise SystemExit(f"{layout.root} is no run: found no journal and config in it")
     log_every = read_config(layout.config).train.log_every
     state, history, formula, look = RunState(), History(), PublishedFormula(), Look()
     told = []
@@ -90,8 +95,8 @@ def asked_of(layout: RunLayout) -> tuple[RunState, list[Asked]]:
         history.fold(record.seq, before, event, state)
         if not isinstance(event, ev.Progress) or event.t is None or event.at is None:
             continue
-        assert state.epochs is not None, "a run of our own engine says how many epochs it has"
-        assert state.steps_per_epoch is not None, "and how many steps"
+        if state.epochs is None or state.steps_per_epoch is None:
+            continue  # a script that has not said yet how long it will train
         if event.iteration % log_every and event.iteration != state.steps_per_epoch:
             continue
         published_s = formula.line(event, state.epochs, state.steps_per_epoch)
@@ -106,6 +111,8 @@ def judged(layout: RunLayout, after: float) -> Judged:
     state, told = asked_of(layout)
     if state.outcome != "finished":
         raise SystemExit(f"{layout.root} has not finished")
+    if not told:
+        raise SystemExit(f"{layout.root} has told nobody how many steps it makes")
     whole_s = state.active_s
     counted = [one for one in told if after * whole_s <= one.passed_s < whole_s]
     return Judged(

@@ -51,7 +51,7 @@ def compared_results(scope: Scope) -> tuple[ComparedResult, ...]:
         ),
         row(
             "seconds_per_step", say.per_step,
-            [run.history.seconds_per_step or run.state.seconds_per_iteration for run in scope.runs],
+            [run.history.steps.recent_s or run.state.seconds_per_iteration for run in scope.runs],
             _pace,
             lower_is_better=same_steps,
         ),

@@ -6,23 +6,25 @@ from timellm_ops.contract.state import RunState
 
 
 def evaluation_s(state: RunState, history: History) -> float | None:
-    """Seconds that an epoch's evaluation takes, by the latest one that was measured; before the
-    first, by the engine's trial of a few windows, slowed down as its steps are."""
+    """Seconds of work from an epoch's last step to the next epoch, as measured by the journal's
+    clock, or of its evaluation as the engine has measured it; before the first, by the engine's
+    trial of a few windows."""
+    if history.interludes.expected_s is not None:
+        return history.interludes.expected_s
     measured = [row.evaluation_seconds for row in state.rows if row.evaluation_seconds is not None]
     if measured:
-        return measured[-1]
-    if history.evaluation_s is not None or not state.windows_per_second:
-        return history.evaluation_s
-    windows = (state.vali_samples or 0) + _tested(state)
-    return windows / state.windows_per_second / state.duty
+        return measured[-1] * history.steps.duty
+    if not state.windows_per_second:
+        return None
+    return ((state.vali_samples or 0) + _tested(state)) / state.windows_per_second
 
 
 def evaluated_s(state: RunState, history: History, moment: Moment) -> float:
-    """Seconds for which the evaluation under way has been under way."""
-    if state.evaluation is None or history.evaluation_started_s is None:
+    """Seconds of work for which the evaluation under way has been under way."""
+    if state.evaluation is None:
         return 0.0
-    passed_s = state.active_s - history.evaluation_started_s
-    return passed_s if state.standing else passed_s + (moment.since(state.t) or 0.0)
+    since_s = 0.0 if state.standing else moment.since(state.t) or 0.0
+    return history.interludes.under_way_s + since_s * state.duty
 
 
 def is_final_test(state: RunState) -> bool:
@@ -32,8 +34,8 @@ def is_final_test(state: RunState) -> bool:
 
 
 def evaluation_left_s(state: RunState, history: History, moment: Moment) -> float | None:
-    """Seconds of the evaluation under way that are left, all its splits counted, by the share of
-    its windows that are done; `None`: there is none, or nothing to tell it by."""
+    """Seconds until the evaluation under way is done, all its splits counted, by the share of its
+    windows that are done; `None`: there is none, or nothing to tell it by."""
     at, vali = state.evaluation, state.vali_samples or 0
     if at is None or not at.total:
         return None
@@ -47,9 +49,9 @@ def evaluation_left_s(state: RunState, history: History, moment: Moment) -> floa
     if whole_s is not None and final:
         usual = vali + _tested(state)
         whole_s = whole_s * windows / usual if usual else None
-    if whole_s is not None:
-        return whole_s * left
-    return evaluated_s(state, history, moment) * left / (1.0 - left) if done else None
+    if whole_s is None and done:
+        whole_s = evaluated_s(state, history, moment) / (1.0 - left)
+    return None if whole_s is None else whole_s * left / history.steps.duty
 
 
 def _tested(state: RunState) -> int:

@@ -37,7 +37,14 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="loss",
-        covers=("loss.raw", "loss.smoothed", "loss.unit", "loss.title", "loss.grad_norm"),
+        covers=(
+            "loss.raw",
+            "loss.smoothed",
+            "loss.absent",
+            "loss.unit",
+            "loss.title",
+            "loss.grad_norm",
+        ),
         title=Said("Loss", "损失"),
         body=Said(
             "What training makes small; the chart names it. Mostly the mean squared error (MSE)"
@@ -146,10 +153,12 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         title=Said("Pause", "暂停"),
         body=Said(
             "A rule pauses the engine when enough of the last readings are above the limit, and"
-            " resumes it when they are below the lower one. In between nothing is changed. Nobody"
-            " knows how warm an unreadable GPU is, so after a while that pauses too. p pauses by"
-            " hand, and only a hand lifts that.",
-            "最近的读数中有足够多次高于上限时，规则会暂停引擎；都低于下限时恢复。两者之间不作改变。"
+            " resumes it when they are below the lower one, but not before the pause has lasted for"
+            " policy.thermal.min_dwell_s. In between nothing is changed. Nobody knows how warm an"
+            " unreadable GPU is, so after a while that pauses too. p pauses by hand, and only a"
+            " hand lifts that.",
+            "最近的读数中有足够多次高于上限时，规则会暂停引擎；都低于下限、"
+            "且暂停已满 policy.thermal.min_dwell_s 时恢复。两者之间不作改变。"
             "读不到温度就无法知道多热，一段时间后也会暂停。按 p 是手动暂停，只能手动解除。",
         ),
         now=lambda view: view.progress.paused.text,

@@ -13,6 +13,7 @@ from timellm_dashboard.phrases import said, without_command
 from timellm_dashboard.text import Words
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.counting import Count
+from timellm_ops.contract.dwell import until_told
 
 Severity = Literal["quiet", "info", "good", "warning", "error"]
 
@@ -247,8 +248,11 @@ def _decision(event: ev.PolicyDecision, look: Look) -> _Told:
         f"{rule_name(event.rule, words)}{words.colon}{actions[event.action]}",
         said(event.reason, lang),
     ]
-    if event.until:
-        parts.append(said(event.until, lang))
+    until = until_told(
+        event.until, least_s=event.least_s, expected_s=event.expected_s, passed_s=0.0
+    )
+    if until:
+        parts.append(said(until, lang))
     return severities[event.action], " · ".join(parts)
 
 

@@ -214,12 +214,18 @@ def _with_overrides(text: str, state: RunState, moment: Moment, look: Look) -> s
 def _hold(hold: Hold, moment: Moment, look: Look) -> str:
     """`thermal: 86 °C > 85 °C in the last 3 readings · resumes below 75 °C, about 3 min`."""
     words, lang = look.words, look.shown_lang
-    reason, until = said(hold.reason, lang), said(hold.until, lang)
+    reason, until = said(hold.reason, lang), said(hold.until_at(moment.t), lang)
     parts = [
         reason if hold.rule == "user" else f"{rule_name(hold.rule, words)}{words.colon}{reason}"
     ]
     since_s = moment.since(hold.since_t)
-    if hold.expected_s is not None and since_s is not None and hold.expected_s > since_s:
+    told = until != said(hold.until, lang)  # of its shortest length, which is a time already
+    if (
+        not told
+        and hold.expected_s is not None
+        and since_s is not None
+        and hold.expected_s > since_s
+    ):
         time = fmt.rough(hold.expected_s - since_s, words)
         if time != words.under_a_minute:
             time = words.about.format(time=time)

@@ -9,9 +9,12 @@ from collections import deque
 
 from msgspec import Struct
 
+from timellm_dashboard.interludes import Interludes
 from timellm_dashboard.interruptions import Interruptions
 from timellm_dashboard.ledger import Ledger
+from timellm_dashboard.pausecycles import PauseCycles
 from timellm_dashboard.series import Series
+from timellm_dashboard.steptime import StepTime
 from timellm_dashboard.trace import Trace
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
@@ -20,9 +23,7 @@ KEPT_EVENTS = 200
 RECENT_S = 600.0
 """The stretch that the small temperature chart covers."""
 
-_SPEED_SMOOTHING = 0.3
-_SHARE_HALF_LIFE_S = 3600.0
-"""How fast the share of time spent paused forgets: a fan that was cleaned soon shows."""
+_INTERVAL_SMOOTHING = 0.3
 
 
 class FeedItem(Struct, frozen=True):
@@ -40,14 +41,6 @@ class EpochMark(Struct, frozen=True):
     epoch: int
 
 
-class _Pace(Struct, frozen=True, gc=False):
-    """A place in an epoch and the time the engine had spent moving when it was there."""
-
-    epoch: int
-    iteration: int
-    moving_s: float
-
-
 class History:
     """Folds events, one after the other. Bounded, whatever the length of the run."""
 
@@ -63,33 +56,28 @@ class History:
         self.feed_total = 0
         self.trace = Trace()
         self.ledger = Ledger()
-        self.seconds_per_step: float | None = None
-        """Measured by the journal's clock, pace included, pauses and evaluation left out."""
+        self.steps = StepTime()
+        self.interludes = Interludes()
+        self.cycles = PauseCycles()
         self.progress_interval_s: float | None = None
         """Usual time between two words of progress from the engine."""
         self.engine_word_t: float | None = None
         """Monotonic second of the engine's latest word."""
-        self.evaluation_started_s: float | None = None
-        """`RunState.active_s` at the beginning of the evaluation under way."""
         self.energy_mj: int | None = None
         """Used since the run was first looked at."""
         self._energy_reading: int | None = None
-        self._moving_s = 0.0
-        self._share_held_s = 0.0
-        self._share_moving_s = 0.0
-        self._pace: _Pace | None = None
+        self._latest: ev.Progress | None = None
+        self._found_t: float | None = None
+        """Second in which a supervisor that took over has read what was written before."""
+        self._took_over = False
         self._steps_before_epoch = 0
         self._last_place = (0, 0)
 
-        self.evaluation_s: float | None = None
-        """What an epoch's evaluation took, by the journal's clock."""
-        self._latest: _Pace | None = None
-
     @property
-    def held_share(self) -> float:
-        """Share of the recent time in which a rule, not a person, held the engine."""
-        total = self._share_held_s + self._share_moving_s
-        return self._share_held_s / total if total > 0 else 0.0
+    def seconds_per_step(self) -> float | None:
+        """As it is to be expected from here on, by the journal's clock: rests and checkpoints
+        between steps included, pauses and evaluations left out. `None`: not measured."""
+        return self.steps.lasting_s
 
     @property
     def feed_left_out(self) -> int:
@@ -98,7 +86,7 @@ class History:
 
     def fold(self, seq: int, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
-        self._pass_time(before, after)
+        self._pass_time(before, event, after)
         self.interruptions.fold(before, after)
         seconds: float | None = None
         match event:
@@ -110,17 +98,24 @@ class History:
             case ev.TrainingStarted():
                 self._training_started(event, after)
             case ev.EpochStarted():
-                self._pace = _Pace(event.epoch, after.iteration, self._moving_s)
-            case ev.ForecastsTimed():
-                self._pace = None  # the trial was no step
+                if event.epoch != before.epoch or after.iteration == 0:  # else only its shape
+                    self.interludes.over()
+                    self.steps.begin(event.epoch, after.iteration)
             case ev.EvaluationProgress():
-                self._evaluation(before)
+                self.steps.drop()
+                if before.evaluation is None and event.split == "test":
+                    self.interludes.tested()
+            case ev.ForecastsTimed():
+                self.steps.drop()  # the trial was no step
+            case ev.EngineExited():
+                self.steps.drop()
+                self.interludes.drop()
             case ev.EpochEnded():
-                self._measure_evaluation(event, after)
-                self.evaluation_started_s = None
+                self.steps.drop()
+                self.interludes.evaluated(self._untold_steps_s(event, after))
                 self.epoch_marks.append(EpochMark(self._step(after), event.epoch))
-            case ev.TestEvaluated() | ev.TrainingFinished():
-                self.evaluation_started_s = None
+            case ev.CheckpointWriting() | ev.CheckpointSaved():
+                self.steps.save()
             case ev.Resumed():
                 seconds = event.paused_seconds or _since(before.paused_since_t, event.t)
             case _:
@@ -133,24 +128,24 @@ class History:
             self.feed.append(FeedItem(seq, event, seconds))
             self.feed_total += 1
 
-    def _pass_time(self, before: RunState, after: RunState) -> None:
-        passed = after.active_s - before.active_s
-        if passed <= 0:
+    def _pass_time(self, before: RunState, event: ev.Event, after: RunState) -> None:
+        if isinstance(event, _SUPERVISORS):
+            # What an engine did while nobody watched it is not known.
+            self._found_t, self._took_over = event.t, True
+            self.steps.drop()
+            self.interludes.drop()
+            self.cycles.forget_present()
             return
-        fading = 0.5 ** (passed / _SHARE_HALF_LIFE_S)
-        self._share_held_s *= fading
-        self._share_moving_s *= fading
-        if before.standing:
-            if before.holds and all(hold.rule != "user" for hold in before.holds):
-                self._share_held_s += passed
-        elif before.activity in ("training", "evaluating"):
-            self._share_moving_s += passed
-            self._moving_s += passed
+        self.cycles.fold(before, after)
+        passed_s = after.active_s - before.active_s
+        if passed_s > 0 and not before.standing and before.activity in ("training", "evaluating"):
+            self.steps.move(passed_s, before.duty)
+            self.interludes.move(passed_s * before.duty)
 
     def _training_started(self, event: ev.TrainingStarted, after: RunState) -> None:
         self._rewind(after.step)
-        self._pace = _Pace(event.start_epoch, event.start_iteration, self._moving_s)
-        self.evaluation_started_s = None
+        self.steps.start(event.start_epoch, event.start_iteration)
+        self.interludes.drop()
 
     def _rewind(self, step: float) -> None:
         """Forget what lies beyond `step`: a resumed run does it again, and so does a script that
@@ -173,31 +168,30 @@ class History:
     def _progress(self, event: ev.Progress, after: RunState) -> None:
         step = self._step(after)
         self._rewind(step)
-        self.loss.add(step, event.loss)
-        self.smoothed_loss.add(step, after.smoothed_loss)
-        self.evaluation_started_s = None
-        here = _Pace(event.epoch, event.iteration, self._moving_s)
-        before, self._pace, self._latest = self._pace, here, here
-        if before is None or event.t is None or before.epoch != here.epoch:
+        loss = event.known_loss
+        if loss is not None:
+            self.loss.add(step, loss)
+            self.smoothed_loss.add(step, after.smoothed_loss)
+        self._latest = event
+        if self._took_over and after.engine == "foreign":
+            self._found_t = event.t  # it holds no times: it is read at the first look
+        self._took_over = False
+        if event.t is None:
             return
-        steps, moved_s = here.iteration - before.iteration, here.moving_s - before.moving_s
-        if steps <= 0 or moved_s <= 0:
+        if event.t == self._found_t:
+            self.steps.begin(event.epoch, event.iteration)
             return
-        self.seconds_per_step = _blend(self.seconds_per_step, moved_s / steps)
-        self.progress_interval_s = _blend(self.progress_interval_s, moved_s)
+        made = self.steps.progress(event.epoch, event.iteration)
+        self.interludes.trained()
+        if made is not None and made.moved_s > 0:
+            self.progress_interval_s = _blend(self.progress_interval_s, made.moved_s)
 
-    def _measure_evaluation(self, event: ev.EpochEnded, after: RunState) -> None:
-        """The time since the epoch's last progress, less the steps that came after it."""
-        latest, step_s = self._latest, self.seconds_per_step
-        if latest is None or event.t is None or step_s is None or latest.epoch != event.epoch:
-            return
-        steps = max(0, (after.steps_per_epoch or latest.iteration) - latest.iteration)
-        self.evaluation_s = max(0.0, self._moving_s - latest.moving_s - steps * step_s)
-
-    def _evaluation(self, before: RunState) -> None:
-        self._pace = None
-        if self.evaluation_started_s is None:
-            self.evaluation_started_s = before.active_s
+    def _untold_steps_s(self, event: ev.EpochEnded, after: RunState) -> float:
+        """Work of the epoch's steps that came after the last one that was told of."""
+        latest, step_s = self._latest, self.steps.work_s
+        if latest is None or step_s is None or latest.epoch != event.epoch:
+            return 0.0
+        return max(0, (after.steps_per_epoch or latest.iteration) - latest.iteration) * step_s
 
     def _telemetry(self, event: ev.Telemetry, after: RunState) -> None:
         sample, at_s = event.sample, after.active_s
@@ -213,6 +207,7 @@ class History:
             self.energy_mj = (self.energy_mj or 0) + used
 
 
+_SUPERVISORS = (ev.RunStarted, ev.Adopted)
 _WORDS = frozenset(ev.WORDS_OF_THE_ENGINE)
 _NEVER_TOLD: frozenset[type[ev.BaseEvent]] = frozenset({
     ev.Progress, ev.ForecastsTimed, ev.Telemetry, ev.HostTelemetry, ev.ControlAcknowledged,
@@ -234,4 +229,4 @@ def _since(start_t: float | None, end_t: float | None) -> float | None:
 
 
 def _blend(before: float | None, measured: float) -> float:
-    return measured if before is None else before + _SPEED_SMOOTHING * (measured - before)
+    return measured if before is None else before + _INTERVAL_SMOOTHING * (measured - before)

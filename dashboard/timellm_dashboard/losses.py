@@ -15,6 +15,8 @@ class LossView(Struct, frozen=True, kw_only=True):
 
     unit: str
     title: str
+    absent: str
+    """Why there is no loss to be shown; empty where there is one."""
     raw: Figure
     smoothed: Figure
     lr: Figure
@@ -54,11 +56,19 @@ def loss_view(state: RunState, look: Look) -> LossView:
     return LossView(
         unit=look.words.loss_unit.format(loss=_LOSSES[state.loss_name]),
         title=look.words.loss_title.format(loss=_LOSSES[state.loss_name]),
+        absent=_absent(state, look),
         raw=figure(state.loss, fmt.loss, "—"),
         smoothed=figure(state.smoothed_loss, fmt.loss, "—"),
         lr=figure(state.lr, fmt.rate, "—"),
         grad_norm=figure(state.grad_norm, lambda norm: f"{norm:.3g}", "—"),
     )
+
+
+def _absent(state: RunState, look: Look) -> str:
+    if state.loss is not None:
+        return ""
+    told_without = bool(state.recent_training) and state.engine != "timellm"
+    return look.words.loss_untold if told_without else look.words.loss_none
 
 
 def results_view(state: RunState, look: Look) -> ResultsView:

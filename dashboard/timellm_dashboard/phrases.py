@@ -33,6 +33,8 @@ _ZH: tuple[tuple[str, str], ...] = (
     (rf"pauses above ({_DEGREES})", r"高于 \1 时暂停"),
     (rf"resumes below ({_DEGREES})", r"低于 \1 时恢复"),
     (rf"resumes when the temperature is known and below ({_DEGREES})", r"温度已知且低于 \1 时恢复"),
+    (r"(resumes [^,;]+), in (\d+) s at the earliest", r"\1，最早 \2 秒后"),
+    (r"in (\d+) s at the earliest", r"最早 \1 秒后"),
     (r"no temperature for ([\d.]+) s \((.+)\)", r"已有 \1 秒读不到温度（\2）"),
     (r"no temperature for ([\d.]+) s", r"已有 \1 秒读不到温度"),
     (

@@ -38,7 +38,9 @@ _LEDGER_ROWS = 12
 def progress_line(view: View) -> str:
     """Where training is, in one line."""
     progress, words = view.progress, view.words
-    loss = f"{words.loss} {view.loss.raw.text} ({words.smoothed} {view.loss.smoothed.text})"
+    loss = view.loss.absent
+    if not loss:
+        loss = f"{words.loss} {view.loss.raw.text} ({words.smoothed} {view.loss.smoothed.text})"
     parts = [progress.epoch.label, progress.epoch.text]
     if progress.whole.share is not None:
         parts.append(f"{words.total} {progress.whole.percent}")

@@ -43,7 +43,7 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
     if is_watched(state, moment) and state.t is not None:
         elapsed_s += moment.since(state.t) or 0.0
     timed = state.t is not None
-    speed_s = history.seconds_per_step or state.seconds_per_iteration
+    speed_s = history.steps.recent_s or state.seconds_per_iteration
     return ProgressView(
         epoch=_epoch(state, words),
         whole=_whole(state, words),

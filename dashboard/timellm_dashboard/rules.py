@@ -156,7 +156,7 @@ def _hold(hold: Hold, moment: Moment, look: Look, words: RuleWords) -> HoldView:
         name=words.by_hand if mine else rule_name(hold.rule, look.words),
         reason=said(hold.reason, look.shown_lang),
         since=since,
-        until=said(hold.until, look.shown_lang),
+        until=said(hold.until_at(moment.t), look.shown_lang),
         expected=expected,
         mine=mine,
     )

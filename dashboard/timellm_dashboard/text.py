@@ -116,6 +116,7 @@ class Words(Struct, frozen=True, kw_only=True):
     batch: str
     lr: str
     loss_none: str
+    loss_untold: str
     speed: str
     epochs_title: str
     epochs_unit: str

@@ -96,6 +96,7 @@ EN = Words(
     batch="batch",
     lr="lr",
     loss_none="no loss yet",
+    loss_untold="loss unknown: the script prints none",
     speed="speed",
     epochs_title="epochs",
     epochs_unit="MSE, MAE on scaled data",

@@ -96,6 +96,7 @@ ZH = Words(
     batch="单批",
     lr="学习率",
     loss_none="尚无损失",
+    loss_untold="损失未知：脚本不打印损失",
     speed="速度",
     epochs_title="各轮",
     epochs_unit="标准化数据上的 MSE、MAE",

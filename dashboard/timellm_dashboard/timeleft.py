@@ -10,10 +10,8 @@ from timellm_dashboard.headline import silent_for
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
+from timellm_dashboard.pausecycles import RECURRING_RULES, recurs
 from timellm_ops.contract.state import RunState
-
-_LARGEST_HELD_SHARE = 0.95
-"""Of a run that is held nearly always, nobody can tell when it will end."""
 
 
 class TimeLeft(Struct, frozen=True, kw_only=True):
@@ -28,7 +26,7 @@ class TimeLeft(Struct, frozen=True, kw_only=True):
 
 
 class _Work(Struct, frozen=True):
-    """What is still to be done, in seconds of an engine that moves."""
+    """What is still to be done, in seconds of an engine that moves, its rests included."""
 
     seconds: float
     note: str = ""
@@ -37,8 +35,8 @@ class _Work(Struct, frozen=True):
 
 
 def time_left(state: RunState, history: History, moment: Moment, look: Look) -> TimeLeft:
-    """The time left of a run. It counts the steps left, the evaluations once one is measured, and
-    the pauses that rules have made so far."""
+    """The time left of a run. It counts the steps left, the evaluations once one is measured or
+    tried out, the pace, the present pause, and pauses such as heat has made before."""
     words = look.words
     if state.ended or state.engine == "imported":
         return TimeLeft()
@@ -51,9 +49,9 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
     work = _work_left(state, history, moment, look)
     if isinstance(work, str):
         return TimeLeft(note=work)
-    share = min(history.held_share, _LARGEST_HELD_SHARE)
-    seconds = work.seconds / (1.0 - share)
-    held_s = _hold_left_s(state, moment)
+    again = history.cycles.ahead(work.seconds, held=recurs(state))
+    seconds = work.seconds + again * (history.cycles.pause_s or 0.0)
+    held_s = _hold_left_s(state, history, moment)
     if held_s is None:
         return TimeLeft(
             seconds=seconds,
@@ -105,35 +103,42 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
         return _Work(
             max(0.0, state.engine_left_seconds - passed_s), words.left_script, complete=False
         )
-    step_s = history.seconds_per_step or state.seconds_per_iteration
+    step_s = history.seconds_per_step
+    if step_s is None and state.engine != "timellm":
+        step_s = state.seconds_per_iteration  # as it says; of our own, it is of a cold first step
     if step_s is None:
         return words.left_not_measured
     steps_s = 0.0 if state.early_stopped else max(0, total - state.step) * step_s
     one_s = evaluation_s(state, history)
     if one_s is None:
         return _Work(steps_s, words.left_plus_evaluation, complete=False)
-    evaluations_s = _evaluations_left(state) * one_s - evaluated_s(state, history, moment)
+    whole, part = _evaluations_left(state)
+    evaluations_s = (whole + part) * one_s
+    present_s = min(evaluated_s(state, history, moment), (1.0 if whole else part) * one_s)
     note = words.left_early_stop if state.early_counter > 0 and not state.early_stopped else ""
-    return _Work(steps_s + max(0.0, evaluations_s), note)
+    return _Work(steps_s + (evaluations_s - present_s) / history.steps.duty, note)
 
 
-def _evaluations_left(state: RunState) -> float:
-    """Evaluations that have not ended: one for each epoch to come, and the final test as so many
-    of them."""
+def _evaluations_left(state: RunState) -> tuple[int, float]:
+    """Evaluations that have not ended: one for each epoch to come, and the final test as a part
+    of one, or as so many of them."""
     ended = sum(row.epoch <= state.epoch for row in state.rows)
     epochs = 0 if state.early_stopped else max(0, (state.epochs or 0) - ended)
     vali, test = state.vali_samples or 0, state.test_samples or 0
     if state.test != "end" or not vali or state.final_mse is not None:
-        return epochs  # made with an epoch's evaluation, or never, or over
-    return epochs + test / vali
+        return epochs, 0.0  # made with an epoch's evaluation, or never, or over
+    return epochs, test / vali
 
 
-def _hold_left_s(state: RunState, moment: Moment) -> float | None:
-    """Seconds until the engine goes on; `None` where nobody can tell."""
+def _hold_left_s(state: RunState, history: History, moment: Moment) -> float | None:
+    """Seconds until the engine goes on; `None` where nobody can tell. A pause of which its rule
+    says nothing is taken to last as long as those before, where there were such."""
     left_s = 0.0
     for hold in state.holds:
-        since_s = moment.since(hold.since_t)
-        if hold.expected_s is None or since_s is None:
+        expected_s, since_s = hold.expected_s, moment.since(hold.since_t)
+        if expected_s is None and hold.rule in RECURRING_RULES:
+            expected_s = history.cycles.pause_s
+        if expected_s is None or since_s is None:
             return None
-        left_s = max(left_s, hold.expected_s - since_s)
+        left_s = max(left_s, expected_s - since_s)
     return left_s

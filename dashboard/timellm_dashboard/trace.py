@@ -88,8 +88,10 @@ class Trace:
             if x < self._clock_due_s:
                 return
         elif isinstance(event, ev.Progress):
-            self.loss.add(x, event.loss)
-            self.smoothed_loss.add(x, after.smoothed_loss)
+            loss = event.known_loss
+            if loss is not None:
+                self.loss.add(x, loss)
+                self.smoothed_loss.add(x, after.smoothed_loss)
             if self._pace is not None and x < self._clock_due_s:
                 return
         else:

@@ -49,6 +49,7 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
             threshold=section.limit_w,
             unit="W",
             until=f"resumes below {watts(RESUME_SHARE * section.limit_w)}" if pause else "",
+            least_s=(section.min_pause_s or None) if pause else None,
             about="" if pause else "limit",
         ),
     )
@@ -118,5 +119,7 @@ def status(now: Situation) -> RuleStatus:
         value=None if mean_w is None else round(mean_w, 1),
         threshold=section.limit_w,
         unit="W",
-        next=hold.until if hold else f"{deed} above {watts(section.limit_w)} on average",
+        next=hold.until_at(now.now_t)
+        if hold
+        else f"{deed} above {watts(section.limit_w)} on average",
     )

@@ -71,6 +71,7 @@ def _act(
                     threshold=config.unknown_after_s,
                     unit="s",
                     until=f"resumes when the temperature is known and below {resume_c}",
+                    least_s=config.min_dwell_s or None,
                 ),
             )
         case "stop":

@@ -96,6 +96,7 @@ def _pause(
             unit="°C",
             until=f"resumes below {degrees(limit.resume_below_c)}",
             expected_s=_pause_s(config, limit, recent),
+            least_s=config.min_dwell_s or None,
         ),
     )
 

@@ -23,7 +23,7 @@ def thermal_status(now: Situation) -> RuleStatus:
         value=newest[-1].celsius if newest and not blind else None,
         threshold=limit.pause_above_c,
         unit="°C",
-        next=hold.until if hold else blind or deed,
+        next=hold.until_at(now.now_t) if hold else blind or deed,
     )
 
 
@@ -42,5 +42,7 @@ def telemetry_status(now: Situation) -> RuleStatus:
         value=round(now.now_t - newest[-1].t, 1) if newest and not blind else None,
         threshold=config.unknown_after_s,
         unit="s",
-        next=hold.until if hold else blind or f"{deeds[config.unknown_action]} after {missing}",
+        next=hold.until_at(now.now_t)
+        if hold
+        else blind or f"{deeds[config.unknown_action]} after {missing}",
     )

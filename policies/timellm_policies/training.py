@@ -35,7 +35,7 @@ def _what_is_not_finite(state: RunState) -> str:
     if not state.recent_training:
         return ""  # what is on record is of an earlier start
     loss = state.recent_training[-1].loss
-    if not math.isfinite(loss):
+    if loss is not None and not math.isfinite(loss):
         return f"the loss is {loss} in epoch {state.epoch}"
     row = state.rows[-1] if state.rows else None
     if row is not None and row.epoch == state.epoch and not math.isfinite(row.vali_mse):
@@ -60,8 +60,11 @@ def spike(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
     limit = spike_limit(now.state.recent_training, section.spike_records, section.spike_deviations)
     if limit is None:
         return ()
-    latest = [record.loss for record in now.state.recent_training[-section.spike_records :]]
-    if not all(math.isfinite(loss) and loss > limit for loss in latest):
+    newest = now.state.recent_training[-section.spike_records :]
+    latest = [record.loss for record in newest if record.loss is not None]
+    if len(latest) < len(newest) or not all(
+        math.isfinite(loss) and loss > limit for loss in latest
+    ):
         return ()
     usual = median(_usual(now.state.recent_training, section.spike_records))
     return (
@@ -94,4 +97,5 @@ def spike_limit(records: Sequence[TrainingRecord], latest: int, deviations: floa
 
 
 def _usual(records: Sequence[TrainingRecord], latest: int) -> list[float]:
-    return [record.loss for record in records[:-latest] if math.isfinite(record.loss)]
+    before = (record.loss for record in records[:-latest])
+    return [loss for loss in before if loss is not None and math.isfinite(loss)]

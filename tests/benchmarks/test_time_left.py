@@ -98,3 +98,8 @@ def test_a_run_that_has_not_finished_is_no_evidence(tmp_path: Path) -> None:
     layout = written(tmp_path / "open", story(ends=False))
     with pytest.raises(SystemExit, match="has not finished"):
         main([str(layout.root)])
+
+
+def test_a_folder_that_is_no_run_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is no run"):
+        main([str(tmp_path)])

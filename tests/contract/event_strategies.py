@@ -48,6 +48,7 @@ def value_of(hint: Any, numbers: st.SearchStrategy[float]) -> st.SearchStrategy[
         return struct_of(hint, numbers)
     plain = {
         type(None): st.none(),
+        msgspec.UnsetType: st.just(msgspec.UNSET),
         bool: st.booleans(),
         int: WHOLE,
         float: numbers,

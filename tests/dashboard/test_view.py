@@ -8,6 +8,7 @@ import pytest
 from sample_journals import (
     EPOCHS,
     STATES,
+    STEP_S,
     ZONE,
     Journal,
     Limits,
@@ -177,10 +178,11 @@ def test_before_an_evaluation_is_measured_the_end_is_only_bounded() -> None:
 def test_before_an_evaluation_is_measured_it_is_expected_by_the_engines_trial(
     duty: float, evaluation_s: float
 ) -> None:
-    journal = STATES["first_steps"]()
+    journal = STATES["first_steps"]().add(ev.Paced(duty=duty))
+    for step in range(260, 1_260, 20):
+        journal.add(ev.Progress(iteration=step, epoch=1, loss=1.0), 20 * STEP_S / duty)
     before = view(journal).left
     journal.add(ev.ForecastsTimed(windows_per_second=2 * 19_495 / 120.0))
-    journal.add(ev.Paced(duty=duty))
     after = view(journal).left
     assert before.seconds is not None
     assert after.seconds is not None
@@ -217,7 +219,9 @@ def test_pauses_of_a_rule_stretch_the_time_left_and_those_of_a_person_do_not() -
     undisturbed = view(in_second_epoch(), 0.0).left.seconds
     assert undisturbed is not None
     assert math.isclose(paused_and_resumed("user"), undisturbed, rel_tol=0.02)
-    assert paused_and_resumed("thermal") > 1.2 * undisturbed
+    # A pause of 600 s came after 1,720 s of moving.
+    expected_s = undisturbed + 600.0 * (undisturbed / 1_720.0 - 0.5)
+    assert math.isclose(paused_and_resumed("thermal"), expected_s, rel_tol=0.02)
 
 
 def test_where_the_end_cannot_be_known_the_reason_is_said() -> None:

@@ -1,9 +1,12 @@
 """The system's clock: UTC, forward only, and the same for every process of the machine."""
 
+import shutil
 import subprocess
 import sys
 from datetime import UTC, timedelta
 from pathlib import Path
+
+import pytest
 
 from timellm_ops.clock import SystemClock, machine_zone
 
@@ -34,6 +37,28 @@ def test_seconds_are_comparable_between_processes() -> None:
     before = clock.monotonic()
     said = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
     assert before < float(said.stdout) < clock.monotonic()
+
+
+SLEPT_S = 86_400
+SLEPT = ["unshare", "--map-root-user", "--time", f"--boottime={SLEPT_S}"]
+"""A machine whose boot was so much longer ago than it was awake, as after a closed lid: in a time
+namespace of Linux that clock can be set."""
+
+
+@pytest.mark.parametrize("package", ["timellm_ops", "timellm_engine"])
+def test_time_in_which_the_machine_slept_is_none(package: str) -> None:
+    """What watches for silence would take a closed lid for a hang otherwise."""
+    seen = "import time; print(time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic())"
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare here")
+    possible = subprocess.run(
+        [*SLEPT, sys.executable, "-c", seen], capture_output=True, text=True, check=False
+    )
+    if possible.returncode != 0 or float(possible.stdout) < SLEPT_S - 1.0:
+        pytest.skip("a time namespace is not allowed here")
+    script = f"from {package}.clock import SystemClock; print(SystemClock().monotonic())"
+    said = subprocess.run([*SLEPT, sys.executable, "-c", script], capture_output=True, check=True)
+    assert float(said.stdout) <= SystemClock().monotonic()
 
 
 def test_the_machines_zone_is_found_where_a_system_keeps_it(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_every_event_has_a_row_with_its_groups(page: str) -> None:
         groups = rows[event]
         assert set(re.findall(r"`(\w+)`", groups)) == set(fields.may), event
         assert set(re.findall(r"\*\*`(\w+)`\*\*", groups)) == set(fields.must), event
+        assert set(re.findall(r"(?<!\*)\*`(\w+)`\*(?!\*)", groups)) == set(fields.any_of), event
 
 
 def test_every_conversion_key_and_shipped_file_is_named(page: str) -> None:

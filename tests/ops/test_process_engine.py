@@ -477,8 +477,15 @@ def test_a_launcher_stays_to_tell_how_a_script_took_a_signal(layout: RunLayout) 
 def test_a_foreign_script_that_a_signal_ends_is_reported_so(
     layout: RunLayout, number: signal.Signals
 ) -> None:
-    with running(launch(layout, foreign("echo ready; exec sleep 1000", layout.root))) as engine:
-        until(lambda: "ready" in output(layout), "the command")
+    # A signal that these tests were started without, as by nohup, would do nothing in a shell.
+    script = (
+        "import signal, time\n"
+        f"signal.signal({int(number)}, signal.SIG_DFL)\n"
+        "print('ready', flush=True)\ntime.sleep(1000)"
+    )
+    command = f"exec {script_file(layout, script)}"
+    with running(launch(layout, foreign(command, layout.root))) as engine:
+        until(lambda: "ready" in output(layout), "the script")
         engine.send_signal(number)
         assert ended(engine) == ExitStatus(signal=number)
 

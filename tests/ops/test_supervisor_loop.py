@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from fakes import FakeClock, FakeEngine, FakeHost, FakeProbe, FakeStream, FakeWatch, samples
+from small_disk import fill, small_disk
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, Reply, ResumeRun, StopRun
@@ -538,3 +539,24 @@ def test_each_reading_of_the_machine_is_on_record(bench: Bench) -> None:
     told = [event.sample for event in bench.events() if isinstance(event, ev.HostTelemetry)]
     assert told == [first, second]
     assert bench.supervisor.supervision.run.host == second
+
+
+def test_what_a_full_disk_kept_waiting_is_written_in_a_quiet_turn(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kib=128) as disk:
+        bench = Bench(disk, readings=[])
+        bench.turn()
+        filler = fill(disk)
+        for number in range(100):
+            bench.supervisor.note(ev.Alert(level="info", message=f"{number} " + "x" * 100))
+        assert bench.journal.problem
+        bench.turn()
+        filler.unlink()
+        quiet = len(bench.supervisor.supervision.run.notices)
+        for _ in range(5):
+            bench.turn()
+        assert len(bench.supervisor.supervision.run.notices) == quiet
+        assert not bench.journal.problem
+        told = [e.message for e in bench.events() if isinstance(e, ev.Alert)]
+        assert f"99 {'x' * 100}" in told
+        bench.journal.close()
+        bench.reception.close()

@@ -33,6 +33,7 @@ def test_a_mean_above_the_limit_pauses_and_one_well_below_it_resumes() -> None:
     assert (pause.action, pause.value, pause.threshold, pause.unit) == ("pause", 100.0, 90.0, "W")
     assert "100 W > 90 W on average over the last 20 s" in pause.reason
     assert "81 W" in pause.until
+    assert pause.least_s == PAUSING.power.min_pause_s
     (resume,) = draws(run, *[20.0] * 60)
     assert actions([resume]) == ["power resume"]
     assert resume.t is not None

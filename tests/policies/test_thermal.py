@@ -241,3 +241,18 @@ def test_a_hold_of_a_gpu_that_fell_asleep_is_lifted_for_nobody_could_read_it() -
     (decision,) = run.waits(1.0)
     assert (decision.rule, decision.action) == ("thermal", "resume")
     assert "sleeps" in decision.reason
+
+
+def test_a_pause_tells_how_long_it_lasts_at_least_and_no_sooner_ends() -> None:
+    run = WatchedRun(ThermalSection(samples=1, window=1, min_dwell_s=120.0))
+    (pause,) = run.sees(86.0)
+    assert pause.least_s == 120.0
+    (hold,) = run.state.holds
+    assert hold.until_at(run.state.t) == "resumes below 75 °C, in 120 s at the earliest"
+    assert run.sees(*[60.0] * 119) == []
+    assert actions(run.sees(60.0)) == ["thermal resume"]
+
+
+def test_a_pause_without_a_shortest_time_tells_none() -> None:
+    run = WatchedRun(ThermalSection(samples=1, window=1, min_dwell_s=0.0))
+    assert [pause.least_s for pause in run.sees(86.0)] == [None]

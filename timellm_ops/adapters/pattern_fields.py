@@ -31,6 +31,9 @@ class Fields(NamedTuple):
     may: Mapping[str, tuple[Conversion, ...]]
     must: tuple[str, ...] = ()
     """Those without which a line does not say the event."""
+    any_of: tuple[str, ...] = ()
+    """Where there are such: a line must tell one of them, and the first of them must be readable
+    if it shows it."""
 
 
 _PACE: Mapping[str, tuple[Conversion, ...]] = {
@@ -58,7 +61,7 @@ FIELDS: Mapping[EventName, Fields] = {
             "grad_norm": NUMBER,
             **_PACE,
         },
-        ("loss",),
+        any_of=("loss", "iteration", "step", "epochs_done"),
     ),
     "speed": Fields(_PACE),
     "evaluation": Fields({"done": COUNT, "total": COUNT}, ("done", "total")),

@@ -24,6 +24,8 @@ LONGEST_REGEX = 2000
 SUFFIX = ".toml"
 _SHOWN_CHARACTERS = 80
 
+_OF_EPOCHS = frozenset({"epoch", "epochs", "epochs_done", "steps_per_epoch", "iteration"})
+
 _SHIPPED = Path(__file__).parent / "shipped"
 
 
@@ -93,6 +95,15 @@ class Patterns(Struct, frozen=True, kw_only=True):
     def has(self, *events: EventName) -> bool:
         """Whether a pattern tells one of these events."""
         return any(pattern.said.event in events for pattern in self.compiled)
+
+    @property
+    def tells_epochs(self) -> bool:
+        """Whether a line may tell of epochs. Where none can, the whole run is taken as one."""
+        return self.has("epoch_started", "epoch_trained", "epoch_ended") or any(
+            not _OF_EPOCHS.isdisjoint(pattern.regex.groupindex)
+            or (pattern.said.event == "bar" and pattern.said.over == "epoch")
+            for pattern in self.compiled
+        )
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -225,6 +236,9 @@ def _compiled(number: int, pattern: Pattern, source: str) -> CompiledPattern:
             raise ConfigError(
                 source, f"{place}, regex", f'no group "{group}"', f"(?P<{group}>...) in it"
             )
+    if fields.any_of and not any(group in regex.groupindex for group in fields.any_of):
+        names = ", ".join(f"(?P<{group}>...)" for group in fields.any_of)
+        raise ConfigError(source, f"{place}, regex", "none of its groups", f"one of {names} in it")
     for group, how in pattern.convert.items():
         if group not in regex.groupindex:
             names = ", ".join(regex.groupindex) or "no group"

@@ -8,12 +8,14 @@ import math
 from collections.abc import Mapping
 from typing import assert_never
 
+from msgspec import UNSET
+
 from timellm_ops.adapters.accounted_events import AccountedEvents
 from timellm_ops.adapters.log_pieces import LogPieces, Piece
 from timellm_ops.adapters.pattern_fields import EventName, Value
 from timellm_ops.adapters.pattern_file import CompiledPattern, Patterns
 from timellm_ops.adapters.pattern_matcher import Match, Matcher, too_slow
-from timellm_ops.adapters.pattern_training import PatternTraining
+from timellm_ops.adapters.pattern_training import PatternTraining, Place
 from timellm_ops.adapters.single_training import Whereabouts
 from timellm_ops.adapters.thinning import Thinning
 from timellm_ops.contract import events as ev
@@ -43,7 +45,8 @@ class PatternLog:
     def __init__(self, patterns: Patterns) -> None:
         self._matcher = Matcher(patterns)
         self._pieces = LogPieces()
-        self._training = PatternTraining()
+        self._training = PatternTraining(one_epoch=not patterns.tells_epochs)
+        self._bars_tell = not patterns.has("progress")
         self._holds = patterns.has(*_OF_A_PROGRESS)
         self._held: tuple[Match, int] | None = None  # a progress record; more may be said of it
         self._windows: int | None = None
@@ -179,8 +182,23 @@ class PatternLog:
             # The bar that is redrawn below a progress record is the one of that training.
             self._another(self._training.next_training(), end)
             known = self._training.bar(step, total, of_run=of_run)
-        if known:
+        if known and self._bars_tell:
+            self._told_by_bar(match, step, end, of_run=of_run)
+        elif known:
             self._complete(match, end)
+
+    def _told_by_bar(self, match: Match, step: int, end: int, *, of_run: bool) -> None:
+        """A program that prints a bar and no loss: where the bar is, training is. The bar of an
+        epoch that begins again is the next epoch's."""
+        training = self._training
+        if step == 0:
+            return
+        if of_run:
+            place = training.place(step=step)
+        else:
+            again = training.epoch == 0 or step < training.iteration
+            place = Place(training.epoch + 1 if again else training.epoch, step)
+        self._moved(match, {}, place, end)
 
     def _complete(self, more: Match, end: int) -> None:
         """The other half of the progress record that is held."""
@@ -202,15 +220,18 @@ class PatternLog:
             step=match.count("step"),
             total=match.count("total"),
         )
-        if self._training.is_known(place):
-            return
-        if self._training.is_of_another(place):
+        if self._training.is_of_another(place) and not self._training.is_known(place):
             self._another(self._training.next_training(), end)
             self._progress(match, more, end)
             return
+        self._moved(match, more, place, end)
+
+    def _moved(self, match: Match, more: Mapping[str, Value], place: Place, end: int) -> None:
+        """Training stands at `place`."""
+        if self._training.is_known(place):
+            return
         epoch, iteration = place
         loss = match.number("loss")
-        assert loss is not None  # noqa: S101 - it must be there
         if epoch > self._training.epoch:
             self._began(epoch, end)
         self._announce(end)
@@ -220,15 +241,16 @@ class PatternLog:
         progress = ev.Progress(
             iteration=iteration,
             epoch=epoch,
-            loss=loss,
+            loss=UNSET if loss is None else loss,
             seconds_per_iteration=_pace_s(merged),
             left_seconds=merged.finite("left_seconds"),
             lr=merged.finite("lr"),
             grad_norm=merged.finite("grad_norm"),
         )
         self._left_out = (progress, end)
-        diverged = self._was_finite and not math.isfinite(loss)
-        self._was_finite = math.isfinite(loss)
+        finite = loss is None or math.isfinite(loss)
+        diverged = self._was_finite and not finite
+        self._was_finite = finite
         if self._steps.keeps() or diverged:
             self._catch_up()
 

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from timellm_ops.adapters.bounded_match import SearchClock, TooSlow
-from timellm_ops.adapters.pattern_fields import FIELDS, Value, convert
+from timellm_ops.adapters.pattern_fields import FIELDS, Fields, Value, convert
 from timellm_ops.adapters.pattern_file import CompiledPattern, Pattern, Patterns
 
 
@@ -65,14 +66,20 @@ class Matcher:
                 continue
             if found is None:
                 continue
+            shown = {name: text for name, text in found.groupdict().items() if text is not None}
             fields = {
                 name: value
-                for name, text_of in found.groupdict().items()
-                if text_of is not None
-                and (value := convert(text_of, pattern.conversions[name])) is not None
+                for name, text in shown.items()
+                if (value := convert(text, pattern.conversions[name])) is not None
             }
-            if all(name in fields for name in FIELDS[pattern.said.event].must):
+            if _is_said(FIELDS[pattern.said.event], shown.keys(), fields.keys()):
                 yield Match(pattern, fields)
+
+
+def _is_said(fields: Fields, shown: AbstractSet[str], read: AbstractSet[str]) -> bool:
+    """Whether the groups of a line that could be read are enough for the event."""
+    must = set(fields.must) | (shown & set(fields.any_of[:1]))
+    return must <= read and (not fields.any_of or not read.isdisjoint(fields.any_of))
 
 
 def too_slow(pattern: CompiledPattern) -> str:

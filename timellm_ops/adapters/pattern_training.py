@@ -41,6 +41,8 @@ class PatternTraining:
     """What is known of one training, from the lines so far."""
 
     said: ShapeSaid = _NOTHING_SAID
+    one_epoch: bool = False
+    """Nothing will be said of epochs: all steps are of one."""
     epoch: int = 0
     iteration: int = 0
     ended: int = 0
@@ -62,6 +64,8 @@ class PatternTraining:
     def epochs(self) -> int | None:
         """Of the whole training."""
         epochs, steps, total = self.said
+        if self.one_epoch:
+            return 1 if total else None
         if epochs is None and steps and total and total % steps == 0:
             return total // steps
         return epochs
@@ -70,6 +74,8 @@ class PatternTraining:
     def steps_per_epoch(self) -> int | None:
         """Of one epoch."""
         epochs, steps, total = self.said
+        if self.one_epoch:
+            return total
         if steps is None and epochs and total and total % epochs == 0:
             return total // epochs
         return steps
@@ -81,7 +87,8 @@ class PatternTraining:
 
     def next_training(self) -> "PatternTraining":
         """The one that begins after this one. Of one that was broken off it has the shape."""
-        return PatternTraining() if self.over else PatternTraining(said=self.said)
+        said = _NOTHING_SAID if self.over else self.said
+        return PatternTraining(said=said, one_epoch=self.one_epoch)
 
     def whereabouts(self) -> Whereabouts:
         """How far it has come."""
@@ -190,12 +197,13 @@ class PatternTraining:
         self.epoch, self.iteration = epoch, 0
         self._loss_sum, self._losses = 0.0, 0
 
-    def moved(self, iteration: int, loss: float) -> None:
-        """A progress record of the present epoch."""
+    def moved(self, iteration: int, loss: float | None) -> None:
+        """A progress record of the present epoch; `None`: it tells no loss."""
         if self.iteration:
             self._before = Place(self.epoch, self.iteration)
         self.iteration = iteration
-        self._loss_sum, self._losses = self._loss_sum + loss, self._losses + 1
+        if loss is not None:
+            self._loss_sum, self._losses = self._loss_sum + loss, self._losses + 1
 
     def trained(self, epoch: int | None, seconds: float | None) -> None:
         """An epoch's training is done, in so many seconds."""

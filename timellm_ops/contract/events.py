@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from timellm_ops.contract.control import Desired
 from timellm_ops.contract.telemetry import GpuSample, HostSample
@@ -153,12 +153,18 @@ class Progress(BaseEvent, frozen=True, kw_only=True):
 
     iteration: int
     epoch: int
-    loss: float
+    loss: float | UnsetType = UNSET
+    """Absent where the engine tells none; a null on the wire is one that was no number."""
     seconds_per_iteration: float | None = None
     left_seconds: float | None = None
     """The engine's own estimate of the rest of the run."""
     lr: float | None = None
     grad_norm: float | None = None
+
+    @property
+    def known_loss(self) -> float | None:
+        """The loss; NaN where it was no number, `None` where the engine tells none."""
+        return None if self.loss is UNSET else self.loss
 
 
 class ForecastsTimed(BaseEvent, frozen=True, kw_only=True):
@@ -329,6 +335,8 @@ class PolicyDecision(BaseEvent, frozen=True, kw_only=True):
     until: str = ""
     """When the decision will be taken back, as half a sentence; empty where it will not."""
     expected_s: float | None = None
+    least_s: float | None = None
+    """Of a pause: how long it lasts at least, whatever is measured; `None`: no such time."""
     about: str = ""
     """Of an alert: what it is about, in a word. Its rule gives it again only when it wants to;
     an alert about nothing in particular is given once in the same words."""
@@ -521,6 +529,7 @@ def _printable(value: object) -> object:
     return value
 
 
+_NUMBERS = (float, float | UnsetType)
 _CLASSES: dict[object, type[BaseEvent]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
@@ -534,7 +543,9 @@ def _with_nan(fields: object) -> object:
     lost = [
         field.encode_name
         for field in msgspec.structs.fields(kind)
-        if field.type is float and field.encode_name in fields and fields[field.encode_name] is None
+        if field.type in _NUMBERS
+        and field.encode_name in fields
+        and fields[field.encode_name] is None
     ]
     return {**_with_known_limits(fields), **dict.fromkeys(lost, math.nan)}
 

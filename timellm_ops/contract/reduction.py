@@ -300,6 +300,7 @@ def _another_training(state: RunState) -> RunState:
 
 def _progress(state: RunState, event: ev.Progress) -> RunState:
     speed, measured = state.seconds_per_iteration, event.seconds_per_iteration
+    loss = event.known_loss
     if measured is not None:
         speed = _smooth(speed, measured, _SPEED_SMOOTHING)
     return _replace(
@@ -307,8 +308,12 @@ def _progress(state: RunState, event: ev.Progress) -> RunState:
         activity="training",
         epoch=event.epoch,
         iteration=event.iteration,
-        loss=event.loss,
-        smoothed_loss=_smooth(state.smoothed_loss, event.loss, _LOSS_SMOOTHING),
+        loss=state.loss if loss is None else loss,
+        smoothed_loss=(
+            state.smoothed_loss
+            if loss is None
+            else _smooth(state.smoothed_loss, loss, _LOSS_SMOOTHING)
+        ),
         seconds_per_iteration=speed,
         engine_left_seconds=event.left_seconds,
         lr=event.lr if event.lr is not None else state.lr,
@@ -321,7 +326,7 @@ def _progress(state: RunState, event: ev.Progress) -> RunState:
 def _with_record(state: RunState, event: ev.Progress) -> tuple[TrainingRecord, ...]:
     same_epoch = event.epoch == state.epoch
     iterations = event.iteration - state.iteration if same_epoch else event.iteration
-    record = TrainingRecord(event.loss, event.seconds_per_iteration, max(1, iterations))
+    record = TrainingRecord(event.known_loss, event.seconds_per_iteration, max(1, iterations))
     return (*state.recent_training, record)[-KEPT_TRAINING_RECORDS:]
 
 
@@ -445,6 +450,7 @@ def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
                 reason=event.reason,
                 until=event.until,
                 expected_s=event.expected_s,
+                least_s=event.least_s,
                 since_t=event.t,
             )
             return _with_hold(state, hold)

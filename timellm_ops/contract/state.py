@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from timellm_ops.contract.commands import StopMode
 from timellm_ops.contract.control import Desired
+from timellm_ops.contract.dwell import until_told
 from timellm_ops.contract.events import (
     AlertLevel,
     CheckpointKind,
@@ -50,7 +51,16 @@ class Hold(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     until: str = ""
     expected_s: float | None = None
+    least_s: float | None = None
+    """How long it lasts at least, whatever is measured."""
     since_t: float | None = None
+
+    def until_at(self, now_t: float | None) -> str:
+        """When it is lifted, as is to be said at monotonic second `now_t`."""
+        passed_s = None if now_t is None or self.since_t is None else now_t - self.since_t
+        return until_told(
+            self.until, least_s=self.least_s, expected_s=self.expected_s, passed_s=passed_s
+        )
 
 
 class Override(Struct, frozen=True, kw_only=True, gc=False):
@@ -76,7 +86,8 @@ class Told(Struct, frozen=True, kw_only=True, gc=False):
 class TrainingRecord(Struct, frozen=True, gc=False):
     """What a progress record says of training."""
 
-    loss: float
+    loss: float | None
+    """`None`: the engine tells none."""
     seconds_per_iteration: float | None = None
     iterations: int = 1
     """How many there were since the record before."""

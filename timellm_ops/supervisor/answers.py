@@ -88,7 +88,7 @@ def _resume(state: RunState, request: ResumeRun) -> Answer:
     if not mine and not others:
         return _refused("the run is not paused")
     if mine and others and request.for_s is None:
-        stays = "; ".join(_describe(hold) for hold in others)
+        stays = "; ".join(_describe(hold, state.t) for hold in others)
         more = "resume once more to go on against it"
         return Answer(Reply(ok=True, message=f"your pause is lifted; {stays}; {more}"), (lift,))
     if not others:
@@ -166,7 +166,7 @@ def _stop_after_message(state: RunState, foreign: bool) -> str:
     if foreign:
         message += ", or at the next epoch's end if the best one already is"
     if state.holds:
-        stays = "; ".join(_describe(hold) for hold in state.holds)
+        stays = "; ".join(_describe(hold, state.t) for hold in state.holds)
         message += f", but not before the run goes on: {stays}"
     return message
 
@@ -185,8 +185,9 @@ def _user_hold(state: RunState) -> Hold | None:
     return next((hold for hold in state.holds if hold.rule == "user"), None)
 
 
-def _describe(hold: Hold) -> str:
-    until = f"; {hold.until}" if hold.until else ""
+def _describe(hold: Hold, now_t: float | None) -> str:
+    until = hold.until_at(now_t)
+    until = f"; {until}" if until else ""
     if hold.rule == "user":
         return f"{hold.reason}{until}"
     return f"the {hold.rule} hold stays: {hold.reason}{until}"
@@ -197,7 +198,7 @@ def _short(hold: Hold) -> str:
 
 
 def _hold_text(state: RunState) -> str:
-    holds = "".join(f" · {_describe(hold)}" for hold in state.holds)
+    holds = "".join(f" · {_describe(hold, state.t)}" for hold in state.holds)
     overridden = "".join(
         f" · {override.rule} hold overridden{_until(override)} by {override.who}"
         for override in state.overrides

@@ -16,7 +16,7 @@ def draw_loss(view: View, width: int, height: int) -> list[Line]:
 def loss_legend(view: View) -> Line:
     """The latest values, or that there are none."""
     known = view.loss.raw.value is not None or bool(view.charts.loss)
-    return _legend(view) if known else _none(view)
+    return _legend(view) if known else line(Span(view.loss.absent, "muted"))
 
 
 def loss_chart(view: View, width: int, height: int) -> list[Line]:
@@ -27,10 +27,6 @@ def loss_chart(view: View, width: int, height: int) -> list[Line]:
         return []
     axis_cells = max(cell_len(row[0].text) for row in drawn)
     return [*drawn, _axis(view, axis_cells, width)]
-
-
-def _none(view: View) -> Line:
-    return line(Span(view.words.loss_none, "muted"))
 
 
 def _legend(view: View) -> Line:

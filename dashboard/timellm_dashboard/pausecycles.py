@@ -1,0 +1,101 @@
+"""Pauses that come again: a card that gets too hot when it works, cools, and gets too hot again.
+
+From the stretches between them and their lengths follows what they will still cost. Pauses that
+say nothing of the next one (a person's, a battery's, another program's) are not among them.
+"""
+
+from collections import deque
+from statistics import fmean
+
+from msgspec import Struct
+
+from timellm_ops.contract.state import RunState
+
+RECURRING_RULES = frozenset({"thermal", "power"})
+"""Rules that hold the run for what the run itself does to the card."""
+_KEPT = 20
+
+
+class Cycle(Struct, frozen=True, gc=False):
+    """A stretch of moving, and the pause that ended it; seconds."""
+
+    moved_s: float
+    paused_s: float
+    cold: bool
+    """It began with a card that had not been at work before: such a stretch is longer."""
+
+
+class PauseCycles:
+    """Folds moving and standing."""
+
+    def __init__(self) -> None:
+        self._cycles: deque[Cycle] = deque(maxlen=_KEPT)
+        self._moved_s = 0.0
+        self._cold = True
+        self._standing_s: float | None = None
+        self._recurs = False
+
+    def forget_present(self) -> None:
+        """Nobody knows how long the present stretch or pause has lasted, or the card has rested."""
+        self._moved_s, self._cold, self._standing_s, self._recurs = 0.0, True, None, False
+
+    def fold(self, before: RunState, after: RunState) -> None:
+        """Take in the time between two states."""
+        passed_s = max(0.0, after.active_s - before.active_s)
+        if before.standing:
+            if self._standing_s is not None:
+                self._standing_s += passed_s
+            self._recurs = self._recurs and all(h.rule in RECURRING_RULES for h in before.holds)
+        elif before.activity in ("training", "evaluating"):
+            self._moved_s += passed_s
+        if after.standing and not before.standing:
+            self._standing_s = 0.0
+            self._recurs = recurs(after)
+        elif before.standing and not after.standing:
+            self._end()
+
+    def _end(self) -> None:
+        if self._standing_s is not None and self._recurs:
+            self._cycles.append(Cycle(self._moved_s, self._standing_s, self._cold))
+            self._moved_s, self._cold = 0.0, False
+        self._standing_s, self._recurs = None, False
+
+    @property
+    def pause_s(self) -> float | None:
+        """What such a pause takes; `None`: there was none yet."""
+        return fmean(cycle.paused_s for cycle in self._telling) if self._cycles else None
+
+    @property
+    def share(self) -> float:
+        """Of the time in such cycles, the part that was paused."""
+        paused_s = sum(cycle.paused_s for cycle in self._telling)
+        total_s = paused_s + sum(cycle.moved_s for cycle in self._telling)
+        return paused_s / total_s if total_s > 0 else 0.0
+
+    @property
+    def _telling(self) -> list[Cycle]:
+        warm = [cycle for cycle in self._cycles if not cycle.cold]
+        return warm or list(self._cycles)
+
+    def ahead(self, moving_s: float, *, held: bool = False) -> float:
+        """How many pauses are to be expected before the engine has moved for `moving_s` more; the
+        present one is not among them, nor, where the run is `held` already, the one that begins.
+
+        The next is due when the present stretch is as long as the others, and on the average the
+        last one leaves half a stretch. A stretch that is longer already counts with them.
+        """
+        telling = self._telling
+        if not telling:
+            return 0.0
+        moved_s = 0.0 if held or self._recurs else self._moved_s
+        stretch_s = fmean(cycle.moved_s for cycle in telling)
+        if moved_s > stretch_s:
+            stretch_s = (stretch_s * len(telling) + moved_s) / (len(telling) + 1)
+        if stretch_s <= 0.0:
+            return 0.0
+        return max(0.0, (moving_s + moved_s) / stretch_s - 0.5)
+
+
+def recurs(state: RunState) -> bool:
+    """Whether what holds the run is of the kind that comes again."""
+    return bool(state.holds) and all(hold.rule in RECURRING_RULES for hold in state.holds)
