@@ -9,7 +9,6 @@ from collections import deque
 
 from msgspec import Struct
 
-from timellm_dashboard.interruptions import Interruptions
 from timellm_dashboard.ledger import Ledger
 from timellm_dashboard.series import Series
 from timellm_dashboard.trace import Trace
@@ -58,7 +57,6 @@ class History:
         self.power = Series()
         self.recent_temperature: deque[tuple[float, float]] = deque(maxlen=1200)
         self.epoch_marks: deque[EpochMark] = deque(maxlen=500)
-        self.interruptions = Interruptions()
         self.feed: deque[FeedItem] = deque(maxlen=KEPT_EVENTS)
         self.feed_total = 0
         self.trace = Trace()
@@ -99,7 +97,6 @@ class History:
     def fold(self, seq: int, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
         self._pass_time(before, after)
-        self.interruptions.fold(before, after)
         seconds: float | None = None
         match event:
             # Nearly all of a long journal is these two; cases are tried one after the other.

@@ -9,11 +9,11 @@ from msgspec import Struct
 from timellm_dashboard import format as fmt
 from timellm_dashboard.asciitext import texts_in_ascii
 from timellm_dashboard.history import EpochMark, History
-from timellm_dashboard.interruptions import Stretch
 from timellm_dashboard.look import Look
 from timellm_dashboard.report_parts import Extras, Section
 from timellm_dashboard.report_sections import SectionMaker
 from timellm_dashboard.series import Point
+from timellm_dashboard.standing import Stretch
 from timellm_dashboard.text import Lang
 from timellm_dashboard.view import View
 from timellm_ops.contract.state import RunState
@@ -85,7 +85,7 @@ def build_report(
             epochs=view.charts.epochs,
             temperature=view.charts.temperature,
             limits=tuple((mark.celsius, mark.text) for mark in view.gpu.marks),
-            pauses=tuple(history.interruptions.stretches),
+            pauses=history.ledger.standing.stretches,
             end_s=state.active_s,
         ),
     )

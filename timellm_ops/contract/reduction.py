@@ -43,6 +43,7 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
     counted = not state.ended and not isinstance(event, ev.RunStarted)
     passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0
+    stood = passed if state.standing and not isinstance(event, ev.Adopted) else 0.0
     if state.overrides:
         state = _without_ended_overrides(state, event.t)
     return _replace(
@@ -50,7 +51,7 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
         t=event.t,
         updated_at=event.at or state.updated_at,
         active_s=state.active_s + passed,
-        paused_s=state.paused_s + (passed if state.standing else 0.0),
+        paused_s=state.paused_s + stood,
         engine_word_t=event.t if type(event) in _WORDS else state.engine_word_t,
     )
 
