@@ -190,9 +190,7 @@ class SectionMaker:
             yield _pair(name, label, round(seconds, 1), text)
         if spent.unsupervised_s > 0:
             text = fmt.duration(spent.unsupervised_s, words)
-            yield _pair(
-                "unsupervised_s", texts.nobody_there, round(spent.unsupervised_s, 1), text
-            )
+            yield _pair("unsupervised_s", texts.nobody_there, round(spent.unsupervised_s, 1), text)
         if view.progress.speed.value is not None:
             speed = view.progress.speed
             yield _pair("seconds_per_step", texts.speed, speed.value, speed.text)
@@ -228,7 +226,7 @@ class SectionMaker:
             )
 
     def _gpu(self) -> Iterator[Row]:
-        gpu, texts, words = self._view.gpu, self.texts, self._look.words
+        gpu, texts = self._view.gpu, self.texts
         if gpu.telemetry == "none" and gpu.peak.value is None:
             yield _pair("card", texts.card, None, gpu.message)
             return
