@@ -4,20 +4,18 @@
 events. Its coordinate for time is `RunState.active_s`, which knows no reboots and no gaps.
 """
 
-import math
 from collections import deque
 
 from msgspec import Struct
 
+from timellm_dashboard.gpucourse import GpuCourse
 from timellm_dashboard.ledger import Ledger
-from timellm_dashboard.series import Series
+from timellm_dashboard.losscourse import LossCourse
 from timellm_dashboard.trace import Trace
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
 KEPT_EVENTS = 200
-RECENT_S = 600.0
-"""The stretch that the small temperature chart covers."""
 
 _SPEED_SMOOTHING = 0.3
 _SHARE_HALF_LIFE_S = 3600.0
@@ -51,15 +49,12 @@ class History:
     """Folds events, one after the other. Bounded, whatever the length of the run."""
 
     def __init__(self) -> None:
-        self.loss = Series()
-        self.smoothed_loss = Series()
-        self.temperature = Series()
-        self.power = Series()
-        self.recent_temperature: deque[tuple[float, float]] = deque(maxlen=1200)
+        self.gpu = GpuCourse()
+        self.losses = LossCourse()
         self.epoch_marks: deque[EpochMark] = deque(maxlen=500)
         self.feed: deque[FeedItem] = deque(maxlen=KEPT_EVENTS)
         self.feed_total = 0
-        self.trace = Trace()
+        self.trace = Trace(self.gpu, self.losses)
         self.ledger = Ledger()
         self.seconds_per_step: float | None = None
         """Measured by the journal's clock, pace included, pauses and evaluation left out."""
@@ -69,9 +64,6 @@ class History:
         """Monotonic second of the engine's latest word."""
         self.evaluation_started_s: float | None = None
         """`RunState.active_s` at the beginning of the evaluation under way."""
-        self.energy_mj: int | None = None
-        """Used since the run was first looked at."""
-        self._energy_reading: int | None = None
         self._moving_s = 0.0
         self._share_held_s = 0.0
         self._share_moving_s = 0.0
@@ -99,11 +91,23 @@ class History:
         self._pass_time(before, after)
         seconds: float | None = None
         match event:
-            # Nearly all of a long journal is these two; cases are tried one after the other.
+            # Nearly all of a long journal is these two, and no line of the feed is of them.
             case ev.Telemetry():
-                self._telemetry(event, after)
+                self.gpu.add(after.active_s, event.sample)
             case ev.Progress():
                 self._progress(event, after)
+            case _:
+                seconds = self._happened(before, event, after)
+                if _worth_telling(before, event):
+                    self.feed.append(FeedItem(seq, event, seconds))
+                    self.feed_total += 1
+        self.trace.fold(seq, before, event, after, seconds)
+        self.ledger.fold(before, event, after)
+
+    def _happened(self, before: RunState, event: ev.Event, after: RunState) -> float | None:
+        """Something that is no mere step or reading; how long what it ends has lasted."""
+        seconds: float | None = None
+        match event:
             case ev.TrainingStarted():
                 self._training_started(event, after)
             case ev.EpochStarted():
@@ -124,11 +128,7 @@ class History:
                 pass
         if type(event) in _WORDS and event.t is not None:
             self.engine_word_t = event.t
-        self.trace.fold(seq, before, event, after, seconds)
-        self.ledger.fold(before, event, after)
-        if _worth_telling(before, event):
-            self.feed.append(FeedItem(seq, event, seconds))
-            self.feed_total += 1
+        return seconds
 
     def _pass_time(self, before: RunState, after: RunState) -> None:
         passed = after.active_s - before.active_s
@@ -152,8 +152,7 @@ class History:
     def _rewind(self, step: float) -> None:
         """Forget what lies beyond `step`: a resumed run does it again, and so does a script that
         trains once more."""
-        self.loss.rewind(step)
-        self.smoothed_loss.rewind(step)
+        self.losses.rewind(step)
         while self.epoch_marks and self.epoch_marks[-1].step > step:
             self.epoch_marks.pop()
 
@@ -169,9 +168,11 @@ class History:
 
     def _progress(self, event: ev.Progress, after: RunState) -> None:
         step = self._step(after)
-        self._rewind(step)
-        self.loss.add(step, event.loss)
-        self.smoothed_loss.add(step, after.smoothed_loss)
+        if self.epoch_marks and self.epoch_marks[-1].step > step:
+            self._rewind(step)
+        self.losses.add(after.active_s, step, event.loss, after.smoothed_loss)
+        if event.t is not None:
+            self.engine_word_t = event.t
         self.evaluation_started_s = None
         here = _Pace(event.epoch, event.iteration, self._moving_s)
         before, self._pace, self._latest = self._pace, here, here
@@ -195,19 +196,6 @@ class History:
         self._pace = None
         if self.evaluation_started_s is None:
             self.evaluation_started_s = before.active_s
-
-    def _telemetry(self, event: ev.Telemetry, after: RunState) -> None:
-        sample, at_s = event.sample, after.active_s
-        self.temperature.add(at_s, sample.temperature_c)
-        self.power.add(at_s, sample.power_w)
-        if sample.temperature_c is not None and math.isfinite(sample.temperature_c):
-            self.recent_temperature.append((at_s, sample.temperature_c))
-            while self.recent_temperature[0][0] < at_s - RECENT_S:
-                self.recent_temperature.popleft()
-        reading, self._energy_reading = self._energy_reading, sample.energy_mj
-        if sample.energy_mj is not None:
-            used = 0 if reading is None else max(0, sample.energy_mj - reading)
-            self.energy_mj = (self.energy_mj or 0) + used
 
 
 _WORDS = frozenset(ev.WORDS_OF_THE_ENGINE)

@@ -17,7 +17,7 @@ from timellm_ops.contract.state import RunState
 
 HOUR_S = 3600.0
 _BUCKET_S = 60.0
-_SUPERVISORS = (ev.RunStarted, ev.Adopted)
+_SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
 
 
 class Spent(Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ class Ledger:
         if before.holds:
             standing.cause = before.holds[0].rule
         passed = after.active_s - before.active_s
-        if before.outcome is not None or isinstance(event, _SUPERVISORS):
+        if before.outcome is not None or type(event) in _SUPERVISORS:
             self._unsupervised_s += max(passed, _between(before, event))
             self._steps.drop()
             standing.end(before.active_s)
