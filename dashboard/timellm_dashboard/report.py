@@ -89,15 +89,9 @@ def build_report(
             end_s=state.active_s,
         ),
     )
-    return _in_ascii(report) if look.ascii_only else report
+    return texts_in_ascii(report, but="charts") if look.ascii_only else report
 
 
 def report_json(report: Report) -> bytes:
     """The report as one JSON object without a line end."""
     return msgspec.json.encode({"schema": SCHEMA, **msgspec.structs.asdict(report)})
-
-
-def _in_ascii(report: Report) -> Report:
-    """The report with every text in ASCII. Its series hold none."""
-    bare = msgspec.structs.replace(report, charts=ReportCharts())
-    return msgspec.structs.replace(texts_in_ascii(bare), charts=report.charts)

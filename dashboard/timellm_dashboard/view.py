@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
-import msgspec
 from msgspec import Struct
 
 from timellm_dashboard import format as fmt
@@ -179,7 +178,7 @@ def build_view(
         charts=_charts(history),
         read_only=look.read_only,
     )
-    return _in_ascii(view) if look.ascii_only else view
+    return texts_in_ascii(view, but="charts") if look.ascii_only else view
 
 
 def view_of(
@@ -258,9 +257,3 @@ def _charts(history: History) -> Charts:
         power=history.gpu.power.points(),
         recent_temperature=tuple(history.gpu.recent_temperature),
     )
-
-
-def _in_ascii(view: View) -> View:
-    """`view` with every text in ASCII. The charts hold none."""
-    bare = msgspec.structs.replace(view, charts=Charts())
-    return msgspec.structs.replace(texts_in_ascii(bare), charts=view.charts)
