@@ -63,8 +63,10 @@ def build_report(
     """The report of a run that looks like `view`."""
     maker = SectionMaker(view, state, history, look, extras or Extras())
     words = maker.texts
-    name = view.run.name or view.run.run_id or "-"
+    name = view.run.name or view.run.run_id
     title = words.title if view.outcome is not None else words.title_so_far
+    if not name:
+        title = words.title_of_none
     when = fmt.day_and_time(view.at, view.at, look.zone, look.words)
     at = view.at.astimezone(look.zone)
     report = Report(

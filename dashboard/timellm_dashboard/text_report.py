@@ -10,6 +10,8 @@ class ReportWords(Struct, frozen=True, kw_only=True):
 
     title: str
     title_so_far: str
+    title_of_none: str
+    """Of a run of which nothing is known yet."""
     outcome: str
     state: str
     reason: str
@@ -93,6 +95,7 @@ class ReportWords(Struct, frozen=True, kw_only=True):
 EN = ReportWords(
     title="Report of {name}",
     title_so_far="Report of {name}, so far",
+    title_of_none="Report",
     outcome="outcome",
     state="state",
     reason="reason",
@@ -174,6 +177,7 @@ EN = ReportWords(
 ZH = ReportWords(
     title="{name} 的报告",
     title_so_far="{name} 的报告（进行中）",
+    title_of_none="报告",
     outcome="结果",
     state="状态",
     reason="原因",
