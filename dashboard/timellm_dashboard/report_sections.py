@@ -196,10 +196,10 @@ class SectionMaker:
             yield _pair("seconds_per_step", texts.speed, speed.value, speed.text)
 
     def _pauses(self) -> Iterator[Row]:
-        words, ledger = self._look.words, self._history.ledger
-        total_s = ledger.spent.supervised_s
-        for found in ledger.standing.by_cause:
-            share = found.seconds / total_s if total_s > 0 else 0.0
+        words = self._look.words
+        told = {row.cause: row for row in self._view.ledger.rows}
+        for found in self._history.ledger.standing.by_cause:
+            row = told.get(found.cause)
             known = found.cause != OTHER
             name = rule_name(found.cause, words) if known else self.texts.cause_not_known
             yield Row(
@@ -208,7 +208,7 @@ class SectionMaker:
                     Cell(found.cause, clean(name)),
                     Cell(found.pauses, str(found.pauses)),
                     Cell(round(found.seconds, 1), fmt.duration(found.seconds, words)),
-                    Cell(round(share, 4), fmt.percent(share, 1)),
+                    Cell(None, "-") if row is None else Cell(row.share.value, row.share.text),
                 ),
             )
 

@@ -70,6 +70,7 @@ def check(records: Sequence[JournalRecord]) -> None:
         assert bands[found.cause] == pytest.approx(found.seconds, abs=1e-6)
         if found.seconds:
             assert told[name].cells[2].text == ledger_rows[found.cause].lasted.text
+            assert told[name].cells[3].text == ledger_rows[found.cause].share.text
             assert ledger_rows[found.cause].lost.value == pytest.approx(found.seconds)
 
     # Where the time went.
