@@ -13,7 +13,7 @@ from timellm_ops.contract.telemetry import GpuSample
 
 RECENT_S = 600.0
 """The stretch that the small temperature chart covers."""
-_WAITING = 2048
+_WAITING = 512
 """Readings that may wait to be sorted in."""
 
 

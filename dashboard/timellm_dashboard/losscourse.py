@@ -6,7 +6,7 @@ Like readings of the GPU, losses are put aside as they come and sorted in when s
 from timellm_dashboard.series import Series
 from timellm_dashboard.track import Track
 
-_WAITING = 2048
+_WAITING = 512
 """Losses that may wait to be sorted in."""
 
 
