@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from timellm_dashboard import format as fmt
-from timellm_dashboard.figure import figure
+from timellm_dashboard.figure import Figure, figure
 from timellm_dashboard.headline import rule_name
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
@@ -208,7 +208,7 @@ class SectionMaker:
                     Cell(found.cause, clean(name)),
                     Cell(found.pauses, str(found.pauses)),
                     Cell(round(found.seconds, 1), fmt.duration(found.seconds, words)),
-                    Cell(None, "-") if row is None else Cell(row.share.value, row.share.text),
+                    Cell(0.0, fmt.percent(0.0)) if row is None else _cell(row.share),
                 ),
             )
 
@@ -305,6 +305,10 @@ class SectionMaker:
 
 def _pair(name: str, label: str, value: Value, text: str) -> Row:
     return Row(id=name, cells=(Cell(name, label), Cell(value, text)))
+
+
+def _cell(told: Figure) -> Cell:
+    return Cell(told.value, told.text)
 
 
 def _scores(name: str, split: str, forecast: str, mse: float, mae: float) -> Row:
