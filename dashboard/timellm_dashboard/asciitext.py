@@ -61,9 +61,17 @@ def ascii_words() -> Words:
     return texts_in_ascii(words("en"))
 
 
-def texts_in_ascii(value: Kind) -> Kind:
-    """`value`, a frozen struct, with every text in it in ASCII, however deep."""
-    return msgspec.convert(_plain(msgspec.to_builtins(value)), type(value))
+def texts_in_ascii(value: Kind, *, but: str = "") -> Kind:
+    """`value`, a frozen struct, with every text in it in ASCII, however deep. The field `but` is
+    left as it is: long series of numbers."""
+    changed = {
+        field.name: msgspec.convert(
+            _plain(msgspec.to_builtins(getattr(value, field.name))), field.type
+        )
+        for field in msgspec.structs.fields(value)
+        if field.name != but
+    }
+    return msgspec.structs.replace(value, **changed)
 
 
 def _plain(value: object) -> object:

@@ -48,7 +48,7 @@ def compare(
         ),
         findings=tuple(scope.write(text) for text in findings(scope, results)),
         curves=tuple(
-            ComparedCurve(letter=letter, points=run.history.smoothed_loss.points())
+            ComparedCurve(letter=letter, points=run.history.losses.smoothed.points())
             for letter, run in zip(LETTERS, runs, strict=False)
         ),
     )

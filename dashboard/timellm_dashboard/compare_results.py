@@ -67,7 +67,7 @@ def compared_results(scope: Scope) -> tuple[ComparedResult, ...]:
         row("pauses", say.pauses, _if(timed, [float(s.pauses) for s in states]), fmt.count),
         row(
             "energy_kwh", say.energy,
-            [None if r.history.energy_mj is None else r.history.energy_mj / 3.6e9
+            [None if r.history.gpu.energy_mj is None else r.history.gpu.energy_mj / 3.6e9
              for r in scope.runs],
             _energy,
         ),

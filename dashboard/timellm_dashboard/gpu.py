@@ -88,7 +88,7 @@ def gpu_card(state: RunState, history: History, moment: Moment, look: Look) -> G
         throttle_reasons=throttle,
         throttle=words.unknown if throttle is None else _throttle(throttle, words),
         energy=figure(
-            None if history.energy_mj is None else history.energy_mj / 3.6e9,
+            None if history.gpu.energy_mj is None else history.gpu.energy_mj / 3.6e9,
             lambda kwh: f"{kwh:.2f} kWh" if kwh >= 0.1 else f"{kwh * 1000:.1f} Wh",
             words.unknown,
         ),

@@ -4,24 +4,21 @@
 events. Its coordinate for time is `RunState.active_s`, which knows no reboots and no gaps.
 """
 
-import math
 from collections import deque
 
 from msgspec import Struct
 
+from timellm_dashboard.gpucourse import GpuCourse
 from timellm_dashboard.interludes import Interludes
-from timellm_dashboard.interruptions import Interruptions
 from timellm_dashboard.ledger import Ledger
+from timellm_dashboard.losscourse import LossCourse
 from timellm_dashboard.pausecycles import PauseCycles
-from timellm_dashboard.series import Series
 from timellm_dashboard.steptime import StepTime
 from timellm_dashboard.trace import Trace
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
 KEPT_EVENTS = 200
-RECENT_S = 600.0
-"""The stretch that the small temperature chart covers."""
 
 _INTERVAL_SMOOTHING = 0.3
 
@@ -45,16 +42,12 @@ class History:
     """Folds events, one after the other. Bounded, whatever the length of the run."""
 
     def __init__(self) -> None:
-        self.loss = Series()
-        self.smoothed_loss = Series()
-        self.temperature = Series()
-        self.power = Series()
-        self.recent_temperature: deque[tuple[float, float]] = deque(maxlen=1200)
+        self.gpu = GpuCourse()
+        self.losses = LossCourse()
         self.epoch_marks: deque[EpochMark] = deque(maxlen=500)
-        self.interruptions = Interruptions()
         self.feed: deque[FeedItem] = deque(maxlen=KEPT_EVENTS)
         self.feed_total = 0
-        self.trace = Trace()
+        self.trace = Trace(self.gpu, self.losses)
         self.ledger = Ledger()
         self.steps = StepTime()
         self.interludes = Interludes()
@@ -63,9 +56,6 @@ class History:
         """Usual time between two words of progress from the engine."""
         self.engine_word_t: float | None = None
         """Monotonic second of the engine's latest word."""
-        self.energy_mj: int | None = None
-        """Used since the run was first looked at."""
-        self._energy_reading: int | None = None
         self._latest: ev.Progress | None = None
         self._found_t: float | None = None
         """Second in which a supervisor that took over has read what was written before."""
@@ -87,14 +77,25 @@ class History:
     def fold(self, seq: int, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
         self._pass_time(before, event, after)
-        self.interruptions.fold(before, after)
         seconds: float | None = None
         match event:
-            # Nearly all of a long journal is these two; cases are tried one after the other.
+            # Nearly all of a long journal is these two, and no line of the feed is of them.
             case ev.Telemetry():
-                self._telemetry(event, after)
+                self.gpu.add(after.active_s, event.sample)
             case ev.Progress():
                 self._progress(event, after)
+            case _:
+                seconds = self._happened(before, event, after)
+                if _worth_telling(before, event):
+                    self.feed.append(FeedItem(seq, event, seconds))
+                    self.feed_total += 1
+        self.trace.fold(seq, before, event, after, seconds)
+        self.ledger.fold(before, event, after)
+
+    def _happened(self, before: RunState, event: ev.Event, after: RunState) -> float | None:
+        """Something that is no mere step or reading; how long what it ends has lasted."""
+        seconds: float | None = None
+        match event:
             case ev.TrainingStarted():
                 self._training_started(event, after)
             case ev.EpochStarted():
@@ -122,11 +123,7 @@ class History:
                 pass
         if type(event) in _WORDS and event.t is not None:
             self.engine_word_t = event.t
-        self.trace.fold(seq, before, event, after, seconds)
-        self.ledger.fold(before, event, after)
-        if _worth_telling(before, event):
-            self.feed.append(FeedItem(seq, event, seconds))
-            self.feed_total += 1
+        return seconds
 
     def _pass_time(self, before: RunState, event: ev.Event, after: RunState) -> None:
         if isinstance(event, _SUPERVISORS):
@@ -150,8 +147,7 @@ class History:
     def _rewind(self, step: float) -> None:
         """Forget what lies beyond `step`: a resumed run does it again, and so does a script that
         trains once more."""
-        self.loss.rewind(step)
-        self.smoothed_loss.rewind(step)
+        self.losses.rewind(step)
         while self.epoch_marks and self.epoch_marks[-1].step > step:
             self.epoch_marks.pop()
 
@@ -167,11 +163,13 @@ class History:
 
     def _progress(self, event: ev.Progress, after: RunState) -> None:
         step = self._step(after)
-        self._rewind(step)
+        if self.epoch_marks and self.epoch_marks[-1].step > step:
+            self._rewind(step)
         loss = event.known_loss
         if loss is not None:
-            self.loss.add(step, loss)
-            self.smoothed_loss.add(step, after.smoothed_loss)
+            self.losses.add(after.active_s, step, loss, after.smoothed_loss)
+        if event.t is not None:
+            self.engine_word_t = event.t
         self._latest = event
         if self._took_over and after.engine == "foreign":
             self._found_t = event.t  # it holds no times: it is read at the first look
@@ -192,19 +190,6 @@ class History:
         if latest is None or step_s is None or latest.epoch != event.epoch:
             return 0.0
         return max(0, (after.steps_per_epoch or latest.iteration) - latest.iteration) * step_s
-
-    def _telemetry(self, event: ev.Telemetry, after: RunState) -> None:
-        sample, at_s = event.sample, after.active_s
-        self.temperature.add(at_s, sample.temperature_c)
-        self.power.add(at_s, sample.power_w)
-        if sample.temperature_c is not None and math.isfinite(sample.temperature_c):
-            self.recent_temperature.append((at_s, sample.temperature_c))
-            while self.recent_temperature[0][0] < at_s - RECENT_S:
-                self.recent_temperature.popleft()
-        reading, self._energy_reading = self._energy_reading, sample.energy_mj
-        if sample.energy_mj is not None:
-            used = 0 if reading is None else max(0, sample.energy_mj - reading)
-            self.energy_mj = (self.energy_mj or 0) + used
 
 
 _SUPERVISORS = (ev.RunStarted, ev.Adopted)

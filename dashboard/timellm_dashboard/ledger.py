@@ -10,15 +10,14 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
+from timellm_dashboard.standing import Standing
 from timellm_dashboard.stepcost import Slowdown, SlowSteps, StepCost, slowdown_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
-OTHER = "other"
-"""The cause of standing still where nobody is on record for it."""
 HOUR_S = 3600.0
 _BUCKET_S = 60.0
-_SUPERVISORS = (ev.RunStarted, ev.Adopted)
+_SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
 
 
 class Spent(Struct, frozen=True, kw_only=True):
@@ -76,12 +75,13 @@ class Ledger:
 
     def __init__(self) -> None:
         self._training_s = self._evaluating_s = self._loading_s = self._unsupervised_s = 0.0
-        self._standing: dict[str, float] = {}
+        self.standing = Standing()
         self._paced_s = self._rested_s = 0.0
         self._slowed: dict[Slowdown, float] = {}
         self.unread_s = 0.0
         """Moving, without a word from the card on what slows it down."""
-        self._cause = OTHER
+        self.tells_slowdowns = False
+        """Whether the card has ever said what slows it down, or that nothing does."""
         self._slowdown: Slowdown | Literal["none"] | None = None  # `None`: the card does not say
         self._steps = StepCost()
         self._now_s = 0.0
@@ -89,19 +89,26 @@ class Ledger:
 
     def fold(self, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
+        standing = self.standing
         if before.holds:
-            self._cause = before.holds[0].rule
+            standing.cause = before.holds[0].rule
         passed = after.active_s - before.active_s
-        if before.outcome is not None or isinstance(event, _SUPERVISORS):
+        if before.outcome is not None or type(event) in _SUPERVISORS:
             self._unsupervised_s += max(passed, _between(before, event))
             self._steps.drop()
-            self._cause = OTHER
+            standing.end(before.active_s)
         elif passed > 0:
             self._now_s += passed
-            self._book(passed, before)
+            self._book(passed, before, after)
+        if after.standing != before.standing:
+            if after.standing:
+                standing.begin(after.active_s)
+            else:
+                standing.end(after.active_s)
         match event:
             case ev.Telemetry():
                 self._slowdown = slowdown_of(event.sample.throttle_reasons)
+                self.tells_slowdowns = self.tells_slowdowns or self._slowdown is not None
             case ev.Progress():
                 self._progress(event)
             case ev.TelemetryLost() | ev.RunStarted() | ev.Adopted():
@@ -117,10 +124,10 @@ class Ledger:
 
     # --- what a second was -----------------------------------------------------------------------
 
-    def _book(self, passed: float, before: RunState) -> None:
+    def _book(self, passed: float, before: RunState, after: RunState) -> None:
         if before.standing:
-            self._standing[self._cause] = self._standing.get(self._cause, 0.0) + passed
-            self._lose(self._cause, passed)
+            self.standing.stand(passed, after.active_s)
+            self._lose(self.standing.cause, passed)
         elif before.activity == "training":
             self._training_s += passed
             self._move(passed, before)
@@ -172,7 +179,7 @@ class Ledger:
             training_s=self._training_s,
             evaluating_s=self._evaluating_s,
             loading_s=self._loading_s,
-            standing_s=sum(self._standing.values()),
+            standing_s=self.standing.total_s,
             unsupervised_s=self._unsupervised_s,
         )
 
@@ -197,7 +204,7 @@ class Ledger:
         card."""
         found = [
             Loss(cause=cause, lasted_s=s, lost_s=s, recent_lost_s=self._recent(cause))
-            for cause, s in self._standing.items()
+            for cause, s in self.standing.seconds.items()
         ]
         if self._paced_s > 0:
             found.append(
@@ -210,6 +217,14 @@ class Ledger:
             )
         found += [self._slowed_by(s) for s in get_args(Slowdown) if s in self._slowed]
         return tuple(found)
+
+    def slowed(self, slowdown: Slowdown) -> Loss | None:
+        """What that has taken, nothing included; `None`: the card never says what slows it."""
+        if not self.tells_slowdowns:
+            return None
+        if slowdown in self._slowed:
+            return self._slowed_by(slowdown)
+        return Loss(cause=slowdown, lasted_s=0.0, lost_s=0.0, recent_lost_s=0.0)
 
     def _slowed_by(self, slowdown: Slowdown) -> Loss:
         lasted_s, cost_s = self._slowed[slowdown], self._steps.cost_s(slowdown)

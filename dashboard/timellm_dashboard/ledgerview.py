@@ -7,8 +7,9 @@ from msgspec import Struct
 from timellm_dashboard import format as fmt
 from timellm_dashboard.figure import Figure, figure, steps
 from timellm_dashboard.headline import rule_name
-from timellm_dashboard.ledger import OTHER, Ledger, Loss
+from timellm_dashboard.ledger import Ledger, Loss
 from timellm_dashboard.look import Look
+from timellm_dashboard.standing import OTHER
 from timellm_dashboard.text_timeline import timeline_words
 from timellm_dashboard.timeleft import TimeLeft
 

@@ -3,7 +3,7 @@ of our own sentences. Everything else is shown as it was written."""
 
 import re
 
-from timellm_dashboard.phrases_of_rules import OF_RULES
+from timellm_dashboard.phrases_of_rules import OF_RULES, WATTS
 from timellm_dashboard.phrases_of_standing import OF_STANDING
 from timellm_dashboard.text import Lang
 
@@ -30,8 +30,8 @@ _ZH: tuple[tuple[str, str], ...] = (
         r"([^;]+): saving and stopping, as policy.thermal.unknown_action says",
         r"\1：按 policy.thermal.unknown_action 保存并停止",
     ),
-    (rf"pauses above ({_DEGREES})", r"高于 \1 时暂停"),
-    (rf"resumes below ({_DEGREES})", r"低于 \1 时恢复"),
+    (rf"pauses above ({_DEGREES}|{WATTS})", r"高于 \1 时暂停"),
+    (rf"resumes below ({_DEGREES}|{WATTS})", r"低于 \1 时恢复"),
     (rf"resumes when the temperature is known and below ({_DEGREES})", r"温度已知且低于 \1 时恢复"),
     (r"(resumes [^,;]+), in (\d+) s at the earliest", r"\1，最早 \2 秒后"),
     (r"in (\d+) s at the earliest", r"最早 \1 秒后"),
@@ -75,7 +75,6 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"paused by ([^;]+)", r"由 \1 暂停"),
     (r"resumes when you say so", r"由你恢复"),
     (r"asked for by ([^;]+)", r"由 \1 要求"),
-    (r"the (thermal|telemetry) hold stays: ([^;]+)", r"规则 \1 的暂停仍在：\2"),
     (r"the run is ending", r"运行即将结束"),
     (r"there is nothing left to pause", r"没有可以暂停的了"),
     (r"already paused by a user", r"已经由用户暂停"),

@@ -1,6 +1,6 @@
 """What the rules and the answers about them say, in Chinese. Parts are translated themselves."""
 
-_W = r"[-\d.]+ W"
+WATTS = r"[-\d.]+ W"
 _SIZE = r"[\d.]+ [MG]iB"
 _TIME = r"[\d.e+]+ (?:s|min|h)"
 _DAY = r"\d{4}-\d\d-\d\d \d\d:\d\d"
@@ -11,11 +11,9 @@ OF_RULES: tuple[tuple[str, str], ...] = (
     (r"([\d.]+) min", r"\1 分钟"),
     (r"([\d.]+) h", r"\1 小时"),
     (
-        rf"({_W}) ([<>]) ({_W}) on average over the last ([\d.]+) s",
+        rf"({WATTS}) ([<>]) ({WATTS}) on average over the last ([\d.]+) s",
         r"最近 \4 秒平均 \1 \2 \3",
     ),
-    (rf"resumes below ({_W})", r"低于 \1 时恢复"),
-    (rf"pauses above ({_W})", r"高于 \1 时暂停"),
     (
         (
             r"([\d.]+) of ([\d.]+) GiB of the card's memory are in use \((.+)\), so the next"

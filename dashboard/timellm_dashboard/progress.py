@@ -5,6 +5,7 @@ from msgspec import Struct
 from timellm_dashboard import format as fmt
 from timellm_dashboard.figure import Figure, figure
 from timellm_dashboard.history import History
+from timellm_dashboard.ledger import Spent
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.text import Words
@@ -43,6 +44,7 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
     if is_watched(state, moment) and state.t is not None:
         elapsed_s += moment.since(state.t) or 0.0
     timed = state.t is not None
+    spent = history.ledger.spent
     speed_s = history.steps.recent_s or state.seconds_per_iteration
     return ProgressView(
         epoch=_epoch(state, words),
@@ -51,7 +53,9 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
         speed=figure(speed_s, lambda s: fmt.pace(s, words), "—"),
         duty=state.duty,
         elapsed=figure(elapsed_s if timed else None, lambda s: _elapsed(s, state, words), "—"),
-        paused=figure(state.paused_s if timed else None, lambda s: _paused(s, state, words), "—"),
+        paused=figure(
+            spent.standing_s if timed else None, lambda _: _paused(spent, state, words), "—"
+        ),
         pauses=state.pauses,
     )
 
@@ -99,10 +103,11 @@ def _elapsed(seconds: float, state: RunState, words: Words) -> str:
     return template.format(time=fmt.duration(seconds, words))
 
 
-def _paused(seconds: float, state: RunState, words: Words) -> str:
+def _paused(spent: Spent, state: RunState, words: Words) -> str:
     if state.pauses == 0:
         return words.not_paused
-    share = seconds / state.active_s if state.active_s > 0 else 0.0
+    seconds = spent.standing_s
+    share = seconds / spent.supervised_s if spent.supervised_s > 0 else 0.0
     count = words.pauses.format(count=Count(state.pauses))
     return words.paused_total.format(
         time=fmt.duration(seconds, words), share=fmt.percent(share), pauses=count

@@ -9,11 +9,11 @@ from msgspec import Struct
 from timellm_dashboard import format as fmt
 from timellm_dashboard.asciitext import texts_in_ascii
 from timellm_dashboard.history import EpochMark, History
-from timellm_dashboard.interruptions import Stretch
 from timellm_dashboard.look import Look
 from timellm_dashboard.report_parts import Extras, Section
 from timellm_dashboard.report_sections import SectionMaker
 from timellm_dashboard.series import Point
+from timellm_dashboard.standing import Stretch
 from timellm_dashboard.text import Lang
 from timellm_dashboard.view import View
 from timellm_ops.contract.state import RunState
@@ -63,8 +63,10 @@ def build_report(
     """The report of a run that looks like `view`."""
     maker = SectionMaker(view, state, history, look, extras or Extras())
     words = maker.texts
-    name = view.run.name or view.run.run_id or "-"
+    name = view.run.name or view.run.run_id
     title = words.title if view.outcome is not None else words.title_so_far
+    if not name:
+        title = words.title_of_none
     when = fmt.day_and_time(view.at, view.at, look.zone, look.words)
     at = view.at.astimezone(look.zone)
     report = Report(
@@ -85,19 +87,13 @@ def build_report(
             epochs=view.charts.epochs,
             temperature=view.charts.temperature,
             limits=tuple((mark.celsius, mark.text) for mark in view.gpu.marks),
-            pauses=tuple(history.interruptions.stretches),
+            pauses=history.ledger.standing.stretches,
             end_s=state.active_s,
         ),
     )
-    return _in_ascii(report) if look.ascii_only else report
+    return texts_in_ascii(report, but="charts") if look.ascii_only else report
 
 
 def report_json(report: Report) -> bytes:
     """The report as one JSON object without a line end."""
     return msgspec.json.encode({"schema": SCHEMA, **msgspec.structs.asdict(report)})
-
-
-def _in_ascii(report: Report) -> Report:
-    """The report with every text in ASCII. Its series hold none."""
-    bare = msgspec.structs.replace(report, charts=ReportCharts())
-    return msgspec.structs.replace(texts_in_ascii(bare), charts=report.charts)

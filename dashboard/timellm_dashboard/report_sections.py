@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from timellm_dashboard import format as fmt
+from timellm_dashboard.figure import Figure, figure
 from timellm_dashboard.headline import rule_name
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
 from timellm_dashboard.phrases import clean, said, without_command
 from timellm_dashboard.report_parts import Cell, Extras, Row, Section, Value
+from timellm_dashboard.standing import OTHER
 from timellm_dashboard.text_report import ReportWords, report_words
 from timellm_dashboard.view import View
 from timellm_ops.contract.state import RunState, SavedCheckpoint
@@ -176,29 +178,37 @@ class SectionMaker:
         view, state, texts, words = self._view, self._state, self.texts, self._look.words
         if state.t is None:
             return
-        active_s, paused_s = state.active_s, state.paused_s
+        spent = self._history.ledger.spent
         for name, label, seconds in (
-            ("computing_s", texts.computing, active_s - paused_s),
-            ("standing_s", texts.standing, paused_s),
+            ("computing_s", texts.computing, spent.moving_s),
+            ("loading_s", texts.engine_loads, spent.loading_s),
+            ("standing_s", texts.standing, spent.standing_s),
         ):
-            share = f" · {fmt.percent(seconds / active_s, 1)}" if active_s > 0 else ""
-            text = f"{fmt.duration(seconds, words)}{share}"
+            text = fmt.duration(seconds, words)
+            if spent.supervised_s > 0:
+                text = f"{text} · {fmt.percent(seconds / spent.supervised_s, 1)}"
             yield _pair(name, label, round(seconds, 1), text)
+        if spent.unsupervised_s > 0:
+            text = fmt.duration(spent.unsupervised_s, words)
+            yield _pair("unsupervised_s", texts.nobody_there, round(spent.unsupervised_s, 1), text)
         if view.progress.speed.value is not None:
             speed = view.progress.speed
             yield _pair("seconds_per_step", texts.speed, speed.value, speed.text)
 
     def _pauses(self) -> Iterator[Row]:
-        words, total_s = self._look.words, self._state.active_s
-        for found in self._history.interruptions.by_rule:
-            share = found.seconds / total_s if total_s > 0 else 0.0
+        words = self._look.words
+        told = {row.cause: row for row in self._view.ledger.rows}
+        for found in self._history.ledger.standing.by_cause:
+            row = told.get(found.cause)
+            known = found.cause != OTHER
+            name = rule_name(found.cause, words) if known else self.texts.cause_not_known
             yield Row(
-                id=f"pauses_{found.rule}",
+                id=f"pauses_{found.cause}",
                 cells=(
-                    Cell(found.rule, clean(rule_name(found.rule, words))),
+                    Cell(found.cause, clean(name)),
                     Cell(found.pauses, str(found.pauses)),
                     Cell(round(found.seconds, 1), fmt.duration(found.seconds, words)),
-                    Cell(round(share, 4), fmt.percent(share, 1)),
+                    Cell(0.0, fmt.percent(0.0)) if row is None else _cell(row.share),
                 ),
             )
 
@@ -208,6 +218,7 @@ class SectionMaker:
                 id=f"ledger_{row.cause}",
                 cells=(
                     Cell(row.cause, clean(row.name)),
+                    Cell(row.lasted.value, row.lasted.text),
                     Cell(row.lost.value, row.lost.text),
                     Cell(row.steps.value, row.steps.text),
                     Cell(row.share.value, row.share.text),
@@ -215,7 +226,7 @@ class SectionMaker:
             )
 
     def _gpu(self) -> Iterator[Row]:
-        gpu, texts, words = self._view.gpu, self.texts, self._look.words
+        gpu, texts = self._view.gpu, self.texts
         if gpu.telemetry == "none" and gpu.peak.value is None:
             yield _pair("card", texts.card, None, gpu.message)
             return
@@ -225,14 +236,21 @@ class SectionMaker:
         if gpu.marks:
             text = ", ".join(mark.text for mark in gpu.marks)
             yield _pair("limits", texts.limits, text, text)
-        throttled_s = self._history.interruptions.throttled_s
-        yield _pair(
-            "throttled_s",
-            texts.throttled,
-            None if throttled_s is None else round(throttled_s, 1),
-            texts.unknown if throttled_s is None else fmt.duration(throttled_s, words),
-        )
+        yield from self._heat()
         yield _pair("energy_kwh", texts.energy, gpu.energy.value, gpu.energy.text)
+
+    def _heat(self) -> Iterator[Row]:
+        """How long the card was slowed by heat, and what that has cost: two numbers."""
+        texts, words = self.texts, self._look.words
+        heat = self._history.ledger.slowed("heat")
+        if heat is None:
+            yield _pair("throttled_s", texts.throttled, None, texts.unknown)
+            return
+        lasted = fmt.duration(heat.lasted_s, words)
+        yield _pair("throttled_s", texts.throttled, round(heat.lasted_s, 1), lasted)
+        if heat.lasted_s > 0:
+            lost = figure(heat.lost_s, lambda s: fmt.duration(s, words), texts.unknown)
+            yield _pair("throttled_lost_s", texts.throttled_lost, lost.value, lost.text)
 
     def _checkpoints(self) -> Iterator[Row]:
         for kind, label, found in (
@@ -287,6 +305,10 @@ class SectionMaker:
 
 def _pair(name: str, label: str, value: Value, text: str) -> Row:
     return Row(id=name, cells=(Cell(name, label), Cell(value, text)))
+
+
+def _cell(told: Figure) -> Cell:
+    return Cell(told.value, told.text)
 
 
 def _scores(name: str, split: str, forecast: str, mse: float, mae: float) -> Row:

@@ -1,6 +1,7 @@
 """A series of any length in bounded memory: lows and highs survive, only their places blur."""
 
 import math
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -33,6 +34,12 @@ class _Stretch(Struct, gc=False):
         self.low, self.high = min(self.low, later.low), max(self.high, later.high)
 
 
+def all_known(values: Sequence[float | None]) -> Sequence[float] | None:
+    """The same values if each of them is known and finite, else `None`."""
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) and all(map(math.isfinite, known)) else None
+
+
 class Series:
     """Values over a coordinate that goes forward, as at most `capacity` points."""
 
@@ -61,6 +68,29 @@ class Series:
             self._halve()
         self._stretches.append(_Stretch(x, x, value, value, value))
         self._values_in_last = 1
+
+    def extend(self, xs: Sequence[float], values: Sequence[float | None]) -> None:
+        """Append values one after the other, in one go."""
+        known = all_known(values)
+        if known is None:
+            for x, value in zip(xs, values, strict=True):
+                self.add(x, value)
+            return
+        begin = 0
+        while begin < len(known):
+            room = self._values_per_point - self._values_in_last if self._stretches else 0
+            if room <= 0 and len(self._stretches) >= self._capacity:
+                self._halve()
+            end = min(len(known), begin + (room if room > 0 else self._values_per_point))
+            part = known[begin:end]
+            joined = _Stretch(xs[begin], xs[end - 1], min(part), max(part), part[-1])
+            if room > 0:
+                self._stretches[-1].lengthen(joined)
+                self._values_in_last += end - begin
+            else:
+                self._stretches.append(joined)
+                self._values_in_last = end - begin
+            self._kept, begin = None, end
 
     def rewind(self, x: float) -> None:
         """Forget what begins beyond `x`: those steps are going to be done again."""

@@ -10,6 +10,8 @@ class ReportWords(Struct, frozen=True, kw_only=True):
 
     title: str
     title_so_far: str
+    title_of_none: str
+    """Of a run of which nothing is known yet."""
     outcome: str
     state: str
     reason: str
@@ -39,17 +41,22 @@ class ReportWords(Struct, frozen=True, kw_only=True):
     better_by: str
     time: str
     computing: str
+    engine_loads: str
     standing: str
+    nobody_there: str
     speed: str
     pauses: str
     pause_columns: tuple[str, str, str, str]
+    cause_not_known: str
     never_paused: str
     ledger: str
-    ledger_columns: tuple[str, str, str, str]
+    ledger_columns: tuple[str, str, str, str, str]
+    """Cause, how long it lasted, what was lost by it, steps lost, share."""
     gpu: str
     card: str
     peak: str
     throttled: str
+    throttled_lost: str
     energy: str
     unknown: str
     limits: str
@@ -88,6 +95,7 @@ class ReportWords(Struct, frozen=True, kw_only=True):
 EN = ReportWords(
     title="Report of {name}",
     title_so_far="Report of {name}, so far",
+    title_of_none="Report",
     outcome="outcome",
     state="state",
     reason="reason",
@@ -116,17 +124,21 @@ EN = ReportWords(
     better_by="{name}: this run is {share} {word}",
     time="time",
     computing="at work",
+    engine_loads="loading",
     standing="standing still",
+    nobody_there="unsupervised",
     speed="speed",
     pauses="pauses",
     pause_columns=("rule", "pauses", "time", "share"),
+    cause_not_known="not on record",
     never_paused="never paused",
     ledger="what slowed it down",
-    ledger_columns=("cause", "time", "steps lost", "share"),
+    ledger_columns=("cause", "lasted", "lost", "steps lost", "share"),
     gpu="GPU",
     card="card",
     peak="peak temperature",
     throttled="slowed by heat",
+    throttled_lost="time lost to heat",
     energy="energy",
     unknown="unknown",
     limits="limits",
@@ -165,6 +177,7 @@ EN = ReportWords(
 ZH = ReportWords(
     title="{name} 的报告",
     title_so_far="{name} 的报告（进行中）",
+    title_of_none="报告",
     outcome="结果",
     state="状态",
     reason="原因",
@@ -193,17 +206,21 @@ ZH = ReportWords(
     better_by="{name}：本次运行{word} {share}",
     time="时间",
     computing="工作",
+    engine_loads="加载",
     standing="停住",
+    nobody_there="无人监管",
     speed="速度",
     pauses="暂停",
     pause_columns=("规则", "次数", "时间", "占比"),
+    cause_not_known="未记录",
     never_paused="从未暂停",
     ledger="什么拖慢了它",
-    ledger_columns=("原因", "时间", "损失步数", "占比"),
+    ledger_columns=("原因", "持续", "损失", "损失步数", "占比"),
     gpu="GPU",
     card="显卡",
     peak="最高温度",
     throttled="因热降频",
+    throttled_lost="因热损失的时间",
     energy="耗电",
     unknown="未知",
     limits="界限",

@@ -118,9 +118,10 @@ def cell_of(place_s: float, start_s: float, end_s: float, cells: int) -> int:
 
 def track_of(name: TrackId, trace: Trace) -> Track:
     """What was measured; of the loss, its smoothed course."""
+    gpu = trace.gpu
     tracks: dict[TrackId, Track] = {
-        "loss": trace.smoothed_loss, "temperature": trace.temperature, "power": trace.power,
-        "clock": trace.clock, "pace": trace.pace,
+        "loss": trace.losses.smoothed_track, "temperature": gpu.temperature_track,
+        "power": gpu.power_track, "clock": gpu.clock_track, "pace": trace.pace,
     }  # fmt: skip
     return tracks[name]
 
@@ -135,7 +136,7 @@ def _shown(view: View, trace: Trace) -> tuple[TrackId, ...]:
 
 def _third(trace: Trace) -> TrackId:
     """The pace where a rule has ever set one, or where the card tells no power."""
-    return "pace" if trace.lowest_duty < 1.0 or not trace.power.known else "power"
+    return "pace" if trace.lowest_duty < 1.0 or not trace.gpu.power_track.known else "power"
 
 
 def _message(view: View, trace: Trace, ids: tuple[TrackId, ...], words: TimelineWords) -> str:
@@ -173,7 +174,7 @@ def _track(
     count = cells if view.ascii_only else 2 * cells
     faint: tuple[Column | None, ...] = ()
     if name == "loss":
-        faint = trace.loss.columns(start_s, end_s, count)
+        faint = trace.losses.loss_track.columns(start_s, end_s, count)
     return TrackView(
         id=name,
         name=name_of(name, words),

@@ -140,8 +140,8 @@ def _loss(view: View, trace: Trace, cell: tuple[float, float] | None) -> Figure:
     if cell is None and view.loss.smoothed.value is not None:
         smoothed, batches = view.loss.smoothed, view.loss.raw.text
     else:
-        course = _there(trace.smoothed_loss, cell)
-        raw = _there(trace.loss, cell)
+        course = _there(trace.losses.smoothed_track, cell)
+        raw = _there(trace.losses.loss_track, cell)
         if course is None or raw is None:
             return Figure(None, shown_text(view, "—"))
         text = _range(*course, fmt.loss, "", view)

@@ -13,6 +13,8 @@ from typing import Literal, assert_never, get_args
 
 from msgspec import Struct
 
+from timellm_dashboard.gpucourse import GpuCourse
+from timellm_dashboard.losscourse import LossCourse
 from timellm_dashboard.track import Track
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
@@ -51,9 +53,9 @@ class _Anchor(Struct, frozen=True):
 class Trace:
     """Folds events, one after the other. Bounded, whatever the length of the run."""
 
-    def __init__(self) -> None:
-        self.loss, self.smoothed_loss = Track(), Track()
-        self.temperature, self.power, self.clock = Track(), Track(), Track()
+    def __init__(self, gpu: GpuCourse, losses: LossCourse) -> None:
+        """`gpu` and `losses` are filled by whoever fills this; it tells them of interruptions."""
+        self.gpu, self.losses = gpu, losses
         self.pace = Track(holds=True)
         """Share of the time in which the engine computes: its duty, and 0 while it stands."""
         self.lowest_duty = 1.0
@@ -81,17 +83,9 @@ class Trace:
         """Take in `event`, which led from `before` to `after`."""
         x = self.extent_s = after.active_s
         if isinstance(event, ev.Telemetry):
-            sample = event.sample
-            self.temperature.add(x, sample.temperature_c)
-            self.power.add(x, sample.power_w)
-            self.clock.add(x, sample.sm_clock_mhz)
             if x < self._clock_due_s:
                 return
         elif isinstance(event, ev.Progress):
-            loss = event.known_loss
-            if loss is not None:
-                self.loss.add(x, loss)
-                self.smoothed_loss.add(x, after.smoothed_loss)
             if self._pace is not None and x < self._clock_due_s:
                 return
         else:
@@ -115,14 +109,11 @@ class Trace:
         seconds: float | None,
     ) -> None:
         if after.standing or after.activity != "training":
-            self.loss.interrupt()
-            self.smoothed_loss.interrupt()
+            self.losses.interrupt()
         if isinstance(event, (ev.TelemetryLost, *_SUPERVISORS)):
-            for track in (self.temperature, self.power, self.clock):
-                track.interrupt()
+            self.gpu.interrupt()
         if isinstance(event, _SUPERVISORS):  # what was before it nobody has seen
-            self.loss.interrupt()
-            self.smoothed_loss.interrupt()
+            self.losses.interrupt()
             self.pace.change(before.active_s, None)
             self._pace = None
         mark = mark_kind(before, event)

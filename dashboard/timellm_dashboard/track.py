@@ -8,10 +8,13 @@ known: there it has a gap and no line across it.
 import math
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite
 
 from msgspec import Struct
+
+from timellm_dashboard.series import all_known
 
 CAPACITY = 16_384
 """Stretches that a track may have; beyond it neighbours are merged in pairs. A reading a second for
@@ -78,6 +81,35 @@ class Track:
                 self._highs[-1] = value
         else:
             self._begin(x, value)
+
+    def extend(self, xs: Sequence[float], values: Sequence[float | None]) -> None:
+        """Append values one after the other, in one go."""
+        known = all_known(values)
+        if known is None:
+            for x, value in zip(xs, values, strict=True):
+                self.add(x, value)
+            return
+        begin = 0
+        while begin < len(known):
+            whole = 0 if self._gap or self._room else self._append(xs, known, begin)
+            if not whole:
+                self.add(xs[begin], known[begin])
+            begin += whole or 1
+
+    def _append(self, xs: Sequence[float], values: Sequence[float], begin: int) -> int:
+        """Append whole stretches of the values from `begin` on; how many values went into them."""
+        if len(self._starts) >= self._capacity:
+            self._merge()
+        size = self._values_per_stretch
+        stretches = min(self._capacity - len(self._starts), (len(values) - begin) // size)
+        end = begin + stretches * size
+        if stretches:
+            self._starts.extend(xs[begin:end:size])
+            columns = [values[begin + place : end : size] for place in range(size)]
+            self._lows.extend(map(min, *columns) if size > 1 else columns[0])
+            self._highs.extend(map(max, *columns) if size > 1 else columns[0])
+            self._last = values[end - 1]
+        return end - begin
 
     def _begin(self, x: float, value: float) -> int:
         """A new stretch; its index."""

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
-import msgspec
 from msgspec import Struct
 
 from timellm_dashboard import format as fmt
@@ -126,11 +125,14 @@ class Recorder:
 
     def take(self, records: Iterable[JournalRecord]) -> None:
         """Take in records, in their order."""
+        state, fold = self.state, self.history.fold
         for record in records:
-            before, self.state = self.state, reduce(self.state, record.event)
-            self.history.fold(record.seq, before, record.event, self.state)
-            if isinstance(record.event, Telemetry) and record.event.t is not None:
-                self.recent.append(TimedSample(record.event.t, record.event.sample))
+            event = record.event
+            before, state = state, reduce(state, event)
+            fold(record.seq, before, event, state)
+            if isinstance(event, Telemetry) and event.t is not None:
+                self.recent.append(TimedSample(event.t, event.sample))
+            self.state = state
             self.records += 1
 
     def view(self, moment: Moment, look: Look, *, loading: bool = False) -> View:
@@ -177,7 +179,7 @@ def build_view(
         charts=_charts(history),
         read_only=look.read_only,
     )
-    return _in_ascii(view) if look.ascii_only else view
+    return texts_in_ascii(view, but="charts") if look.ascii_only else view
 
 
 def view_of(
@@ -249,16 +251,10 @@ def _outcome(state: RunState, moment: Moment, look: Look) -> OutcomeView | None:
 
 def _charts(history: History) -> Charts:
     return Charts(
-        loss=history.loss.points(),
-        smoothed_loss=history.smoothed_loss.points(),
+        loss=history.losses.loss.points(),
+        smoothed_loss=history.losses.smoothed.points(),
         epochs=tuple(history.epoch_marks),
-        temperature=history.temperature.points(),
-        power=history.power.points(),
-        recent_temperature=tuple(history.recent_temperature),
+        temperature=history.gpu.temperature.points(),
+        power=history.gpu.power.points(),
+        recent_temperature=tuple(history.gpu.recent_temperature),
     )
-
-
-def _in_ascii(view: View) -> View:
-    """`view` with every text in ASCII. The charts hold none."""
-    bare = msgspec.structs.replace(view, charts=Charts())
-    return msgspec.structs.replace(texts_in_ascii(bare), charts=view.charts)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from random_journals import CAPPED, HOT, journals
 from sample_journals import Journal, in_second_epoch, paused_thermal, sample, training
 
 from timellm_dashboard.ledger import Ledger, Loss
@@ -15,9 +15,6 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import HostSample
-
-HOT = ("sw_thermal_slowdown", "sw_power_cap")
-CAPPED = ("sw_power_cap",)
 
 
 def ledger_of(journal: Journal) -> Ledger:
@@ -167,53 +164,16 @@ def test_after_a_reboot_the_wall_clock_tells_how_long_it_was() -> None:
     assert ledger_of(journal).spent.unsupervised_s == pytest.approx(600.0)
 
 
-_EVENTS: list[ev.Event] = [
-    ev.RunStarted(run_id="r", name="r", engine="timellm"),
-    ev.EngineStarted(pid=1),
-    ev.TrainingStarted(
-        epochs=3, steps_per_epoch=100, batch_size=4, train_samples=1, vali_samples=1,
-        test_samples=1, trainable_parameters=1, frozen_parameters=1, backbone="b", device="cpu",
-        patience=3,
-    ),
-    ev.EpochStarted(epoch=1),
-    *(ev.Progress(iteration=i, epoch=1, loss=0.5) for i in range(10, 100, 10)),
-    ev.EvaluationProgress(split="vali", done=1, total=2),
-    ev.Paced(duty=0.5),
-    ev.Paced(duty=1.0),
-    ev.PolicyDecision(action="pause", rule="thermal", reason="x"),
-    ev.PolicyDecision(action="resume", rule="thermal", reason="x"),
-    ev.Command(who="cli", what="pause"),
-    ev.Command(who="cli", what="resume"),
-    ev.Paused(),
-    ev.Resumed(),
-    *(
-        ev.Telemetry(sample=sample(70.0, throttle_reasons=reasons))
-        for reasons in (None, (), HOT, CAPPED)
-    ),
-    ev.TelemetryLost(reason="x"),
-    ev.Adopted(supervisor_pid=2, engine_pid=1),
-    ev.EngineExited(signal=9),
-    ev.EngineRestart(reason="x", attempt=1, wait_s=10.0),
-    ev.RunEnded(outcome="failed", exit_code=4, reason="x"),
-]  # fmt: skip
-
-
 @settings(max_examples=150)
-@given(st.lists(st.tuples(st.sampled_from(_EVENTS), st.floats(0.0, 900.0)), max_size=60))
-def test_every_second_is_booked_once_and_nothing_ever_goes_down(
-    moves: list[tuple[ev.Event, float]],
-) -> None:
-    journal = Journal().add(_EVENTS[0])
-    for event, after_s in moves:
-        journal.add(event, after_s)
+@given(journals())
+def test_every_second_is_booked_once_and_nothing_ever_goes_down(journal: Journal) -> None:
     state, ledger, seen = RunState(), Ledger(), []
     for record in journal.records:
         before, state = state, reduce(state, record.event)
         ledger.fold(before, record.event, state)
         seen.append((ledger.spent, {part.cause: part for part in ledger.losses}))
     spent, losses = seen[-1]
-    elapsed_s = sum(after_s for _, after_s in moves)
-    assert math.isclose(spent.elapsed_s, elapsed_s, rel_tol=1e-6, abs_tol=1e-3)
+    assert math.isclose(spent.elapsed_s, journal.seconds, rel_tol=1e-6, abs_tol=1e-3)
     lost_s = sum(part.lost_s or 0.0 for part in losses.values())
     assert 0.0 <= lost_s <= spent.supervised_s + 1e-3
     paused_s = sum(p.lost_s or 0.0 for c, p in losses.items() if c in ("thermal", "user", "other"))

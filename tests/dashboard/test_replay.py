@@ -343,7 +343,7 @@ async def test_going_back_in_a_long_run_begins_at_what_was_kept() -> None:
         whole = Recorder()
         whole.take(finished().records[:due])
         assert app.recorder.state == whole.state
-        assert app.recorder.history.loss.points() == whole.history.loss.points()
+        assert app.recorder.history.losses.loss.points() == whole.history.losses.loss.points()
 
 
 @pytest.fixture

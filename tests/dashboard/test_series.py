@@ -41,6 +41,25 @@ def test_what_is_unknown_or_not_finite_has_no_place() -> None:
     assert [(p.start, p.last) for p in series.points()] == [(0, 1.0), (4, 2.0)]
 
 
+@given(
+    st.lists(st.lists(st.none() | values | st.just(math.nan), max_size=90), max_size=6),
+    st.integers(2, 40),
+)
+def test_many_values_in_one_go_are_the_same_as_one_after_the_other(
+    parts: list[list[float | None]], capacity: int
+) -> None:
+    together, alone, x = Series(capacity), Series(capacity), 0.0
+    for part in parts:
+        xs = [x + place for place in range(len(part))]
+        x += len(part) + 3
+        together.extend(xs, part)
+        for at, value in zip(xs, part, strict=True):
+            alone.add(at, value)
+        assert together.points() == alone.points()
+        for series in (together, alone):
+            series.rewind(x - 10)
+
+
 def test_steps_that_are_done_again_are_forgotten() -> None:
     series = Series()
     for step in range(100):
@@ -66,12 +85,17 @@ def test_a_long_night_is_bounded() -> None:
         if step % 20 == 0:
             journal.add(ev.Alert(level="info", message=f"note {step}"))
     history = fold(journal).history
-    for series in (history.loss, history.smoothed_loss, history.temperature, history.power):
+    for series in (
+        history.losses.loss,
+        history.losses.smoothed,
+        history.gpu.temperature,
+        history.gpu.power,
+    ):
         assert len(series.points()) <= CAPACITY
     assert len(history.feed) == KEPT_EVENTS
     assert history.feed_left_out == history.feed_total - KEPT_EVENTS > 0
     assert history.feed[-1].event == journal.records[-history_tail(journal)].event
-    assert len(history.recent_temperature) <= 1200
+    assert len(history.gpu.recent_temperature) <= 1200
 
 
 def history_tail(journal: Journal) -> int:
@@ -103,4 +127,4 @@ def test_a_resumed_run_goes_on_where_its_checkpoint_was() -> None:
         ),
         9.0,
     )  # fmt: skip
-    assert fold(journal).history.loss.points()[-1].end == 3_000
+    assert fold(journal).history.losses.loss.points()[-1].end == 3_000

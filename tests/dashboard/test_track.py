@@ -33,6 +33,27 @@ def test_it_stays_bounded_and_keeps_the_extremes(
         assert track.latest == (moves[-1][1] if moves else None)
 
 
+@given(st.lists(st.tuples(st.booleans(), steps), max_size=5), st.integers(8, 40))
+def test_many_values_in_one_go_are_the_same_as_one_after_the_other(
+    parts: list[tuple[bool, list[tuple[float, float | None]]]], capacity: int
+) -> None:
+    together, alone, x = Track(capacity=capacity), Track(capacity=capacity), 0.0
+    for gap_after, moves in parts:
+        known = [(passed, value) for passed, value in moves if value is not None or gap_after]
+        xs = [x := x + passed for passed, _ in known]
+        part = [value for _, value in known]
+        together.extend(xs, part)
+        for at, value in zip(xs, part, strict=True):
+            alone.add(at, value)
+        if gap_after:
+            together.interrupt()
+            alone.interrupt()
+    for track in (together, alone):
+        track.add(x + 1.0, 7.0)
+    assert together.columns(0.0, x + 1.0, 97) == alone.columns(0.0, x + 1.0, 97)
+    assert (len(together), together.latest) == (len(alone), alone.latest)
+
+
 @given(steps, st.integers(1, 60))
 def test_whatever_the_columns_no_value_is_lost_and_none_is_made_up(
     moves: list[tuple[float, float | None]], count: int

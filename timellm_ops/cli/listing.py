@@ -10,6 +10,7 @@ from msgspec import Struct
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
 from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.run_states import RunStates, state_cache
+from timellm_ops.cli.text_table import table
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
@@ -58,7 +59,7 @@ def list_runs(*, json: Json = False) -> int:
     if not found:
         sys.stdout.write(f"no runs in {store.root} yet: timellm-ops run configs/quickstart.toml\n")
         return 0
-    for line in _table([_COLUMNS, *map(_cells, found)]):
+    for line in table([_COLUMNS, *map(_cells, found)], words=(0, 1, 2)):
         sys.stdout.write(f"{line}\n")
     return 0
 
@@ -143,11 +144,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

@@ -1,13 +1,10 @@
 """Which runs have weights that can be used, and in which checkpoint."""
 
-import re
-
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.configfile import NO_DATA
+from timellm_ops.contract.checkpoint_names import kind_of, previous_name
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.store import load_config
-
-_NAME = re.compile(r"best|last|step-\d+")
 
 
 def check_trained(layout: RunLayout, checkpoint: str) -> None:
@@ -16,9 +13,13 @@ def check_trained(layout: RunLayout, checkpoint: str) -> None:
     The engine would find out as well, but only once it is loaded, which takes seconds.
     """
     folder = layout.checkpoints
-    if not _NAME.fullmatch(checkpoint):
-        raise UsageError(f'--checkpoint: found "{checkpoint}"; expected best, last or step-N')
-    if (folder / checkpoint).is_dir() or (folder / f".previous-{checkpoint}").is_dir():
+    try:
+        kind_of(checkpoint)
+    except ValueError:
+        raise UsageError(
+            f'--checkpoint: found "{checkpoint}"; expected best, last or step-N'
+        ) from None
+    if (folder / checkpoint).is_dir() or (folder / previous_name(checkpoint)).is_dir():
         return
     names = _names(layout)
     if names:

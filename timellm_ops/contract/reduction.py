@@ -45,14 +45,13 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0
     if state.overrides:
         state = _without_ended_overrides(state, event.t)
-    return _replace(
-        state,
-        t=event.t,
-        updated_at=event.at or state.updated_at,
-        active_s=state.active_s + passed,
-        paused_s=state.paused_s + (passed if state.standing else 0.0),
-        engine_word_t=event.t if type(event) in _WORDS else state.engine_word_t,
-    )
+    if state.standing and not isinstance(event, ev.Adopted):
+        state = _replace(state, paused_s=state.paused_s + passed)
+    # Every field named here costs time, and a long journal has a hundred thousand records.
+    at, active_s = event.at or state.updated_at, state.active_s + passed
+    if type(event) in _WORDS:
+        return _replace(state, t=event.t, updated_at=at, active_s=active_s, engine_word_t=event.t)
+    return _replace(state, t=event.t, updated_at=at, active_s=active_s)
 
 
 def _without_ended_overrides(state: RunState, now_t: float) -> RunState:
@@ -576,19 +575,32 @@ def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
     temperature, peak = event.sample.temperature_c, state.peak_temperature_c
     if temperature is not None:
         peak = temperature if peak is None else max(peak, temperature)
-    errors = state.ecc_errors_before
+    state = _readable(state)
+    errors, power = state.ecc_errors_before, _power_told(state, event.sample.power_limits)
+    if errors is None:
+        errors = event.sample.ecc_errors
+    if errors is not state.ecc_errors_before or power is not state.power:
+        state = _replace(state, ecc_errors_before=errors, power=power)
+    return _replace(state, sample=event.sample, sample_t=event.t, peak_temperature_c=peak)
+
+
+def _readable(state: RunState) -> RunState:
+    """The GPU can be read, whatever was wrong with it."""
+    if not (
+        state.telemetry_problem
+        or state.telemetry_gone
+        or state.telemetry_asleep
+        or state.gpu_lost_reason
+        or state.gpu_lost_t is not None
+    ):
+        return state
     return _replace(
         state,
-        gpu_lost_t=None,
-        gpu_lost_reason="",
-        ecc_errors_before=event.sample.ecc_errors if errors is None else errors,
-        sample=event.sample,
-        sample_t=event.t,
-        power=_power_told(state, event.sample.power_limits),
-        peak_temperature_c=peak,
         telemetry_problem="",
         telemetry_gone=False,
         telemetry_asleep=False,
+        gpu_lost_t=None,
+        gpu_lost_reason="",
     )
 
 

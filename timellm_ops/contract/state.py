@@ -279,8 +279,9 @@ class RunState(Struct, frozen=True, kw_only=True, gc=False):
     """Monotonic second of that reading."""
 
     active_s: float = 0.0
-    """Time the run was held by a supervisor, pauses included."""
+    """Time the run was held by a supervisor, pauses included, and that before it was adopted."""
     paused_s: float = 0.0
+    """Time in which it stood still under a supervisor's eyes."""
     paused_since_t: float | None = None
     pauses: int = 0
     notices: tuple[Notice, ...] = ()

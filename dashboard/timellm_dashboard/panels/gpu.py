@@ -4,7 +4,7 @@ from rich.cells import cell_len
 
 from timellm_dashboard import format as fmt
 from timellm_dashboard.gpu import ABSENT, MarkKind
-from timellm_dashboard.history import RECENT_S
+from timellm_dashboard.gpucourse import RECENT_S
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
 from timellm_dashboard.panels.chart import Chart, Level, draw_chart
 from timellm_dashboard.panels.marks import gauge, sparkline

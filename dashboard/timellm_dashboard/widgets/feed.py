@@ -13,6 +13,7 @@ from timellm_dashboard.widgets.panel import Panel
 class FeedPanel(Panel, can_focus=True):
     """What has happened. Stays where it is while somebody reads older events."""
 
+    WHILE_READING = "says so"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_rows(1)", show=False),
         Binding("down,j", "scroll_rows(-1)", show=False),

@@ -68,6 +68,7 @@ class KeyBar(Horizontal):
         shown = [action for action in every if action.in_footer and action.on in (on, None)]
         shown.sort(key=lambda action: _place(action, on))
         self._buttons = tuple(KeyButton(action) for action in shown)
+        self._shown: tuple[View, Keymap] | None = None
 
     def compose(self) -> ComposeResult:
         """A button each."""
@@ -75,12 +76,18 @@ class KeyBar(Horizontal):
 
     def show(self, view: View, keymap: Keymap) -> None:
         """Show `view` from now on: the buttons that fit whole, the first ones first."""
+        self._shown = (view, keymap)
         room = self.content_size.width or None
         for button in self._buttons:
             button.show(view, keymap)
             if button.display and room is not None:
                 button.display = button.cells <= room
                 room -= button.cells + _GAP
+
+    def on_resize(self) -> None:
+        """Others fit into another width."""
+        if self._shown is not None:
+            self.show(*self._shown)
 
 
 _WAYS_OUT = ("help", "next_screen", "leave")

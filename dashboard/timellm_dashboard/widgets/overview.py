@@ -15,6 +15,8 @@ from timellm_dashboard.widgets.panel import Panel
 class ProgressBars(Panel):
     """How far, and how much longer."""
 
+    WHILE_READING = "is empty"
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """Two rows, and a third where there is room."""
         return draw_progress(view, width, height)
@@ -23,6 +25,7 @@ class ProgressBars(Panel):
 class LossPanel(Panel, can_focus=True):
     """The loss chart."""
 
+    WHILE_READING = "says so"
     _EVERY_S = 3.0
     _framed: tuple[object, ...] = ()
     _steps = 0.0
@@ -48,6 +51,8 @@ class LossPanel(Panel, can_focus=True):
 class EpochsPanel(Panel, can_focus=True):
     """The table of epochs."""
 
+    WHILE_READING = "says so"
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """The latest epochs and the best."""
         return draw_epochs(view, width, height)
@@ -60,6 +65,8 @@ class EpochsPanel(Panel, can_focus=True):
 class GpuPanel(Panel, can_focus=True):
     """The GPU card."""
 
+    WHILE_READING = "says so"
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """Temperature first."""
         return draw_gpu(view, width, height)
@@ -71,6 +78,8 @@ class GpuPanel(Panel, can_focus=True):
 
 class CheckpointsPanel(Panel, can_focus=True):
     """What is on disk, and whether it is safe to stop."""
+
+    WHILE_READING = "says so"
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """The answer first."""

@@ -1,6 +1,7 @@
 """A widget that shows one panel of the view."""
 
 from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from textual.content import Content
 from textual.events import Resize
@@ -8,7 +9,7 @@ from textual.geometry import Region
 from textual.markup import escape
 from textual.widget import Widget
 
-from timellm_dashboard.lines import Line
+from timellm_dashboard.lines import Line, Span, line, wrap
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.toned import to_content
 
@@ -18,6 +19,10 @@ _CORNERS = 4
 
 class Panel(Widget):
     """Draws itself anew only when what it shows has changed."""
+
+    WHILE_READING: ClassVar[Literal["draws", "says so", "is empty"]] = "draws"
+    """What it does while the run's journal is being read and nothing of the run is known. One that
+    draws must say itself that its numbers are none."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -45,13 +50,20 @@ class Panel(Widget):
         size = self.content_size
         if self._view is None or not size.width or not size.height:
             return
-        drawn = self.draw(self._view, size.width, size.height)
+        drawn = self._to_show(self._view, size.width, size.height)
         title = escape(self.title(self._view, self.size.width - _CORNERS)) or None
         if title != self.border_title:
             self.border_title = title
         if drawn != self._drawn:
             before, self._drawn = self._drawn, drawn
             self.refresh(*_changed(before, drawn, size.width))
+
+    def _to_show(self, view: View, width: int, height: int) -> list[Line]:
+        if view.headline.state != "loading" or self.WHILE_READING == "draws":
+            return self.draw(view, width, height)
+        if self.WHILE_READING == "is empty":
+            return []
+        return [line(Span(row, "muted")) for row in wrap(view.headline.reason, width)]
 
     def render(self) -> Content:
         """What was drawn last."""

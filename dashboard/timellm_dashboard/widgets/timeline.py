@@ -142,6 +142,8 @@ class TimelinePanel(Panel):
 class LedgerPanel(Panel):
     """What heat, power, pace and pauses took. No higher than its rows."""
 
+    WHILE_READING = "is empty"
+
     def show(self, view: View) -> None:
         """Show `view` from now on, and leave the room that it does not need to the tracks."""
         self.styles.max_height = table_rows(view) + 2

@@ -31,25 +31,18 @@ from timellm_engine.durable import (
     why_not_written,
 )
 from timellm_engine.errors import one_line
+from timellm_ops.contract.checkpoint_names import (
+    PREVIOUS,
+    STEP,
+    kind_of,
+    previous_name,
+    step_name,
+    step_of,
+)
 from timellm_ops.contract.events import CheckpointKind
 
 FORMAT = 1
 _STATE, _MANIFEST = "state.json", "manifest.json"
-_STEP = "step-"
-
-
-def step_name(step: int) -> str:
-    """The name of the checkpoint that is kept of this step of the whole run."""
-    return f"{_STEP}{step}"
-
-
-def kind_of(name: str) -> CheckpointKind:
-    """What kind of checkpoint has this name. Raises `ValueError` for a name that none has."""
-    if name in ("best", "last"):
-        return "best" if name == "best" else "last"
-    if name.startswith(_STEP) and name[len(_STEP) :].isdecimal():
-        return "step"
-    raise ValueError(f"{name!r} is no checkpoint's name")
 
 
 class CheckpointError(Exception):
@@ -175,7 +168,8 @@ class FolderStorage:
 
     def steps(self) -> list[int]:
         """Of which steps there is a `step-N`, in order."""
-        return sorted(int(path.name[len(_STEP) :]) for path in self._step_folders())
+        found = ((step_of(path.name), path) for path in self._root.glob(f"{STEP}*"))
+        return sorted(step for step, path in found if step is not None and path.is_dir())
 
     def keep(self, count: int) -> None:
         """Remove each `step-N` but the newest `count`; what cannot be removed stays."""
@@ -189,17 +183,13 @@ class FolderStorage:
         for folder in self._root.glob(".tmp-*"):
             with contextlib.suppress(OSError):
                 discard(folder)
-        for folder in self._root.glob(f".previous-{_STEP}*"):
+        for folder in self._root.glob(f"{previous_name(STEP)}*"):
             with contextlib.suppress(OSError):
-                self._put_back(folder.name.removeprefix(".previous-"))
+                self._put_back(folder.name.removeprefix(PREVIOUS))
                 discard(folder)
 
-    def _step_folders(self) -> list[Path]:
-        found = self._root.glob(f"{_STEP}*")
-        return [path for path in found if path.name[len(_STEP) :].isdecimal() and path.is_dir()]
-
     def _previous(self, name: str) -> Path:
-        return self._root / f".previous-{name}"
+        return self._root / previous_name(name)
 
     def _put_back(self, name: str) -> None:
         """Where only the one before is left, it is the newest again."""

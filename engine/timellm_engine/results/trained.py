@@ -12,6 +12,7 @@ from timellm_engine.checkpoints.checkpoint import Contents, read_folder
 from timellm_engine.checkpoints.snapshot import check_belongs
 from timellm_engine.errors import InputError
 from timellm_engine.training.build import Job, build
+from timellm_ops.contract.checkpoint_names import previous_name
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 
@@ -70,7 +71,7 @@ def read_checkpoint(root: Path, name: str) -> Contents:
     """
     if Path(name).name != name or name.startswith("."):
         raise InputError("the checkpoint", f'"{name}"', _others(root, name))
-    folder, previous = root / name, root / f".previous-{name}"
+    folder, previous = root / name, root / previous_name(name)
     for attempt in range(_ATTEMPTS):
         before = _which(folder)
         problem = ""

@@ -9,8 +9,6 @@ from timellm_engine.checkpoints.checkpoint import (
     Contents,
     Saved,
     Storage,
-    kind_of,
-    step_name,
 )
 from timellm_engine.checkpoints.snapshot import Position
 from timellm_engine.clock import Clock
@@ -19,6 +17,7 @@ from timellm_engine.errors import EngineError, TrainingError
 from timellm_engine.training.evaluate import Errors
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.bundle import Exported
+from timellm_ops.contract.checkpoint_names import kind_of, step_name
 from timellm_ops.contract.config import CheckpointSection
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from timellm_engine.checkpoints.bundle_writer import write_bundle
-from timellm_engine.checkpoints.checkpoint import FolderStorage, Found, Storage, step_name
+from timellm_engine.checkpoints.checkpoint import FolderStorage, Found, Storage
 from timellm_engine.checkpoints.provenance import event_lines, origin_of
 from timellm_engine.checkpoints.snapshot import (
     Position,
@@ -20,6 +20,7 @@ from timellm_engine.training.build import Job, build
 from timellm_engine.training.control import Controls, Signals
 from timellm_engine.training.loop import Trainer
 from timellm_engine.training.saving import Saver
+from timellm_ops.contract.checkpoint_names import step_name
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 

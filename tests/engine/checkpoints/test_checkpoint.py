@@ -19,8 +19,8 @@ from timellm_engine.checkpoints.checkpoint import (
     Contents,
     FolderStorage,
     Found,
-    step_name,
 )
+from timellm_ops.contract.checkpoint_names import step_name
 
 
 def contents(number: int, size: int = 50) -> Contents:
