@@ -70,7 +70,10 @@ def compare(
         process.ask("evaluate")
     for number in range(rounds):
         for name, process in processes.items():
-            answer = process.ask(f"step {number + 2}")
+            # A run makes one step after the other: the first of a turn finds others' things in
+            # the caches, and is not counted.
+            process.ask(f"step {2 * number + 2}")
+            answer = process.ask(f"step {2 * number + 3}")
             figures[name].steps_s.append(answer["seconds"])
             figures[name].losses.append(answer["loss"])
         for name, process in processes.items() if number < evaluations else ():
@@ -116,9 +119,12 @@ def imitates_bf16() -> bool:
     for dtype in (torch.float32, torch.bfloat16):
         left, right = torch.ones(64, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
         left @ right
-        began = time.perf_counter()
-        left @ right
-        taken[dtype] = time.perf_counter() - began
+        tries = []
+        for _ in range(5):
+            began = time.perf_counter()
+            left @ right
+            tries.append(time.perf_counter() - began)
+        taken[dtype] = min(tries)
     return taken[torch.bfloat16] > SLOW_BF16 * taken[torch.float32]
 
 

@@ -63,9 +63,8 @@ class _Block(torch.autograd.Function):
     def forward(
         context: Any, queries: Tensor, keys_across: Tensor, values: Tensor, dropout: float
     ) -> Tensor:
-        scores = torch.bmm(queries, keys_across)
-        weights = scores.float().softmax(dim=-1).to(queries.dtype)
-        left = torch.where(keep_mask(weights.shape, dropout), weights, 0.0)
+        weights = torch.bmm(queries, keys_across).softmax(dim=-1)
+        left = keep_mask(weights.shape, dropout, weights.dtype).mul_(weights)
         context.save_for_backward(queries, keys_across, values, weights, left)
         return torch.bmm(left, values)
 
@@ -82,13 +81,14 @@ class _Block(torch.autograd.Function):
         return of_queries, of_keys, of_values, None
 
 
-def keep_mask(shape: torch.Size, dropout: float) -> Tensor:
-    """True with probability 1 - `dropout`, to within 2^-17, from torch's CPU generator.
+def keep_mask(shape: torch.Size, dropout: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """One with probability 1 - `dropout`, to within 2^-17, from torch's CPU generator; else zero.
 
     One draw of the generator gives four numbers of 16 bits, each compared with a threshold.
     """
     count = math.prod(shape)
     words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
     threshold = round(dropout * 2**_WORD_BITS) - 2 ** (_WORD_BITS - 1)
-    kept: Tensor = words.view(torch.int16)[:count] >= threshold
-    return kept.view(shape)
+    kept = torch.empty(shape, dtype=dtype)
+    torch.ge(words.view(torch.int16)[:count], threshold, out=kept.view(-1))
+    return kept
