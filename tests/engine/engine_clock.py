@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from timellm_engine.clock import Clock
 
+LONGEST_WAIT_S = 10_000.0
+"""Whoever sleeps on and on beyond it would wait for ever."""
 BEGIN = datetime(2026, 1, 31, 21, 45, tzinfo=UTC)
 
 
@@ -12,7 +14,7 @@ class FakeClock(Clock):
     """Starts at `now`; every look at it takes `tick_s`; sleeping takes what it says."""
 
     def __init__(self, now: float = 1000.0, tick_s: float = 0.0) -> None:
-        self.now, self.tick_s = now, tick_s
+        self.now, self.tick_s, self._end = now, tick_s, now + LONGEST_WAIT_S
         self.slept: list[float] = []
         self._plans: list[tuple[float, Callable[[], object]]] = []
 
@@ -28,6 +30,8 @@ class FakeClock(Clock):
         return self.now
 
     def sleep(self, seconds: float) -> None:
+        if self.now > self._end:
+            raise AssertionError(f"still waiting after {LONGEST_WAIT_S:,.0f} s")
         self.slept.append(seconds)
         self.advance(seconds)
 
