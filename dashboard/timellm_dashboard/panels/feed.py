@@ -56,7 +56,7 @@ def newest_rows(
 
 def _shortened(block: Sequence[Line], rows: int, width: int, *, ascii_only: bool) -> list[Line]:
     """The first rows of an event, with a sign that it goes on."""
-    ellipsis = "..." if ascii_only else "…"
+    ellipsis = " ..." if ascii_only else " …"
     *before, last = block[rows - 1]
     room = max(1, width - width_of(before) - cell_len(ellipsis))
     text = text_of(wrap_line((last,), room)[0]).rstrip(" ,;·|，；")
