@@ -9,6 +9,7 @@ from timellm_dashboard.figure import Figure, steps
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.text import Words
+from timellm_dashboard.text_stopping import stopping_words
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState, SavedCheckpoint
 
@@ -63,7 +64,7 @@ def checkpoint_panel(state: RunState, moment: Moment, look: Look) -> CheckpointP
         last_text=none if last is None else last.text,
         writing=state.writing or "",
         at_risk=Figure(at_risk, words.unknown_count if at_risk is None else steps(at_risk, words)),
-        safe=_safe(state, at_risk, moment, words),
+        safe=_safe(state, at_risk, moment, look),
     )
 
 
@@ -119,8 +120,9 @@ def _saved(saved: SavedCheckpoint, parts: list[str], words: Words) -> SavedView:
     )
 
 
-def _safe(state: RunState, at_risk: int | None, moment: Moment, words: Words) -> Safe:
-    answer, reason = _verdict(state, at_risk, moment, words)
+def _safe(state: RunState, at_risk: int | None, moment: Moment, look: Look) -> Safe:
+    words = look.words
+    answer, reason = _verdict(state, at_risk, moment, look)
     word = {"yes": words.yes, "no": words.no, "ended": words.ended}[answer]
     return Safe(
         answer=answer, word=word, reason=reason, line=f"{words.safe}{words.colon}{word} · {reason}"
@@ -128,8 +130,9 @@ def _safe(state: RunState, at_risk: int | None, moment: Moment, words: Words) ->
 
 
 def _verdict(
-    state: RunState, at_risk: int | None, moment: Moment, words: Words
+    state: RunState, at_risk: int | None, moment: Moment, look: Look
 ) -> tuple[Literal["yes", "no", "ended"], str]:
+    words = look.words
     if state.engine == "imported":
         return "ended", words.safe_imported
     if state.ended:
@@ -145,8 +148,10 @@ def _verdict(
     if at_risk == 0:
         return "yes", words.safe_everything
     risk = words.unknown_count if at_risk is None else steps(at_risk, words)
-    if not moment.supervised:
+    if not moment.supervised or state.stop in ("now", "kill"):
         return "no", words.risk_unsupervised.format(steps=risk)
+    if state.stop is not None:
+        return "no", stopping_words(look.shown_lang).at_risk.format(steps=risk)
     if state.best is None and state.last is None:
         return "no", words.risk_no_checkpoint.format(steps=risk)
     return "no", words.risk_steps.format(steps=risk)

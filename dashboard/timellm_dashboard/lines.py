@@ -99,7 +99,7 @@ def wrap_line(spans: Sequence[Span], width: int, indent: int = 0) -> list[Line]:
 
 
 _TIED = "\N{NO-BREAK SPACE}"
-_UNIT = re.compile(r"(?<=\d) (?=(?:s|min|h|d|B|kB|MB|GB|MiB|W|Wh|kWh|MHz|%|°C|steps?)\b|[%°])")
+_UNIT = re.compile(r"(?<=\d) (?=(?:s|min|h|d|B|kB|[MG]i?B|W|k?Wh|MHz|%|°?C|steps?)\b|[%°])")
 """The space between a number and its unit, which stay in one row."""
 
 

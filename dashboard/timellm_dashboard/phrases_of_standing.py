@@ -25,6 +25,11 @@ OF_STANDING: tuple[tuple[str, str], ...] = (
     (r"stops the run on a loss that is no number", r"损失不是数字时停止运行"),
     (r"tells of one", r"损失不是数字时通知你"),
     (r"tells you after (\d+) s without progress", r"\1 秒没有进展时通知你"),
+    (r"has told you after (\d+) s without progress", r"\1 秒没有进展，已通知你"),
+    (
+        r"has told you after (\d+) s without progress, ends the engine after (\d+) s",
+        r"\1 秒没有进展，已通知你，\2 秒后结束引擎",
+    ),
     (
         r"tells you after (\d+) s without progress, ends the engine after (\d+) s",
         r"\1 秒没有进展时通知你，\2 秒后结束引擎",

@@ -12,7 +12,7 @@ from timellm_dashboard.lines import Line, line, text_of, wrap
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.panels.checkpoints import draw_checkpoints
 from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
-from timellm_dashboard.panels.feed import draw_feed
+from timellm_dashboard.panels.feed import feed_blocks, newest_rows
 from timellm_dashboard.panels.gpu import draw_gpu, draw_no_gpu, gpu_title
 from timellm_dashboard.panels.header import draw_headline, draw_title
 from timellm_dashboard.panels.ledger import draw_ledger
@@ -167,6 +167,7 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
     rows_lost = draw_ledger(view, width - 2, _LEDGER_ROWS) if view.ledger.rows else []
     lost = [(words_of(view).ledger, rows_lost)] if rows_lost else []
     rules = [(rules_title(view), draw_rules(view, width - 2))] if view.rules.rows else []
+    events = newest_rows(feed_blocks(view, width), width, _EVENT_ROWS, ascii_only=view.ascii_only)
     sections: list[tuple[str, list[Line]]] = [
         (words.checkpoints_title, draw_checkpoints(view, width, 12)),
         (epochs_title(view, width), draw_epochs(view, width, _EPOCH_ROWS)),
@@ -175,7 +176,7 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
         *machine,
         *lost,
         *rules,
-        (words.events_title, draw_feed(view, width)[-_EVENT_ROWS:]),
+        (words.events_title, events),
     ]
     texts = _without_repeats([text_of(row).rstrip() for row in rows])
     for title, drawn in sections:

@@ -19,7 +19,7 @@ GLYPHS: dict[Standing, str] = {
     "off": "○", "watching": "✓", "holding": "‖", "overridden": "▷", "unknown": "?",
 }  # fmt: skip
 NOT_KNOWN = "—"
-_GIB_FROM_MIB = 10_240.0
+_GIB_FROM_MIB = 1_024.0
 
 
 class RuleView(Struct, frozen=True, kw_only=True):
@@ -80,7 +80,11 @@ def rules_view(
     watched = is_watched(state, moment)
     return RulesView(
         note=_note(state, moment, words, loading=loading, known=bool(rows)),
-        holds=tuple(_hold(h, moment, look, words) for h in state.holds if not state.ended),
+        holds=tuple(
+            _hold(hold, moment, look, words, watched=watched)
+            for hold in state.holds
+            if not state.ended
+        ),
         overrides=tuple(_overrides(state, moment, look, words)) if watched else (),
         rows=tuple(_rule(row, look, words) for row in rows),
         changed=tuple(clean(setting) for setting in state.policy_settings),
@@ -134,18 +138,20 @@ def _rule(row: RuleRow, look: Look, words: RuleWords) -> RuleView:
 def _quantity(value: float | None, unit: str, words: RuleWords) -> str:
     if value is None:
         return NOT_KNOWN
-    if unit == "MiB" and value >= _GIB_FROM_MIB:
-        value, unit = value / 1024.0, "GiB"
+    if unit == "MiB":  # as the rule's own sentence has it
+        return f"{value / 1024.0:.1f} GiB" if value >= _GIB_FROM_MIB else f"{value:.0f} MiB"
+    value = round(value) if unit == "s" else value
     shown = {"programs": words.unit_programs, "min late": words.unit_late, "s": words.unit_s}
     return f"{fmt.number(value)} {shown.get(unit, unit)}".rstrip()
 
 
-def _hold(hold: Hold, moment: Moment, look: Look, words: RuleWords) -> HoldView:
+def _hold(hold: Hold, moment: Moment, look: Look, words: RuleWords, *, watched: bool) -> HoldView:
+    """`watched`: somebody is there to lift it, so that it can be expected to end."""
     since_s, since, expected = moment.since(hold.since_t), "", ""
     if since_s is not None:
         age = fmt.duration(since_s, look.words)
         since = words.since.format(age=age, time=_clock(moment, -since_s, look))
-        if hold.expected_s is not None:
+        if watched and hold.expected_s is not None:
             left_s = hold.expected_s - since_s
             template = words.expected if left_s >= 0 else words.overdue
             rough = fmt.rough(abs(left_s), look.words)

@@ -90,6 +90,7 @@ class ReportWords(Struct, frozen=True, kw_only=True):
     unsupervised: str
     silent: str
     more: str
+    rows_seen: str
 
 
 EN = ReportWords(
@@ -144,7 +145,7 @@ EN = ReportWords(
     limits="limits",
     checkpoints="checkpoints",
     checkpoint_columns=("kind", "size", "state", "path"),
-    verified="on disk, verified",
+    verified="on disk, hashed",
     not_verified="on disk",
     none_at_all="none",
     warnings="warnings",
@@ -172,6 +173,7 @@ EN = ReportWords(
     unsupervised="nobody supervises this run: these are the numbers of its last record",
     silent="the engine gives no sign of life: these numbers stand still",
     more="the whole of it: timellm-ops report {run} --html report.html",
+    rows_seen="rows {first}–{last} of {count}",
 )
 
 ZH = ReportWords(
@@ -254,6 +256,7 @@ ZH = ReportWords(
     unsupervised="无人监管此运行：以下是最后一条记录时的数字",
     silent="引擎没有动静：以下数字停在原处",
     more="完整报告：timellm-ops report {run} --html report.html",
+    rows_seen="第 {first}–{last} 行，共 {count} 行",
 )
 
 

@@ -39,6 +39,7 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     override_until: str
     next_of: str
     keys_of: str
+    not_set: str
     changed: str
     seen: str
     loading: str
@@ -80,6 +81,7 @@ _EN = RuleWords(
     override_until="{rule} may not hold the run until {time}, says {who}",
     next_of="next: {text}",
     keys_of="[{section}]: {keys}",
+    not_set="{key}: not set",
     changed="changed under the run: {settings}",
     seen="{first}–{last} of {count}",
     loading="reading the journal …",
@@ -120,6 +122,7 @@ _ZH = RuleWords(
     override_until="{who} 决定：{rule} 规则在 {time} 之前不能暂停运行",
     next_of="接下来：{text}",
     keys_of="[{section}]：{keys}",
+    not_set="{key}：未设置",
     changed="运行中修改过：{settings}",
     seen="{first}–{last} / {count}",
     loading="正在读取运行记录……",

@@ -21,6 +21,7 @@ class RunsWords(Struct, frozen=True, kw_only=True):
     none: str
     none_how: str
     not_here: str
+    unreadable: str
     mark_more: str
     mark_fewer: str
     already_shown: str
@@ -87,6 +88,7 @@ EN = RunsWords(
     none="no runs yet",
     none_how="timellm-ops run configs/quickstart.toml makes one",
     not_here="the list of runs is not at hand here",
+    unreadable="{folder} cannot be read: {problem}",
     mark_more="mark two or more runs with the space bar, then compare them",
     mark_fewer="at most {most} runs can be compared at once",
     already_shown="that run is the one that is shown",
@@ -101,7 +103,7 @@ EN = RunsWords(
     column_started="started",
     compare_title="compared",
     compare_reading="reading the journals of {count:run|runs}",
-    compare_more="up and down: more   Esc: back to the list",
+    compare_more="up and down: more · Esc: back to the list",
     compare_back="Esc: back to the list",
     results="results",
     better="better",
@@ -162,6 +164,7 @@ ZH = RunsWords(
     none="还没有运行",
     none_how="用 timellm-ops run configs/quickstart.toml 开始一个",
     not_here="此处没有运行列表",
+    unreadable="无法读取 {folder}：{problem}",
     mark_more="先用空格键标记两个或更多运行，再对比",
     mark_fewer="一次最多对比 {most} 个运行",
     already_shown="这就是正在显示的运行",
@@ -176,7 +179,7 @@ ZH = RunsWords(
     column_started="开始",
     compare_title="对比",
     compare_reading="正在读取 {count} 个运行的日志",
-    compare_more="上下键：更多   Esc：回到列表",
+    compare_more="上下键：更多 · Esc：回到列表",
     compare_back="Esc：回到列表",
     results="结果",
     better="更好",

@@ -177,8 +177,10 @@ def mark_kind(before: RunState, event: ev.Event) -> MarkKind | None:
     Of one action there is one mark: the decision to pause, not that the engine then stood still.
     """
     match event:
-        case ev.RunStarted() | ev.Adopted() | ev.RunEnded():
+        case ev.RunStarted() | ev.Adopted():
             return "run"
+        case ev.RunEnded():
+            return "engine" if event.outcome == "failed" else "run"
         case ev.EngineFailed() | ev.EngineRestart():
             return "engine"
         case ev.EngineExited():

@@ -37,7 +37,9 @@ def status(now: Situation) -> RuleStatus:
         stops = section.not_finite == "stop"
         deeds.append("stops the run on a loss that is no number" if stops else "tells of one")
     if section.stall_action != "off" and limit_s is not None:
-        deeds.append(f"tells you after {limit_s:.0f} s without progress")
+        told = silence is not None and silence.silent_s > limit_s
+        deed = "has told you" if told else "tells you"
+        deeds.append(f"{deed} after {limit_s:.0f} s without progress")
         if section.stall_action == "stop":
             deeds.append(f"ends the engine after {section.stall_stop_after_s:.0f} s")
     return RuleStatus(

@@ -108,11 +108,13 @@ def status(now: Situation) -> RuleStatus:
     known = sample is not None and any(p.of_run for p in sample.processes or ())
     others = _others(sample, section.min_memory_mib)
     deed = "pauses the run" if section.action == "pause" else "tells you"
+    deed += " when another program computes on this GPU"
+    blind = "" if known else nothing_to_read(now.state)
     return RuleStatus(
         rule=RULE,
         standing="holding" if hold else "watching" if known else "unknown",
         value=float(len(others)) if known else None,
         threshold=0.0,
         unit="programs",
-        next=hold.until if hold else f"{deed} when another program computes on this GPU",
+        next=hold.until if hold else blind or deed,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.telemetry import GpuProcess, GpuSample
+from timellm_policies.holds import nothing_to_read
 from timellm_policies.situation import RuleStatus, Situation
 
 RULE = "vram"
@@ -81,11 +82,13 @@ def status(now: Situation) -> RuleStatus:
     share = used_pct(now.state.sample)
     told = not now.may_tell(RULE, "full")
     threshold = f"{section.alert_above_pct:g} %"
+    deed = "has told you, and says no more" if told else f"tells you from {threshold} on"
+    blind = nothing_to_read(now.state) if share is None else ""
     return RuleStatus(
         rule=RULE,
         standing="unknown" if share is None else "watching",
         value=None if share is None else round(share, 1),
         threshold=section.alert_above_pct,
         unit="%",
-        next="has told you, and says no more" if told else f"tells you from {threshold} on",
+        next=blind or deed,
     )

@@ -248,7 +248,8 @@ def paused_thermal(expected_s: float = 200.0) -> Journal:
 
 def paused_by_user() -> Journal:
     journal = in_second_epoch().add(ev.Command(who="dashboard", what="pause"))
-    return journal.add(ev.Paused(), 0.5).add(ev.Telemetry(sample=sample(61.0)), 60.0)
+    cool = sample(61.0, power_w=22.0, utilization_pct=0.0)
+    return journal.add(ev.Paused(), 0.5).add(ev.Telemetry(sample=cool), 60.0)
 
 
 def evaluating() -> Journal:

@@ -335,7 +335,7 @@ def test_the_ledger_names_what_took_most_first_and_what_it_costs_ahead() -> None
         sum(row.ahead.value or 0 for row in ledger.rows)
     )
     assert ledger.line.startswith("lost 10 min 58 s (76 %) · ")
-    assert "of the time left at the last hour's rate" in ledger.line
+    assert "more by the end at the last hour's rate" in ledger.line
     spent = {figure.text.split()[0] for figure in ledger.spent}
     assert spent == {"training", "evaluating", "loading", "paused"}
 

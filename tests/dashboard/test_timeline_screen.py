@@ -86,8 +86,17 @@ def nothing_yet() -> Journal:
 def silent() -> Journal:
     """An engine that has said nothing for ten minutes; the card is still read."""
     journal = in_second_epoch()
-    for _ in range(60):
-        journal.add(ev.Telemetry(sample=sample(58.0, power_w=24.0, sm_clock_mhz=210.0)), 10.0)
+    idle = sample(58.0, power_w=24.0, sm_clock_mhz=210.0, utilization_pct=0.0)
+    for reading_number in range(60):
+        journal.add(ev.Telemetry(sample=idle), 10.0)
+        if reading_number == 18:
+            reason = "no progress for 3 min, usually a record every 10 s, so the engine may hang"
+            journal.add(
+                ev.PolicyDecision(
+                    action="alert", rule="health", reason=reason, value=190.0, threshold=180.0,
+                    unit="s", about="no progress",
+                )
+            )  # fmt: skip
     return journal
 
 

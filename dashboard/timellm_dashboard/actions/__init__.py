@@ -69,10 +69,11 @@ def offered(view: View, on: ScreenId) -> tuple[Action, ...]:
 
 def is_offered(found: Action, view: View) -> bool:
     """Whether the action makes sense now: in ASCII there is one language, who may only look
-    changes nothing, a run that has ended takes no requests, and a replay has keys of its own."""
+    changes nothing, a run that has ended or has no supervisor takes no requests, and a replay has
+    keys of its own."""
     if found.changes_run and view.read_only:
         return False
-    if found.changes_run and found.on is None and view.outcome is not None:
+    if found.needs_supervisor and (view.outcome is not None or not view.run.supervised):
         return False
     if found.id == "language" and view.ascii_only:
         return False

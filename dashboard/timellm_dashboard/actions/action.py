@@ -38,6 +38,8 @@ class Action(Struct, frozen=True, kw_only=True):
     changes_run: bool = False
     """It asks something of the supervisor or writes into the run's folder: a dashboard that may
     only look does not offer it."""
+    needs_supervisor: bool = False
+    """A supervisor does it: it is not offered in front of a run that has none."""
     on: ScreenId | None = None
     """The only screen that has it, and does it itself; `None`: every screen has it."""
     goes_to: ScreenId | None = None

@@ -19,6 +19,7 @@ POLICIES_ACTIONS: tuple[Action, ...] = (
         ),
         types=True,
         changes_run=True,
+        needs_supervisor=True,
         on="policies",
     ),
 )

@@ -65,10 +65,11 @@ def _heading(text: str) -> Line:
 
 def _names(comparison: Comparison, width: int) -> list[Line]:
     rows = []
+    longest = max(cell_len(run.run_id) for run in comparison.runs)
     for place, run in enumerate(comparison.runs):
         state = f"{run.glyph} {run.word}"
         room = width - 3 - cell_len(state) - _GAP
-        run_id = clip(run.run_id, room, _dots(comparison))
+        run_id = pad(clip(run.run_id, room, _dots(comparison)), min(longest, room))
         rows.append(
             line(
                 Span(f"{run.letter}  ", TONES[place % len(TONES)]),

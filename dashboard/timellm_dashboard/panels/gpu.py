@@ -1,5 +1,7 @@
 """The GPU card: temperature against its limits first, then the rest as far as there is room."""
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 
 from timellm_dashboard import format as fmt
@@ -41,7 +43,19 @@ def draw_no_gpu(view: View, width: int, *, machine: bool = True) -> list[Line]:
         rows.append(line(Span(f"{words.peak} {gpu.peak.text}", "muted")))
     if machine and view.host.text:
         told = f"{words.host_title}{words.colon}{view.host.text}"
-        rows += [(), *(line(Span(row, "muted")) for row in wrap(told, width))]
+        dot = " | " if view.ascii_only else " · "
+        rows += [(), *(line(Span(row, "muted")) for row in _packed(told.split(dot), width, dot))]
+    return rows
+
+
+def _packed(parts: Sequence[str], width: int, dot: str) -> list[str]:
+    """The parts in rows, each whole where a row is wide enough for it."""
+    rows: list[str] = []
+    for part in parts:
+        if rows and cell_len(f"{rows[-1]}{dot}{part}") <= width:
+            rows[-1] += f"{dot}{part}"
+        else:
+            rows += wrap(part, width)
     return rows
 
 
@@ -125,7 +139,7 @@ def _values(view: View, width: int) -> list[Line]:
     for label, text in pairs:
         other = beside.get(label)
         full = text if other is None else f"{text}{dot}{other[0]} {other[1]}"
-        shown = clip(full, width - label_cells - 2)
+        shown = clip(full, width - label_cells - 2, "..." if view.ascii_only else "…")
         rows.append(line(Span(pad(label, label_cells), "muted"), "  ", shown))
     return rows
 

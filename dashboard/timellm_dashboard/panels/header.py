@@ -15,7 +15,7 @@ def draw_title(view: View, width: int) -> Line:
     run = view.run
     name = run.name or run.run_id
     dot = " | " if view.ascii_only else " · "
-    left = [Span(clip(name, width), "strong")]
+    left = [Span(clip(name, width, "..." if view.ascii_only else "…"), "strong")]
     if run.run_id and run.run_id != name:
         left.append(Span(f"{dot}{run.run_id}", "muted"))
     if view.replay:
@@ -42,10 +42,11 @@ def draw_headline(view: View, width: int, height: int = 2) -> list[Line]:
     spans = [Span(f"{head.glyph} {head.word}", tone)]
     if head.reason:
         spans += [Span(dot, "muted"), Span(head.reason)]
-    rows = wrap_line(spans, width, indent=2)
+    rows, ellipsis = wrap_line(spans, width, indent=2), "..." if view.ascii_only else "…"
     if len(rows) > height:
         cut = " ".join("".join(span.text for span in row).strip() for row in rows[height - 1 :])
-        rows = [*rows[: height - 1], line("  ", clip(cut, width - 2))]
+        rows = [*rows[: height - 1], line("  ", clip(cut, width - 2, ellipsis))]
     if len(rows) < height and view.run.facts:
-        rows.append(line(Span(f"  {clip(view.run.facts, width - 2)}", "muted")))
+        facts = clip(view.run.facts, width - 2, ellipsis)
+        rows.append(line(Span(f"  {facts}", "muted")))
     return rows + [()] * (height - len(rows))

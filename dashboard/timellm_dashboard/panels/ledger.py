@@ -14,11 +14,15 @@ _GAP = 2
 
 
 def draw_ledger(view: View, width: int, height: int) -> list[Line]:
-    """The table where there is room for it, else the line."""
+    """The table where there is room for it, else the line. Where nothing was measured, nothing is
+    known to be lost either."""
+    if view.headline.state in ("waiting", "imported"):
+        return []
     if height < _SHORTEST_TABLE:
         return [draw_ledger_line(view, width)][:height]
     if not view.ledger.rows:
-        rows = [line(Span(clip(view.ledger.line, width), "muted"))]
+        text = clip(view.ledger.line, width, "..." if view.ascii_only else "…")
+        rows = [line(Span(text, "muted"))]
     else:
         rows = _table(view, width, height - 1)
     return [*rows[: height - 1], _spent(view, width)]
@@ -74,4 +78,5 @@ def _row(texts: Sequence[str], sizes: Sequence[int], columns: int, width: int) -
 def _spent(view: View, width: int) -> Line:
     """Where the time went."""
     dot = " | " if view.ascii_only else " · "
-    return line(Span(clip(dot.join(part.text for part in view.ledger.spent), width), "muted"))
+    text = dot.join(part.text for part in view.ledger.spent)
+    return line(Span(clip(text, width, "..." if view.ascii_only else "…"), "muted"))

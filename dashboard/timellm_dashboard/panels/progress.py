@@ -36,7 +36,8 @@ def draw_progress(view: View, width: int, height: int = 2) -> list[Line]:
         times = [paused, view.results.patience.text]
         dot = " | " if view.ascii_only else " · "
         shown = dot.join(part for part in times if part)
-        rows.append(line(Span(clip(shown, width), "muted")))
+        shown = clip(shown, width, "..." if view.ascii_only else "…")
+        rows.append(line(Span(shown, "muted")))
     return rows[:height]
 
 
@@ -114,5 +115,5 @@ def _fitting(parts: Sequence[str], width: int, dot: str) -> str:
         if cell_len(longer) <= width:
             shown = longer
         elif not shown:
-            return clip(part, width)
+            return clip(part, width, "..." if dot.isascii() else "…")
     return shown

@@ -164,7 +164,7 @@ def draw_rule(view: View, width: int, height: int, selected: int) -> list[Line]:
     drawn: list[Line] = []
     if not _columns(view, width - len(_HERE))[1]:
         drawn += wrap_line((Span(words.next_of.format(text=rule.next)),), width, indent=2)
-    section, names = _section(rule)
+    section, names = _section(rule, words_of(view))
     if len(drawn) + len(names) < height:
         drawn.append(line(Span(words.keys_of.format(section=section, keys="").rstrip(), "muted")))
         return [*drawn, *(line(Span(f"  {clip(name, width - 2)}", "muted")) for name in names)]
@@ -178,16 +178,20 @@ def key_rows(view: View, width: int, selected: int) -> int:
 
 
 def _keys(rule: RuleView, view: View, width: int) -> list[Line]:
-    section, names = _section(rule)
+    section, names = _section(rule, words_of(view))
     dot = " | " if view.ascii_only else " · "
     keys = words_of(view).keys_of.format(section=section, keys=dot.join(names))
     return wrap_line((Span(keys, "muted"),), width, indent=2)
 
 
-def _section(rule: RuleView) -> tuple[str, list[str]]:
+def _section(rule: RuleView, words: RuleWords) -> tuple[str, list[str]]:
     """The table of the config that the rule's keys are in, and each without it."""
     section = rule.settings[0].partition("=")[0].rpartition(".")[0] if rule.settings else ""
-    return section, [setting.removeprefix(f"{section}.") for setting in rule.settings]
+    names = [setting.removeprefix(f"{section}.") for setting in rule.settings]
+    return section, [
+        words.not_set.format(key=name.removesuffix("=")) if name.endswith("=") else name
+        for name in names
+    ]
 
 
 def rule_title(view: View, selected: int) -> str:

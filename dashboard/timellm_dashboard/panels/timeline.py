@@ -88,7 +88,8 @@ def draw_reading(there: Reading, view: View, width: int) -> list[Line]:
     drawn: list[Line] = []
     for parts in packed[:rows]:
         tone: Tone = "plain" if drawn else "strong"
-        rest = clip(_dot(view).join(("", *parts[1:])), width - cell_len(parts[0]))
+        ellipsis = "..." if view.ascii_only else "…"
+        rest = clip(_dot(view).join(("", *parts[1:])), width - cell_len(parts[0]), ellipsis)
         drawn.append(line(Span(parts[0], tone), Span(rest)))
     drawn += [()] * (rows - len(drawn))
     return [*drawn, _mark_line(there.mark, view, width)]
@@ -129,7 +130,11 @@ def draw_tracks(shown: TimelineView, view: View, height: int) -> list[Line]:
     if not tracks:
         return []
     rows: list[Line] = []
-    for track, track_height in zip(tracks, _heights(tracks, room), strict=True):
+    apart = room >= len(tracks) * (_FEWEST_ROWS + 1) - 1
+    heights = _heights(tracks, room - (len(tracks) - 1 if apart else 0))
+    for track, track_height in zip(tracks, heights, strict=True):
+        if rows and apart:
+            rows.append(_space(shown, ascii_only=ascii_only))
         drawn = draw_track(track, shown.cells, track_height, shown.cursor, ascii_only=ascii_only)
         if track.id == "temperature" and all(column is None for column in track.columns):
             drawn = _explained(drawn, view, shown.cells)
@@ -139,6 +144,15 @@ def draw_tracks(shown: TimelineView, view: View, height: int) -> list[Line]:
     if legend:
         rows.append(_legend(view, words, GUTTER + shown.cells))
     return rows[:height]
+
+
+def _space(shown: TimelineView, *, ascii_only: bool) -> Line:
+    """An empty row between two tracks, which could be taken for one where they touch."""
+    edge = "|" if ascii_only else "│"
+    row: Line = (Span(" " * shown.cells),)
+    if shown.cursor is not None:
+        row = put(row, shown.cursor, edge, "strong")
+    return (Span(" " * (GUTTER - 1) + edge, "muted"), *row)
 
 
 def _explained(drawn: list[Line], view: View, cells: int) -> list[Line]:

@@ -95,7 +95,11 @@ class RunsScreen(RunScreen):
             if read is not None:
                 self._list.show_rows(await asyncio.to_thread(read))
         except OSError as error:
-            self._list.show_problem(error.strerror or str(error))
+            if self._view is not None:
+                problem = error.strerror or str(error)
+                folder = self._services.runs_folder
+                told = self._say(self._view).unreadable.format(folder=folder, problem=problem)
+                self._list.show_problem(told)
         finally:
             self._reading = False
 

@@ -72,7 +72,8 @@ class ComparisonPanel(Panel, can_focus=True):
         """That it is a comparison, and how to go on."""
         say = runs_words(view.lang, ascii_only=view.ascii_only)
         fits = len(self._rows) <= self.content_size.height
-        return f"{say.compare_title}  {say.compare_back if fits else say.compare_more}"
+        dot = " | " if view.ascii_only else " · "
+        return f"{say.compare_title}{dot}{say.compare_back if fits else say.compare_more}"
 
     def action_scroll_rows(self, rows: int) -> None:
         """Go down by so many rows."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from timellm_dashboard.lines import Line
-from timellm_dashboard.panels.feed import draw_feed
+from timellm_dashboard.panels.feed import feed_blocks, newest_rows
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
 
@@ -29,18 +29,22 @@ class FeedPanel(Panel, can_focus=True):
         self._newer = 0  # rows below the last one shown
         self._rows = 0
         self._told: tuple[object, ...] = ()
+        self._blocks: list[list[Line]] = []
         self._lines: list[Line] = []
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """The rows that fit, the newest at the end."""
         told = (view.feed, view.feed_left_out, view.lang, view.ascii_only, width)
         if told != self._told:
-            self._told, self._lines = told, draw_feed(view, width)
+            self._told, self._blocks = told, feed_blocks(view, width)
+            self._lines = [row for block in self._blocks for row in block]
         rows = self._lines
         if self._newer and len(rows) > self._rows:
             self._newer += len(rows) - self._rows
         self._rows = len(rows)
         self._newer = max(0, min(self._newer, len(rows) - height))
+        if not self._newer:
+            return newest_rows(self._blocks, width, height, ascii_only=view.ascii_only)
         end = len(rows) - self._newer
         return rows[max(0, end - height) : end]
 
@@ -49,7 +53,8 @@ class FeedPanel(Panel, can_focus=True):
         words = view.words
         if not self._newer:
             return words.events_title
-        return f"{words.events_title}  {words.events_newer.format(count=self._newer)}"
+        dot = " | " if view.ascii_only else " · "
+        return f"{words.events_title}{dot}{words.events_newer.format(count=self._newer)}"
 
     def action_scroll_rows(self, rows: int) -> None:
         """Go back by so many rows."""

@@ -61,6 +61,8 @@ class LogPanel(LogList):
     def title(self, view: View, width: int) -> str:
         """Where the cursor is, and what is done about it."""
         words = log_words(view.lang, ascii_only=view.ascii_only)
+        if view.headline.state == "loading":
+            return words.title
         parts = [words.title]
         if self._log is not None and self._count:
             number = self._number(min(self._at.cursor, self._count - 1)) + 1

@@ -4,9 +4,11 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line
 from timellm_dashboard.panels.report import draw_report
 from timellm_dashboard.report import Report
+from timellm_dashboard.text_report import report_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
 
@@ -52,7 +54,10 @@ class ReportPanel(Panel, can_focus=True):
         if self._rows <= height:
             return self.report.title
         last = min(self._rows, self._first + height)
-        return f"{self.report.title}  {self._first + 1}-{last} / {self._rows}"
+        words = report_words(view.lang)
+        seen = words.rows_seen.format(first=self._first + 1, last=last, count=self._rows)
+        title = f"{self.report.title} · {seen}"
+        return to_ascii(title) if view.ascii_only else title
 
     def action_scroll_rows(self, rows: int) -> None:
         """Go on by so many rows."""
