@@ -28,7 +28,7 @@ from timellm_dashboard.actions import (
 )
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.explain import part_of
-from timellm_dashboard.jobcontrol import continue_well
+from timellm_dashboard.jobcontrol import continue_well, leave_well
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.phrases import said
@@ -143,6 +143,8 @@ class Dashboard(App[None]):
         self.call_after_refresh(self._show)
         self.run_worker(self._follow(), group="follow")
         continue_well(self._draw_anew)
+        if not self.is_headless:
+            leave_well(self.exit)
 
     def _draw_anew(self) -> None:
         self.call_later(self.refresh, layout=True)
@@ -418,16 +420,19 @@ class Dashboard(App[None]):
         if self._look.read_only:
             self._notify(read_only_words(view.lang).refused)
             return
-        self.run_worker(self._send(self._source, request, answered), group="send")
+        # On its way at once, and not with the loop's next turn: who asks and leaves in the same
+        # breath has asked.
+        loop = asyncio.get_running_loop()
+        sent = loop.run_in_executor(None, self._source.send, request)
+        sent.add_done_callback(lambda done: self._take_answer(done, answered))
 
-    async def _send(
-        self,
-        source: RunSource,
-        request: AnyRequest,
-        answered: Callable[[Reply], None] | None,
+    def _take_answer(
+        self, done: asyncio.Future[Reply], answered: Callable[[Reply], None] | None
     ) -> None:
+        if done.cancelled() or not self.is_running:
+            return
         try:
-            reply = await asyncio.to_thread(source.send, request)
+            reply = done.result()
         except OSError as error:
             self._notify(self.view.words.not_sent.format(error=error), error=True)
             return

@@ -138,6 +138,49 @@ def test_leaving_the_dashboard_and_coming_back_touches_nothing(
     assert third.exit_code() == 0
 
 
+def test_who_asks_and_leaves_in_one_breath_has_asked(shell: Shell, terminal: Opener) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    screen = terminal("attach", "latest")
+    screen.until(lambda text: "TRAINING" in text)
+    screen.type("pq")
+    assert screen.exit_code() == 0
+    assert "never awaited" not in screen.written.decode("utf-8", "replace")
+    shell.until(lambda state: any(hold.rule == "user" for hold in state.holds))
+
+
+def test_a_dashboard_that_is_told_to_end_gives_the_terminal_back(
+    shell: Shell, terminal: Opener
+) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    screen = terminal("attach", "latest")
+    screen.until(lambda text: "TRAINING" in text)
+    os.kill(screen.pid, signal.SIGTERM)
+    assert screen.exit_code() == 0
+    text = screen.written.decode("utf-8", "replace")
+    assert text.rindex("\x1b[?1049l") > text.rindex("\x1b[?1049h")
+    assert text.rindex("\x1b[?1000l") > text.rindex("\x1b[?1000h")
+    assert is_training(shell.state())
+
+
+def test_keys_still_arrive_after_a_shell_has_stopped_and_continued_it(
+    shell: Shell, terminal: Opener
+) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    screen = terminal("attach", "latest")
+    screen.until(lambda text: "TRAINING" in text)
+    os.kill(screen.pid, signal.SIGSTOP)
+    modes = termios.tcgetattr(screen.descriptor)
+    modes[3] |= termios.ICANON | termios.ECHO  # as a shell has it: keys arrive with Enter
+    termios.tcsetattr(screen.descriptor, termios.TCSANOW, modes)
+    os.kill(screen.pid, signal.SIGCONT)
+    time.sleep(0.3)
+    screen.type("q")
+    assert screen.exit_code() == 0
+
+
 def test_a_replays_log_ends_at_the_moment_that_is_shown(shell: Shell, terminal: Opener) -> None:
     run = own_run(shell.store, shell.write("tiny.toml", TINY))
     steps = [f"\titers: {n}, epoch: {e} | loss: 0.5\n" for e in (1, 2) for n in range(10, 50, 10)]
