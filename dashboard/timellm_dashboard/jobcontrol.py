@@ -46,9 +46,14 @@ def continue_well(refresh: Callable[[], None]) -> None:
 
 
 def leave_well(leave: Callable[[], None]) -> None:
-    """Have SIGTERM end the program as its own key does, with the terminal given back as it was."""
+    """Have SIGTERM end the program as its own key does, with the terminal given back as it was.
+
+    And SIGHUP at once, also where it was ignored (`nohup`): there is no terminal to give back, and
+    none to read keys from, and the run goes on by itself.
+    """
     if threading.current_thread() is threading.main_thread():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _terminal_modes() -> list[Any] | None:

@@ -79,9 +79,10 @@ Opener = Callable[..., Terminal]
 def terminal(shell: Shell) -> Iterator[Opener]:
     opened: list[Terminal] = []
 
-    def on_terminal(*arguments: str) -> Terminal:
+    def on_terminal(*arguments: str, ignores_hangup: bool = False) -> Terminal:
         pid, descriptor = pty.fork()
         if pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if ignores_hangup else signal.SIG_DFL)
             os.chdir(shell.folder)
             command = [sys.executable, "-m", "timellm_ops.cli", *arguments]
             env = {**shell.env(), "TERM": "xterm-256color"}
@@ -123,10 +124,11 @@ def test_leaving_the_dashboard_and_coming_back_touches_nothing(
     first.until(lambda text: "TRAINING" in text)
     first.type("q")
     assert first.exit_code() == 0
-    second = terminal("attach")
-    second.until(lambda text: "TRAINING" in text)
-    second.vanish()
-    second.exit_code()  # it does not stay behind
+    for ignores_hangup in (False, True):  # as under `nohup`
+        second = terminal("attach", ignores_hangup=ignores_hangup)
+        second.until(lambda text: "TRAINING" in text)
+        second.vanish()
+        second.exit_code()  # it does not stay behind
     assert is_alive(engine)
     third = terminal("attach")
     third.until(lambda text: "TRAINING" in text)
