@@ -1,6 +1,7 @@
 """Engines that are really killed, crash and run out of memory, and what comes of it."""
 
 import resource
+import shutil
 import signal
 import time
 
@@ -69,6 +70,25 @@ def test_a_run_whose_engine_is_killed_finishes_by_itself_and_as_if_it_had_not_be
     undisturbed.write("run.toml", SOON)
     assert undisturbed("run", "run.toml", "--plain").code == 0
     assert done.final_mse == undisturbed.state().final_mse
+
+
+def test_a_run_whose_last_checkpoint_is_gone_is_not_begun_again_behind_ones_back(
+    shell: Shell,
+) -> None:
+    begin(shell, LONG.replace("restart_after_s = 0.2", "restart_after_s = 2"))
+    shell.until(lambda state: state.last is not None)
+    kill_engine(shell)
+    for name in ("last", ".previous-last"):
+        shutil.rmtree(shell.run.checkpoints / name, ignore_errors=True)
+    refused = shell.until(lambda state: state.ended)
+    assert (refused.outcome, refused.exit_code, refused.restarts) == ("refused", 2, 1)
+    events = shell.run.engine_events
+    for _ in range(2):
+        assert f"{shell.run.checkpoints / 'last'}: found none, and " in shell.state().end_reason
+        done = shell("run", "--resume", "latest", "--plain")
+        assert done.code == 2, done
+    assert events.read_bytes().count(b'"TrainingStarted"') == 1
+    assert not (shell.run.checkpoints / "last").exists()
 
 
 def test_an_engine_that_gets_no_further_is_not_started_for_ever(shell: Shell) -> None:

@@ -4,6 +4,7 @@ import msgspec
 
 from timellm_engine.checkpoints.bundle_writer import write_bundle
 from timellm_engine.checkpoints.checkpoint import FolderStorage, Found, Storage
+from timellm_engine.checkpoints.lost import lost_last, what_is_right
 from timellm_engine.checkpoints.provenance import event_lines, origin_of
 from timellm_engine.checkpoints.snapshot import (
     Position,
@@ -87,17 +88,20 @@ def take_up(
 ) -> Position:
     """Put `last` back into the job, or the newest `step-N` where it is lost; where it was taken.
 
-    A run that was ended before its first checkpoint begins at its beginning. Raises `InputError`
-    for a checkpoint of another training, and where there are only damaged ones.
+    A run that was ended before its first `last` begins at its beginning. Raises `InputError` for a
+    checkpoint of another training, and where there was a `last` and only damaged ones or none are
+    left.
     """
     name, found = find(storage)
     contents, problems = found.contents, found.problems
     for problem in problems:
         emitter.alert(problem)
     if contents is None or found.saved is None:
-        if problems:
-            expected = "a whole checkpoint (a copy of one put back in its place, or a new run)"
-            raise InputError("checkpoints/last", "; ".join(problems), expected)
+        lost = lost_last(layout)
+        if lost is not None:
+            told = problems or (f"none, and the run has had one ({'; '.join(lost.signs)})",)
+            where, expected = str(layout.checkpoints / "last"), what_is_right(layout, lost)
+            raise InputError(where, "; ".join(told), expected)
         message = "there is no checkpoint yet: training begins at its beginning"
         emitter.alert(message, level="info")
         return Position()

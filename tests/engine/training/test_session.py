@@ -106,6 +106,91 @@ def test_where_all_are_damaged_it_refuses_and_names_them(whole: RunLayout, tmp_p
         run_here(layout, resume=True)
     assert str(caught.value).count(" is damaged (") == 4
     assert "\n" not in str(caught.value)
+    refused_as_lost(layout, "engine-events.jsonl says that it was saved after step 6 of epoch 2")
+
+
+def refused_as_lost(layout: RunLayout, *signs: str) -> str:
+    """Resuming is refused in one line that tells each of `signs`; nothing is trained."""
+    before, names = len(only(layout, ev.TrainingStarted)), folders(layout)
+    with pytest.raises(InputError) as caught:
+        run_here(layout, resume=True)
+    said = str(caught.value)
+    assert said.startswith(f"{layout.checkpoints / 'last'}: found none, and the run has had one (")
+    assert "expected a whole checkpoint to go on from: put a copy of it back" in said
+    assert said.endswith(f"or begin a new run (timellm-ops run {layout.config})")
+    assert "\n" not in said
+    for sign in signs:
+        assert sign in said
+    assert (len(only(layout, ev.TrainingStarted)), folders(layout)) == (before, names)
+    return said
+
+
+def folders(layout: RunLayout) -> set[str]:
+    return {path.name for path in layout.checkpoints.glob("*")}
+
+
+def lose(layout: RunLayout, *but: str) -> None:
+    """Remove every checkpoint but those named."""
+    for folder in list(layout.checkpoints.iterdir()):
+        if folder.name not in but:
+            shutil.rmtree(folder)
+
+
+def test_a_damaged_last_is_refused_again_and_again_until_it_is_put_back(
+    whole: RunLayout, tmp_path: Path
+) -> None:
+    layout = untested(whole, tmp_path)
+    lose(layout, "last", "best")
+    damage(layout, "last")
+    with pytest.raises(InputError, match="last is damaged"):
+        run_here(layout, resume=True)
+    (broken,) = folders(layout) - {"best"}
+    for _ in range(2):
+        said = refused_as_lost(layout, "a `best` is there", f"set aside as damaged: {broken}")
+        assert f"rename {broken} to last if it is good" in said
+    shutil.copytree(whole.checkpoints / "last", layout.checkpoints / "last")
+    run_here(layout, resume=True)
+    assert started_after(layout) == 12
+    assert same(weights(layout), weights(whole))
+
+
+def test_a_last_that_is_missing_is_refused_whatever_is_left_of_its_record(
+    whole: RunLayout, tmp_path: Path
+) -> None:
+    layout = untested(whole, tmp_path)
+    lose(layout, "best")
+    said = refused_as_lost(layout, "saved after step 6 of epoch 2; a `best` is there")
+    assert "set aside" not in said
+    lose(layout)
+    refused_as_lost(layout, "says that it was saved")
+    events = layout.engine_events.read_bytes().splitlines()
+    saved = next(line for line in events if b'"CheckpointSaved"' in line and b'"last"' in line)
+    layout.journal.write_bytes(b'{"seq":1,"event":' + saved + b"}\n")
+    layout.engine_events.write_bytes(b"")
+    refused_as_lost(layout, "journal.jsonl says that it was saved after step 4 of epoch 1")
+    layout.journal.unlink()
+    (layout.checkpoints / "broken-last-12ab").mkdir()
+    refused_as_lost(layout, "set aside as damaged: broken-last-12ab")
+    (layout.checkpoints / "broken-last-12ab").rename(layout.checkpoints / "best")
+    refused_as_lost(layout, "a `best` is there")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_run_that_was_killed_before_its_first_last_begins_at_its_beginning(
+    whole: RunLayout, tmp_path: Path, *, told: bool
+) -> None:
+    """It was killed as it wrote its first `last`, or before it could tell of the `best` before."""
+    layout = untested(whole, tmp_path)
+    lose(layout, "best")
+    lines = layout.engine_events.read_bytes().splitlines(keepends=True)
+    kinds = [(b'"CheckpointSaved"' in line, b'"kind":"best"' in line) for line in lines]
+    first = kinds.index((True, True))
+    kept = [line for line in lines[: first + told] if b'"kind":"last"' not in line]
+    layout.engine_events.write_bytes(b"".join(kept))
+    run_here(layout, resume=True)
+    assert started_after(layout) == 0
+    assert [alert.level for alert in only(layout, ev.Alert)] == ["info"]
+    assert same(weights(layout), weights(whole))
 
 
 def test_a_checkpoint_that_the_engine_was_killed_before_telling_of_is_told_of(
