@@ -1,6 +1,7 @@
 """Whole runs: the command line, the supervisor and the engine, each a real process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -280,6 +281,17 @@ for epoch in range(1, 101 if mode == "long" else 4):
     if mode == "fail" and epoch == 2:
         raise SystemExit("CUDA error: an illegal memory access was encountered")
 """
+
+
+def test_a_deleted_run_leaves_nobody_behind(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    people = shell.supervisor().process, shell.engine().process
+    shutil.rmtree(shell.run.root)
+    give_up_t = time.monotonic() + PATIENCE_S
+    while any(map(is_alive, people)):
+        assert time.monotonic() < give_up_t
+        time.sleep(0.1)
 
 
 def begin_foreign(shell: Shell, mode: str, *options: str) -> subprocess.Popen[bytes]:

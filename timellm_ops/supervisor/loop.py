@@ -46,6 +46,9 @@ TURN_S = 0.2
 HEARTBEAT_S = 1.0
 QUIET_WITHIN_S = 60.0
 """How long a moment is looked for in which a script that is to end writes no checkpoint."""
+GONE_AFTER_S = 3.0
+"""How long the journal is missed from its folder until the run is taken to be deleted."""
+FAILED_CODE = 4
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
 
@@ -86,6 +89,8 @@ class Supervisor:
     _ended_t: float = 0.0
     _asked_t: float | None = None
     _watched_t: float | None = None
+    _seen_t: float | None = None
+    """When the journal was last where it belongs; `None`: it has not been there."""
     _stood_s: float = 0.0
     _finished: bool = False
     _power_tried: bool = False
@@ -148,6 +153,9 @@ class Supervisor:
         around = self.around
         requests = around.reception.wait(TURN_S)
         now = self._now()
+        if self._is_deleted(now.t):
+            self._abandon()
+            return
         self._beat(now)
         exited = self._look_at_engine(now.t)
         inputs = core.Inputs(
@@ -208,6 +216,25 @@ class Supervisor:
         beat = Heartbeat(pid=self.around.pid, t=now.t)
         with contextlib.suppress(OSError):
             replace_file(self.around.layout.heartbeat, msgspec.json.encode(beat), durable=False)
+
+    def _is_deleted(self, now_t: float) -> bool:
+        """Whether somebody has deleted or moved the run: nothing of it would be found again."""
+        if self._beat_t is not None and 0.0 <= now_t - self._beat_t < HEARTBEAT_S:
+            return False
+        if self.around.layout.journal.exists():
+            self._seen_t = now_t
+        return self._seen_t is not None and now_t - self._seen_t > GONE_AFTER_S
+
+    def _abandon(self) -> None:
+        """End with the run: no command reaches either of us any more.
+
+        Our own engine would save into a folder that it makes anew; it is killed at once.
+        """
+        self.exit_code = FAILED_CODE
+        if self.engine is not None:
+            foreign = self.supervision.run.engine == "foreign"
+            self.engine.send_signal(signal.SIGTERM if foreign else signal.SIGKILL)
+            self.engine.resume()
 
     def _look_at_engine(self, now_t: float) -> ExitStatus | None:
         """How the engine ended, if it has. Looked at before its stream, which is then complete."""
@@ -313,8 +340,8 @@ class Supervisor:
         except OSError as error:
             self.restore_power()
             text = f"the engine could not be started again: {error}"
-            self.note(ev.RunEnded(outcome="failed", exit_code=4, reason=text))
-            self.exit_code = 4
+            self.note(ev.RunEnded(outcome="failed", exit_code=FAILED_CODE, reason=text))
+            self.exit_code = FAILED_CODE
             return
         self.note(ev.EngineStarted(pid=self.engine.identity.pid))
 
