@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from timellm_dashboard import format as fmt
 from timellm_dashboard.figure import Figure, steps
+from timellm_dashboard.headline import by_hand
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.text import Words
@@ -151,7 +152,10 @@ def _verdict(
     if not moment.supervised or state.stop in ("now", "kill"):
         return "no", words.risk_unsupervised.format(steps=risk)
     if state.stop is not None:
-        return "no", stopping_words(look.shown_lang).at_risk.format(steps=risk)
+        stopping = stopping_words(look.shown_lang)
+        waits_for_a_person = state.stop == "after_checkpoint" and by_hand(state)
+        text = stopping.at_risk_user if waits_for_a_person else stopping.at_risk
+        return "no", text.format(steps=risk)
     if state.best is None and state.last is None:
         return "no", words.risk_no_checkpoint.format(steps=risk)
     return "no", words.risk_steps.format(steps=risk)

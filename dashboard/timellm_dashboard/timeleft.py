@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from timellm_dashboard import format as fmt
 from timellm_dashboard.evaluationtime import evaluated_s, evaluation_left_s, evaluation_s
-from timellm_dashboard.headline import silent_for
+from timellm_dashboard.headline import by_hand, silent_for
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.pausecycles import RECURRING_RULES, recurs
+from timellm_dashboard.text_stopping import stopping_words
 from timellm_ops.contract.state import RunState
 
 
@@ -75,7 +76,10 @@ def _until_it_stops(state: RunState, history: History, moment: Moment, look: Loo
     """Of a run that was told to stop: what is left of the evaluation that it waits for, without
     the saving that follows."""
     words = look.words
-    waits = state.stop == "after_checkpoint" and not state.holds and not state.standing
+    if state.stop == "after_checkpoint" and state.holds:
+        stopping = stopping_words(look.shown_lang)
+        return TimeLeft(note=stopping.left_user if by_hand(state) else stopping.left_held)
+    waits = state.stop == "after_checkpoint" and not state.standing
     left_s = evaluation_left_s(state, history, moment) if waits else None
     if left_s is None or silent_for(state, history, moment) is not None:
         return TimeLeft(note=words.left_stopping)
