@@ -10,7 +10,7 @@ from timellm_dashboard.headline import by_hand, silent_for
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
-from timellm_dashboard.pausecycles import RECURRING_RULES, recurs
+from timellm_dashboard.pausecycles import recurs
 from timellm_dashboard.text_stopping import stopping_words
 from timellm_ops.contract.state import RunState
 
@@ -52,7 +52,7 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
         return TimeLeft(note=work)
     again = history.cycles.ahead(work.seconds, held=recurs(state))
     seconds = work.seconds + again * (history.cycles.pause_s or 0.0)
-    held_s = _hold_left_s(state, history, moment)
+    held_s = _hold_left_s(state, moment)
     if held_s is None:
         return TimeLeft(
             seconds=seconds,
@@ -134,15 +134,13 @@ def _evaluations_left(state: RunState) -> tuple[int, float]:
     return epochs, test / vali
 
 
-def _hold_left_s(state: RunState, history: History, moment: Moment) -> float | None:
-    """Seconds until the engine goes on; `None` where nobody can tell. A pause of which its rule
-    says nothing is taken to last as long as those before, where there were such."""
+def _hold_left_s(state: RunState, moment: Moment) -> float | None:
+    """Seconds until the engine goes on; `None` where nobody can tell: a hold of which its rule
+    says nothing, and one that has outlasted what its rule expected."""
     left_s = 0.0
     for hold in state.holds:
         expected_s, since_s = hold.expected_s, moment.since(hold.since_t)
-        if expected_s is None and hold.rule in RECURRING_RULES:
-            expected_s = history.cycles.pause_s
-        if expected_s is None or since_s is None:
+        if expected_s is None or since_s is None or expected_s < since_s:
             return None
         left_s = max(left_s, expected_s - since_s)
     return left_s
