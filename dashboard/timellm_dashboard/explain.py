@@ -69,7 +69,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             " Huber or MAE the log's Train Loss is another number; of a script, it is the Train"
             " Loss that it prints); vali and test are the MSE over all windows of those splits, MAE"
             " the mean absolute error on test (the average miss, less swayed by a few large ones)."
-            " Validation decides what is best and when to stop early; test decides nothing, it only reports.",
+            " Validation decides what is best and when to stop early; test decides nothing,"
+            " it only reports.",
             "每轮结束后：训练是这一轮各步的平均 MSE，无论用哪种损失（用 Huber 或 MAE 时，日志里的"
             " Train Loss 是另一个数；对脚本而言，就是它打印的 Train Loss）；"
             "验证和测试是对应数据集全部窗口上的 MSE，"
