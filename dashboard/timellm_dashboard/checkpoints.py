@@ -124,6 +124,9 @@ def _saved(saved: SavedCheckpoint, parts: list[str], words: Words) -> SavedView:
 def _safe(state: RunState, at_risk: int | None, moment: Moment, look: Look) -> Safe:
     words = look.words
     answer, reason = _verdict(state, at_risk, moment, look)
+    if answer != "ended" and not moment.supervised and state.run_id:
+        # The engine may have gone on, and may have saved, since the last record.
+        reason = stopping_words(look.shown_lang).as_last_seen.format(told=reason)
     word = {"yes": words.yes, "no": words.no, "ended": words.ended}[answer]
     return Safe(
         answer=answer, word=word, reason=reason, line=f"{words.safe}{words.colon}{word} · {reason}"

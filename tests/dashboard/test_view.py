@@ -511,3 +511,20 @@ def test_hostile_text_in_the_journal_reaches_nobody() -> None:
     text = view(journal).feed[-1].text
     assert text.isprintable()
     assert text.endswith("[bold]hi[/bold] rm")
+
+
+@pytest.mark.parametrize(
+    ("lang", "last_seen", "risk"),
+    [("en", ", as last seen", "200 steps at risk"), ("zh", "最后所见：", "200 步尚未保存")],
+)
+def test_without_a_supervisor_what_is_at_risk_is_told_as_last_seen(
+    lang: Lang, last_seen: str, risk: str
+) -> None:
+    for journal in (in_second_epoch(), save_last(in_second_epoch(), 2, 1_200), foreign()):
+        gone = view(journal, 900.0, supervised=False, lang=lang).checkpoints.safe
+        assert last_seen in gone.reason
+        assert last_seen in gone.line
+        assert last_seen not in view(journal, lang=lang).checkpoints.safe.reason
+    assert risk in view(in_second_epoch(), 900.0, supervised=False, lang=lang).checkpoints.safe.line
+    ended = view(finished(), supervised=False, lang=lang).checkpoints.safe
+    assert last_seen not in ended.reason
