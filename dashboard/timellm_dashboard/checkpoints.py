@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from timellm_dashboard import format as fmt
 from timellm_dashboard.figure import Figure, steps
+from timellm_dashboard.headline import by_hand
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.text import Words
@@ -123,6 +124,9 @@ def _saved(saved: SavedCheckpoint, parts: list[str], words: Words) -> SavedView:
 def _safe(state: RunState, at_risk: int | None, moment: Moment, look: Look) -> Safe:
     words = look.words
     answer, reason = _verdict(state, at_risk, moment, look)
+    if answer != "ended" and not moment.supervised and state.run_id:
+        # The engine may have gone on, and may have saved, since the last record.
+        reason = stopping_words(look.shown_lang).as_last_seen.format(told=reason)
     word = {"yes": words.yes, "no": words.no, "ended": words.ended}[answer]
     return Safe(
         answer=answer, word=word, reason=reason, line=f"{words.safe}{words.colon}{word} · {reason}"
@@ -151,7 +155,10 @@ def _verdict(
     if not moment.supervised or state.stop in ("now", "kill"):
         return "no", words.risk_unsupervised.format(steps=risk)
     if state.stop is not None:
-        return "no", stopping_words(look.shown_lang).at_risk.format(steps=risk)
+        stopping = stopping_words(look.shown_lang)
+        waits_for_a_person = state.stop == "after_checkpoint" and by_hand(state)
+        text = stopping.at_risk_user if waits_for_a_person else stopping.at_risk
+        return "no", text.format(steps=risk)
     if state.best is None and state.last is None:
         return "no", words.risk_no_checkpoint.format(steps=risk)
     return "no", words.risk_steps.format(steps=risk)

@@ -40,11 +40,11 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             " forecasting the mean would give about 1, so more than 1 is normal in the first steps"
             " and in hard batches."
             " One batch says little: it jumps because batches differ. Watch the smoothed value, and"
-            " the epoch's mean in the table.",
+            " the epochs in the table.",
             "训练要减小的量，曲线标题写着是哪一种。通常是预测与真实值之间的均方误差（MSE）"
             "（Huber 和 MAE 对大误差计得较轻），在标准化数据上计算：每一列均值为 0、标准差为 1，"
             "所以没有单位。总是预测均值大约得到 1，因此最初几步或较难的批次大于 1 是正常的。"
-            "单个批次说明不了什么：批次不同，损失就会跳动。请看平滑值，以及表中每轮的均值。",
+            "单个批次说明不了什么：批次不同，损失就会跳动。请看平滑值，以及表中的各轮结果。",
         ),
         now=lambda view: f"{view.loss.raw.text} ({view.words.smoothed} {view.loss.smoothed.text})",
     ),
@@ -65,11 +65,15 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         covers=("results",),
         title=Said("Epoch table", "各轮结果"),
         body=Said(
-            "After each epoch: train is the mean loss over its steps; vali and test are the MSE"
-            " over all windows of those splits, MAE the mean absolute error on test (the average"
-            " miss, less swayed by a few large ones). Validation decides what is best and when to"
-            " stop early; test decides nothing, it only reports.",
-            "每轮结束后：训练是这一轮各步的平均损失；验证和测试是对应数据集全部窗口上的 MSE，"
+            "After each epoch: train is the mean MSE over its steps, whatever the loss is (with"
+            " Huber or MAE the log's Train Loss is another number; of a script, it is the Train"
+            " Loss that it prints); vali and test are the MSE over all windows of those splits, MAE"
+            " the mean absolute error on test (the average miss, less swayed by a few large ones)."
+            " Validation decides what is best and when to stop early; test decides nothing,"
+            " it only reports.",
+            "每轮结束后：训练是这一轮各步的平均 MSE，无论用哪种损失（用 Huber 或 MAE 时，日志里的"
+            " Train Loss 是另一个数；对脚本而言，就是它打印的 Train Loss）；"
+            "验证和测试是对应数据集全部窗口上的 MSE，"
             "MAE 是测试集上的平均绝对误差（平均偏差，不易被少数大误差左右）。"
             "验证决定哪一轮最佳、何时提前停止；测试不参与任何决定，只作报告。",
         ),

@@ -168,6 +168,11 @@ def _reason(name: StateName, state: RunState, history: History, moment: Moment, 
             )
 
 
+def by_hand(state: RunState) -> bool:
+    """Whether a person holds the run, so that a person has to let it go on."""
+    return any(hold.rule == "user" for hold in state.holds)
+
+
 def _restarting(state: RunState, moment: Moment, look: Look) -> str:
     """`the engine was ended by SIGKILL · starts again in 8 s from step 1,200`."""
     words = look.words

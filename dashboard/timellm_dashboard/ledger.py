@@ -31,6 +31,8 @@ class Spent(Struct, frozen=True, kw_only=True):
     standing_s: float = 0.0
     unsupervised_s: float = 0.0
     """Between a supervisor that was gone and the next one, whatever the engine did then."""
+    ended_s: float = 0.0
+    """Between an end of the run and its being resumed: nothing was running."""
 
     @property
     def moving_s(self) -> float:
@@ -45,7 +47,7 @@ class Spent(Struct, frozen=True, kw_only=True):
     @property
     def elapsed_s(self) -> float:
         """From the first event to the last one."""
-        return self.supervised_s + self.unsupervised_s
+        return self.supervised_s + self.unsupervised_s + self.ended_s
 
 
 class Loss(Struct, frozen=True, kw_only=True):
@@ -74,7 +76,8 @@ class Ledger:
     """Folds events, one after the other. Bounded, whatever the length of the run."""
 
     def __init__(self) -> None:
-        self._training_s = self._evaluating_s = self._loading_s = self._unsupervised_s = 0.0
+        self._training_s = self._evaluating_s = self._loading_s = 0.0
+        self._unsupervised_s = self._ended_s = 0.0
         self.standing = Standing()
         self._paced_s = self._rested_s = 0.0
         self._slowed: dict[Slowdown, float] = {}
@@ -94,7 +97,11 @@ class Ledger:
             standing.cause = before.holds[0].rule
         passed = after.active_s - before.active_s
         if before.outcome is not None or type(event) in _SUPERVISORS:
-            self._unsupervised_s += max(passed, _between(before, event))
+            between_s = max(passed, _between(before, event))
+            if before.outcome is None:
+                self._unsupervised_s += between_s
+            else:
+                self._ended_s += between_s
             self._steps.drop()
             standing.end(before.active_s)
         elif passed > 0:
@@ -181,6 +188,7 @@ class Ledger:
             loading_s=self._loading_s,
             standing_s=self.standing.total_s,
             unsupervised_s=self._unsupervised_s,
+            ended_s=self._ended_s,
         )
 
     @property

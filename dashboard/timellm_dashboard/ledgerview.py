@@ -39,7 +39,8 @@ class LedgerView(Struct, frozen=True, kw_only=True):
     rows: tuple[LedgerRow, ...]
     total: LedgerRow
     spent: tuple[Figure, ...]
-    """Training, evaluating, loading, paused, and unsupervised where there was such a time."""
+    """Training, evaluating, loading, paused, and unsupervised and not running where there
+    was such a time."""
     parts: tuple[str, ...]
     line: str
 
@@ -118,6 +119,8 @@ class _Writer:
         ]
         if spent.unsupervised_s > 0:
             parts.append((own.spent_unsupervised, spent.unsupervised_s))
+        if spent.ended_s > 0:
+            parts.append((own.spent_ended, spent.ended_s))
         return tuple(Figure(s, text.format(time=self._duration(s))) for text, s in parts)
 
     def parts(self, rows: Sequence[LedgerRow], total: LedgerRow) -> tuple[str, ...]:

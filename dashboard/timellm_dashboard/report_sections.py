@@ -188,9 +188,12 @@ class SectionMaker:
             if spent.supervised_s > 0:
                 text = f"{text} · {fmt.percent(seconds / spent.supervised_s, 1)}"
             yield _pair(name, label, round(seconds, 1), text)
-        if spent.unsupervised_s > 0:
-            text = fmt.duration(spent.unsupervised_s, words)
-            yield _pair("unsupervised_s", texts.nobody_there, round(spent.unsupervised_s, 1), text)
+        for name, label, seconds in (
+            ("unsupervised_s", texts.nobody_there, spent.unsupervised_s),
+            ("ended_s", texts.not_running, spent.ended_s),
+        ):
+            if seconds > 0:
+                yield _pair(name, label, round(seconds, 1), fmt.duration(seconds, words))
         if view.progress.speed.value is not None:
             speed = view.progress.speed
             yield _pair("seconds_per_step", texts.speed, speed.value, speed.text)

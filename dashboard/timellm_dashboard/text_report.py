@@ -44,6 +44,7 @@ class ReportWords(Struct, frozen=True, kw_only=True):
     engine_loads: str
     standing: str
     nobody_there: str
+    not_running: str
     speed: str
     pauses: str
     pause_columns: tuple[str, str, str, str]
@@ -128,6 +129,7 @@ EN = ReportWords(
     engine_loads="loading",
     standing="standing still",
     nobody_there="unsupervised",
+    not_running="ended, not running",
     speed="speed",
     pauses="pauses",
     pause_columns=("rule", "pauses", "time", "share"),
@@ -211,6 +213,7 @@ ZH = ReportWords(
     engine_loads="加载",
     standing="停住",
     nobody_there="无人监管",
+    not_running="已结束，未运行",
     speed="速度",
     pauses="暂停",
     pause_columns=("规则", "次数", "时间", "占比"),

@@ -12,6 +12,10 @@ class StoppingWords(Struct, frozen=True, kw_only=True):
     after_test: str
     while_saving: str
     at_risk: str
+    at_risk_user: str
+    as_last_seen: str
+    left_held: str
+    left_user: str
 
 
 EN = StoppingWords(
@@ -19,6 +23,10 @@ EN = StoppingWords(
     after_test="when the final test is done",
     while_saving="as soon as the checkpoint is on disk",
     at_risk="{steps} at risk until the next save",
+    at_risk_user="{steps} at risk until it is resumed and saved",
+    as_last_seen="{told}, as last seen",
+    left_held="stops at the next checkpoint once it goes on",
+    left_user="stops at the next checkpoint once it is resumed",
 )
 
 ZH = StoppingWords(
@@ -26,6 +34,10 @@ ZH = StoppingWords(
     after_test="最终测试结束后",
     while_saving="检查点写入磁盘后",
     at_risk="下次保存之前，{steps}尚未保存",
+    at_risk_user="有人恢复并保存之前，{steps}尚未保存",
+    as_last_seen="最后所见：{told}",
+    left_held="恢复后在下一个检查点停止",
+    left_user="有人恢复后在下一个检查点停止",
 )
 
 

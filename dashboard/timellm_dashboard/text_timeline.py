@@ -70,6 +70,7 @@ class TimelineWords(Struct, frozen=True, kw_only=True):
     spent_loading: str
     spent_standing: str
     spent_unsupervised: str
+    spent_ended: str
 
 
 EN = TimelineWords(
@@ -128,6 +129,7 @@ EN = TimelineWords(
     spent_loading="loading {time}",
     spent_standing="paused {time}",
     spent_unsupervised="unsupervised {time}",
+    spent_ended="not running {time}",
 )
 
 ZH = TimelineWords(
@@ -186,6 +188,7 @@ ZH = TimelineWords(
     spent_loading="加载 {time}",
     spent_standing="暂停 {time}",
     spent_unsupervised="无人监管 {time}",
+    spent_ended="未运行 {time}",
 )
 
 

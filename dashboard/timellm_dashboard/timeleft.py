@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from timellm_dashboard import format as fmt
 from timellm_dashboard.evaluationtime import evaluated_s, evaluation_left_s, evaluation_s
-from timellm_dashboard.headline import silent_for
+from timellm_dashboard.headline import by_hand, silent_for
 from timellm_dashboard.history import History
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
-from timellm_dashboard.pausecycles import RECURRING_RULES, recurs
+from timellm_dashboard.pausecycles import recurs
+from timellm_dashboard.text_stopping import stopping_words
 from timellm_ops.contract.state import RunState
 
 
@@ -51,7 +52,7 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
         return TimeLeft(note=work)
     again = history.cycles.ahead(work.seconds, held=recurs(state))
     seconds = work.seconds + again * (history.cycles.pause_s or 0.0)
-    held_s = _hold_left_s(state, history, moment)
+    held_s = _hold_left_s(state, moment)
     if held_s is None:
         return TimeLeft(
             seconds=seconds,
@@ -75,7 +76,10 @@ def _until_it_stops(state: RunState, history: History, moment: Moment, look: Loo
     """Of a run that was told to stop: what is left of the evaluation that it waits for, without
     the saving that follows."""
     words = look.words
-    waits = state.stop == "after_checkpoint" and not state.holds and not state.standing
+    if state.stop == "after_checkpoint" and state.holds:
+        stopping = stopping_words(look.shown_lang)
+        return TimeLeft(note=stopping.left_user if by_hand(state) else stopping.left_held)
+    waits = state.stop == "after_checkpoint" and not state.standing
     left_s = evaluation_left_s(state, history, moment) if waits else None
     if left_s is None or silent_for(state, history, moment) is not None:
         return TimeLeft(note=words.left_stopping)
@@ -130,15 +134,13 @@ def _evaluations_left(state: RunState) -> tuple[int, float]:
     return epochs, test / vali
 
 
-def _hold_left_s(state: RunState, history: History, moment: Moment) -> float | None:
-    """Seconds until the engine goes on; `None` where nobody can tell. A pause of which its rule
-    says nothing is taken to last as long as those before, where there were such."""
+def _hold_left_s(state: RunState, moment: Moment) -> float | None:
+    """Seconds until the engine goes on; `None` where nobody can tell: a hold of which its rule
+    says nothing, and one that has outlasted what its rule expected."""
     left_s = 0.0
     for hold in state.holds:
         expected_s, since_s = hold.expected_s, moment.since(hold.since_t)
-        if expected_s is None and hold.rule in RECURRING_RULES:
-            expected_s = history.cycles.pause_s
-        if expected_s is None or since_s is None:
+        if expected_s is None or since_s is None or expected_s < since_s:
             return None
         left_s = max(left_s, expected_s - since_s)
     return left_s

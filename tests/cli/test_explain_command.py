@@ -58,6 +58,22 @@ def test_a_run_is_explained_with_what_became_of_it(shell: Shell) -> None:
     assert len(json.loads(shell("explain", "--json").out)["answers"]) == 17
 
 
+def test_heat_is_explained_with_the_rules_of_the_config_and_of_the_run(shell: Shell) -> None:
+    def told(of: str) -> str:
+        return " ".join(shell("explain", "heat", of).out.split())
+
+    blind = shell.write("blind.toml", TINY)
+    assert "looks at no GPU" in told(str(blind))
+    seeing = TINY.replace('probe = "none"', 'probe = "simulated"')
+    governed = shell.write("governed.toml", seeing)
+    assert "the governor slows it down" in told(str(governed))
+    alone = shell.write("alone.toml", seeing + "\n[policy.governor]\nenabled = false\n")
+    own_run(shell.store, alone)
+    for of in (str(alone), "latest"):
+        assert "policy.governor.enabled" in told(of)
+        assert "the governor slows it down" not in told(of)
+
+
 def test_of_a_script_it_says_that_its_shapes_are_not_known(shell: Shell) -> None:
     script_run(shell.store, shell.folder)
     done = shell("explain", "total")

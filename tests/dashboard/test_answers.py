@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from sample_facts import etth1, facts, plan_of
+from sample_facts import LIMITS, etth1, facts, plan_of
 from sample_journals import STATES
 
 from timellm_dashboard.answers.answer import DIAGRAM_CELLS, Answer, Diagram, Say
@@ -219,3 +219,33 @@ def test_pieces_and_a_dropped_batch_are_told() -> None:
     assert answer("batch", of).numbers["pieces"] == 2
     assert "left out" in "\n".join(drawn(answer("iterations", of)))
     assert etth1("train.drop_last=true").train.drop_last
+
+
+def who_watches(of: Facts, lang: Lang) -> str:
+    return " ".join(drawn(answer("heat", of, lang), 400))
+
+
+@pytest.mark.parametrize(
+    ("lang", "governor", "pause"),
+    [("en", "the governor slows it down", "above 85"), ("zh", "先由调速规则略微放慢", "高于 85")],
+)
+def test_the_governor_is_named_only_where_it_slows_the_run_down(
+    lang: Lang, governor: str, pause: str
+) -> None:
+    assert governor in who_watches(facts("training"), lang)
+    off = msgspec.structs.replace(LIMITS, governed=False)
+    told = who_watches(msgspec.structs.replace(facts("training"), limits=off), lang)
+    assert governor not in told
+    assert pause in told
+
+
+@pytest.mark.parametrize("of", [facts("without_gpu"), facts("", "gpu.probe=none")])
+def test_without_a_gpu_nobody_is_said_to_watch_its_heat(of: Facts) -> None:
+    for lang, nobody, pause in (
+        ("en", "looks at no GPU", "paused above"),
+        ("zh", "不读取", "时暂停"),
+    ):
+        told = who_watches(of, lang)
+        assert nobody in told
+        assert not re.search("does not rely|不只依赖", told)
+        assert pause not in answer("heat", of, lang).brief

@@ -12,6 +12,8 @@ from sample_journals import FakeRun, finished, in_second_epoch
 from screen_text import check_snapshot, dashboard, rows_of, running, until
 from test_agreement import view
 
+from timellm_dashboard.answers.answer import Table
+from timellm_dashboard.answers.questions import answers, find_question
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.explain import EXPLANATIONS, explained, part_of
 from timellm_dashboard.screens.help import HelpScreen, draw_help
@@ -153,3 +155,20 @@ async def test_an_answer_looks_good_on_a_small_screen(name: str, kind: dict[str,
     check_snapshot(f"help-weights-80x24{name}", rows)
     assert {cell_len(row) for row in rows} == {80}
     assert name != "-ascii" or "".join(rows).isascii()
+
+
+def test_the_train_column_is_said_to_be_the_mse_whatever_the_loss_is() -> None:
+    explanation = explained("results.rows.train")
+    assert explanation is not None
+    assert "train is the mean MSE over its steps" in explanation.body.en
+    assert "训练是这一轮各步的平均 MSE" in explanation.body.zh
+
+
+def test_the_epochs_of_the_loss_answer_are_named_as_the_mse_that_they_are() -> None:
+    of = facts("finished", "train.loss=huber")
+    for lang, title in (("en", "train MSE"), ("zh", "训练 MSE")):
+        found = find_question("loss")
+        assert found is not None
+        told = next(a for a in answers(of, lang) if a.id == found.id)
+        tables = [block for block in told.blocks if isinstance(block, Table)]
+        assert any(title in table.rows[0] for table in tables)

@@ -150,7 +150,10 @@ def test_time_without_a_supervisor_is_its_own() -> None:
     assert adopted.training_s - before.training_s == pytest.approx(10.0)
     journal.add(ev.RunEnded(outcome="stopped", exit_code=0, reason="x"), 1.0)
     journal.add(ev.RunStarted(run_id="r", name="r", engine="timellm", resumed=True), 8 * 3_600.0)
-    assert ledger_of(journal).spent.unsupervised_s == pytest.approx(9 * 3_600.0)
+    resumed = ledger_of(journal).spent
+    assert resumed.unsupervised_s == pytest.approx(3_600.0)
+    assert resumed.ended_s == pytest.approx(8 * 3_600.0)
+    assert resumed.supervised_s == pytest.approx(adopted.supervised_s + 1.0)
 
 
 def test_after_a_reboot_the_wall_clock_tells_how_long_it_was() -> None:
@@ -182,7 +185,14 @@ def test_every_second_is_booked_once_and_nothing_ever_goes_down(journal: Journal
         assert 0.0 <= (part.recent_lost_s or 0.0) <= (part.lost_s or 0.0) + 1e-6
         assert (part.lost_s or 0.0) <= part.lasted_s + 1e-6
     for (first, earlier), (second, later) in pairwise(seen):
-        for name in ("training_s", "evaluating_s", "loading_s", "standing_s", "unsupervised_s"):
+        for name in (
+            "training_s",
+            "evaluating_s",
+            "loading_s",
+            "standing_s",
+            "unsupervised_s",
+            "ended_s",
+        ):
             assert 0.0 <= getattr(first, name) <= getattr(second, name)
         for cause, part in earlier.items():
             assert part.lasted_s <= later[cause].lasted_s

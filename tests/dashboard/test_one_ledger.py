@@ -20,7 +20,8 @@ from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.report import Report, build_report
 from timellm_dashboard.report_parts import Row
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.text import Lang
+from timellm_dashboard.view import Recorder, view_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.journal import read_records
@@ -79,7 +80,7 @@ def check(records: Sequence[JournalRecord]) -> None:
         assert time["standing_s"] == round(spent.standing_s, 1)
         assert time["computing_s"] == round(spent.moving_s, 1)
         parts = [time[name] for name in ("computing_s", "loading_s", "standing_s")]
-        parts.append(time.get("unsupervised_s", 0.0))
+        parts += [time.get(name, 0.0) for name in ("unsupervised_s", "ended_s")]
         assert sum(parts) == pytest.approx(spent.elapsed_s, abs=0.3)  # type: ignore[arg-type]
 
     # Heat: how long, and what it cost.
@@ -165,4 +166,28 @@ def test_how_long_heat_lasted_and_what_it_cost_are_two_numbers() -> None:
     lines = rows(build_report(view, recorder.state, recorder.history, Look()), "gpu")
     assert lines["throttled_s"].cells[1].value == pytest.approx(75.0)
     assert lines["throttled_lost_s"].cells[1].value == pytest.approx(25.0)
+    check(journal.records)
+
+
+def stopped_for_a_night() -> Journal:
+    journal = paused_thermal().add(ev.RunEnded(outcome="stopped", exit_code=0, reason="x"), 5.0)
+    return journal.add(
+        ev.RunStarted(run_id="r", name="r", engine="timellm", resumed=True), 8 * 3_600.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("lang", "not_running", "nobody_there"),
+    [("en", "not running", "unsupervised"), ("zh", "未运行", "无人监管")],
+)
+def test_a_night_between_an_end_and_the_resume_is_no_time_without_a_supervisor(
+    lang: Lang, not_running: str, nobody_there: str
+) -> None:
+    journal = stopped_for_a_night()
+    shown = view_of(
+        journal.records, now_t=journal.t, wall_now=journal.wall, supervised=True, lang=lang
+    )
+    told = " · ".join(part.text for part in shown.ledger.spent)
+    assert not_running in told
+    assert nobody_there not in told
     check(journal.records)

@@ -1,6 +1,7 @@
 """What a stop after the next checkpoint waits for, and for how long."""
 
 import math
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -16,6 +17,7 @@ from sample_journals import (
     end_epoch,
     evaluating,
     in_second_epoch,
+    paused_by_user,
     paused_thermal,
     train,
     training,
@@ -122,6 +124,28 @@ def test_other_stops_wait_for_no_evaluation() -> None:
     assert view(told(paused_thermal())).left.seconds is None
 
 
+@pytest.mark.parametrize(
+    ("journal", "lang", "left", "risk"),
+    [
+        (paused_by_user, "en", "once it is resumed", "until it is resumed and saved"),
+        (paused_by_user, "zh", "有人恢复后在下一个检查点停止", "有人恢复并保存之前"),
+        (paused_thermal, "en", "once it goes on", "at risk until the next save"),
+        (paused_thermal, "zh", "恢复后在下一个检查点停止", "下次保存之前"),
+    ],
+)
+def test_a_stop_of_a_held_run_is_told_in_one_way_all_over_the_screen(
+    journal: Callable[[], Journal], lang: Lang, left: str, risk: str
+) -> None:
+    shown = view(told(journal()), 30.0, lang)
+    stops = "stops at the next checkpoint" if lang == "en" else "恢复后在下一个检查点停止"
+    assert stops in shown.headline.reason
+    assert stops in shown.left.note
+    assert left in shown.left.note
+    assert risk in shown.checkpoints.safe.reason
+    ending = view(told(journal(), "now"), 30.0, lang).left.note
+    assert ending == ("the run is ending" if lang == "en" else "运行即将结束")
+
+
 def test_an_engine_that_has_fallen_silent_promises_nothing() -> None:
     assert view(told(evaluating()), 3600.0).left.seconds is None
 
@@ -139,6 +163,16 @@ async def test_a_stop_during_an_evaluation_looks_as_it_was_found_good() -> None:
             rows = rows_of(app)
             check_snapshot(f"stopping-evaluating-80x24-{name}", rows)
             assert {cell_len(row) for row in rows} == {80}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+async def test_a_stop_that_waits_for_a_person_fits_a_small_screen(lang: Lang) -> None:
+    journal = told(paused_by_user())
+    app = dashboard(journal, FakeRun(journal), lang=lang)
+    async with running(app):
+        rows = rows_of(app)
+    check_snapshot(f"stopping-held-80x24{'' if lang == 'en' else '-zh'}", rows)
+    assert stopping_words(lang).left_user in "\n".join(rows)
 
 
 @pytest.mark.parametrize("name", [field.name for field in msgspec.structs.fields(StoppingWords)])

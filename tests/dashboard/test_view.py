@@ -1,6 +1,7 @@
 """The view: what is said of a run in each of its states, and what is never said."""
 
 import math
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -236,6 +237,38 @@ def test_where_the_end_cannot_be_known_the_reason_is_said() -> None:
     paused = view(paused_by_user()).left
     assert paused.done_at is None
     assert paused.note == "once it goes on"
+
+
+def pause(journal: Journal, rule: str, expected_s: float | None) -> Journal:
+    if rule == "user":
+        journal.add(ev.Command(who="cli", what="pause"), 1.0)
+    else:
+        pause = ev.PolicyDecision(action="pause", rule=rule, reason="hot", expected_s=expected_s)
+        journal.add(pause, 1.0)
+    return journal.add(ev.Paused())
+
+
+def cooled_once(journal: Journal) -> Journal:
+    """It has been paused for heat before, for so long."""
+    pause(journal, "thermal", 300.0)
+    journal.add(ev.PolicyDecision(action="resume", rule="thermal", reason="cool"), 300.0)
+    return journal.add(ev.Resumed(), 0.5)
+
+
+@pytest.mark.parametrize("begun", [in_second_epoch, evaluating])
+@pytest.mark.parametrize(
+    ("rule", "expected_s", "later_s"),
+    [("user", None, 5.0), ("thermal", None, 5.0), ("thermal", 120.0, 121.0)],
+)
+def test_a_held_run_has_no_clock_time_unless_the_end_of_the_hold_is_known(
+    begun: Callable[[], Journal], rule: str, expected_s: float | None, later_s: float
+) -> None:
+    left = view(pause(cooled_once(begun()), rule, expected_s), later_s).left
+    assert left.seconds is not None
+    assert (left.done_at, left.done_text) == (None, "")
+    assert left.note == "once it goes on"
+    known = view(pause(cooled_once(begun()), "thermal", 120.0), 119.0).left
+    assert known.done_text.startswith("done ")
 
 
 def test_a_script_that_tells_no_steps_gets_its_own_estimate_or_none() -> None:
@@ -478,3 +511,20 @@ def test_hostile_text_in_the_journal_reaches_nobody() -> None:
     text = view(journal).feed[-1].text
     assert text.isprintable()
     assert text.endswith("[bold]hi[/bold] rm")
+
+
+@pytest.mark.parametrize(
+    ("lang", "last_seen", "risk"),
+    [("en", ", as last seen", "200 steps at risk"), ("zh", "最后所见：", "200 步尚未保存")],
+)
+def test_without_a_supervisor_what_is_at_risk_is_told_as_last_seen(
+    lang: Lang, last_seen: str, risk: str
+) -> None:
+    for journal in (in_second_epoch(), save_last(in_second_epoch(), 2, 1_200), foreign()):
+        gone = view(journal, 900.0, supervised=False, lang=lang).checkpoints.safe
+        assert last_seen in gone.reason
+        assert last_seen in gone.line
+        assert last_seen not in view(journal, lang=lang).checkpoints.safe.reason
+    assert risk in view(in_second_epoch(), 900.0, supervised=False, lang=lang).checkpoints.safe.line
+    ended = view(finished(), supervised=False, lang=lang).checkpoints.safe
+    assert last_seen not in ended.reason

@@ -5,7 +5,7 @@ from pathlib import Path
 from timellm_dashboard.answers.facts import SCRIPT, Facts, HeatLimits
 from timellm_ops.backbones import find_facts
 from timellm_ops.cli.plan import device_of, planned
-from timellm_ops.cli.thermal import limits_of
+from timellm_ops.cli.thermal import governed, limits_of
 from timellm_ops.configfile import NO_DATA, default_config, read_config
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
@@ -48,7 +48,9 @@ class FactsOfRun:
             limits=None
             if limits is None
             else HeatLimits(
-                pause_above_c=limits.pause_above_c, resume_below_c=limits.resume_below_c
+                pause_above_c=limits.pause_above_c,
+                resume_below_c=limits.resume_below_c,
+                governed=governed(self._layout, state),
             ),
             problem=problem,
         )
@@ -120,4 +122,8 @@ def _configured(config: Config) -> HeatLimits | None:
     thermal = config.policy.thermal
     if not thermal.enabled:
         return None
-    return HeatLimits(pause_above_c=thermal.pause_above_c, resume_below_c=thermal.resume_below_c)
+    return HeatLimits(
+        pause_above_c=thermal.pause_above_c,
+        resume_below_c=thermal.resume_below_c,
+        governed=config.policy.governor.enabled,
+    )

@@ -21,3 +21,10 @@ def limits_of(layout: RunLayout) -> LimitsOf | None:
         return limits(thermal, state.sample) if thermal.enabled else None
 
     return in_force
+
+
+def governed(layout: RunLayout, state: RunState) -> bool:
+    """Whether the governor may set the run's pace, settings changed under the run included. Raises
+    `ConfigError`."""
+    config = load_config(layout)
+    return policy_in_force(config.policy, config.gpu, state.policy_settings).governor.enabled

@@ -18,6 +18,8 @@ class HeatLimits(Struct, frozen=True, kw_only=True):
 
     pause_above_c: float
     resume_below_c: float
+    governed: bool = True
+    """Whether the governor slows the run down before it is paused."""
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -50,6 +52,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     def running(self) -> bool:
         """Whether there is a run, whatever has become of it."""
         return self.kind == "run" and self.state.run_id != ""
+
+    @property
+    def looks_at_no_gpu(self) -> bool:
+        """Whether nobody reads a GPU: as the run was started, else as it is configured."""
+        probe = self.state.gpu if self.running else self.config.gpu.probe
+        return probe == "none"
 
     @property
     def epochs(self) -> int:

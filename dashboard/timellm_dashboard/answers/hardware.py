@@ -1,7 +1,7 @@
 """Questions about the hardware: what else may use the GPU, heads and cards, heat."""
 
 from timellm_dashboard import format as fmt
-from timellm_dashboard.answers.answer import Block, Say, Table, Told
+from timellm_dashboard.answers.answer import Block, Passage, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
 from timellm_dashboard.answers.facts import Facts
 from timellm_ops.contract.counting import Count
@@ -237,27 +237,7 @@ def heat(facts: Facts, say: Say) -> Told:
             "以及降频后的速度。笔记本显卡在负载下本就按 70 到 85 °C 设计。",
         )
     ]
-    if limits is None:
-        blocks.append(
-            say.passage(
-                "No thermal rule is in force in this run (policy.thermal.enabled): nobody pauses it"
-                " for heat.",
-                "此运行没有启用温度规则（policy.thermal.enabled）：过热时不会暂停。",
-            )
-        )
-    else:
-        blocks.append(
-            say.passage(
-                "This run does not rely on the card alone: the governor slows it down a little"
-                " before it is hot, above {pause} it is paused between two steps until it is below"
-                " {resume}, and near the card's own end it is saved and stopped.",
-                "此运行不只依赖显卡自身：变热之前先由调速规则略微放慢；高于 {pause} 时停在两步之"
-                "间，"
-                "直到低于 {resume}；接近显卡自身极限时保存并停止。",
-                pause=fmt.celsius(limits.pause_above_c),
-                resume=fmt.celsius(limits.resume_below_c),
-            )
-        )
+    blocks.append(_who_watches(facts, say))
     if facts.running and state.pauses:
         blocks.append(
             say.passage(
@@ -291,7 +271,7 @@ def heat(facts: Facts, say: Say) -> Told:
             "温度本身不会；{told}{paused}。",
             told=told,
             paused=""
-            if limits is None
+            if limits is None or facts.looks_at_no_gpu
             else say(
                 "; paused above {limit}",
                 "；高于 {limit} 时暂停",
@@ -307,4 +287,41 @@ def heat(facts: Facts, say: Say) -> Told:
             "pauses": state.pauses,
             "paused_seconds": state.paused_s,
         },
+    )
+
+
+def _who_watches(facts: Facts, say: Say) -> Passage:
+    """What the rules of this run do about heat: none of them acts without readings, and the
+    governor sets the pace only where there is a thermal rule."""
+    limits = facts.limits
+    if limits is None:
+        return say.passage(
+            "No thermal rule is in force in this run (policy.thermal.enabled): nobody pauses it"
+            " for heat.",
+            "此运行没有启用温度规则（policy.thermal.enabled）：过热时不会暂停。",
+        )
+    if facts.looks_at_no_gpu:
+        return say.passage(
+            "This run looks at no GPU (gpu.probe): no temperature is read, so nothing slows it"
+            " down, pauses it or stops it for heat.",
+            "此运行不读取任何 GPU（gpu.probe）：没有温度读数，所以不会因过热而放慢、暂停或停止。",
+        )
+    if limits.governed:
+        before = say(
+            "the governor slows it down a little before it is hot, above",
+            "变热之前先由调速规则略微放慢；高于",
+        )
+    else:
+        before = say(
+            "nothing slows it down before it is hot (policy.governor.enabled), but above",
+            "变热之前不会放慢（policy.governor.enabled）；但高于",
+        )
+    return say.passage(
+        "This run does not rely on the card alone: {before} {pause} it is paused between two steps"
+        " until it is below {resume}, and near the card's own end it is saved and stopped.",
+        "此运行不只依赖显卡自身：{before} {pause} 时停在两步之间，"
+        "直到低于 {resume}；接近显卡自身极限时保存并停止。",
+        before=before,
+        pause=fmt.celsius(limits.pause_above_c),
+        resume=fmt.celsius(limits.resume_below_c),
     )

@@ -105,10 +105,10 @@ def loss(facts: Facts, say: Say) -> Told:
         ),
         say.passage(
             "From batch to batch it jumps, since batches hold easy and hard windows. Look at the"
-            " smoothed course and at the epochs' means. Where training falls and validation rises,"
+            " smoothed course and at the epochs' MSE. Where training falls and validation rises,"
             " it learns by heart. A loss that is NaN is broken for good: policy.health acts on it"
             " (not_finite = {action}).",
-            "批次之间会跳动，因为有的窗口容易、有的难。请看平滑后的走势和每轮的平均。"
+            "批次之间会跳动，因为有的窗口容易、有的难。请看平滑后的走势和每轮的 MSE。"
             "若训练损失下降而验证损失上升，就是过拟合。若变成 NaN，训练已经损坏，由 policy.health"
             " 处理"
             "（not_finite = {action}）。",
@@ -122,7 +122,7 @@ def loss(facts: Facts, say: Say) -> Told:
             loss=fmt.loss(state.loss),
             smoothed=fmt.loss(state.smoothed_loss or state.loss),
         )
-        titles = (say("epoch", "轮"), say("train", "训练"), say("validation", "验证"))
+        titles = (say("epoch", "轮"), say("train MSE", "训练 MSE"), say("vali MSE", "验证 MSE"))
         table = tuple(
             (str(row.epoch), fmt.loss(row.train_mse), fmt.loss(row.vali_mse))
             for row in state.rows[-8:]
