@@ -5,14 +5,13 @@ weight can stay laid out, beside itself: its own layout is the one for the backw
 layout is torch's inductor's way of calling oneDNN, which is why it is tried out before it is used.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from timellm_engine.model.activation import TanhGELU
+from timellm_engine.model.frozen_product import multiplied
 from timellm_engine.model.precision import processor_has_bf16
-from timellm_ops.contract.backbone_facts import FEWEST_LAID_OUT
+from timellm_ops.contract.engine_memory import FEWEST_LAID_OUT
 
 _ROWS = 256
 """Rows that the layout is chosen for; it serves any number of them."""
@@ -87,16 +86,22 @@ class _Product:
 
     def __call__(self, x: Tensor) -> Tensor:
         flat = x.to(self.across.dtype).reshape(-1, x.shape[-1])
-        made: Tensor = _Packed.apply(flat, self)  # type: ignore[no-untyped-call]
-        return made.view(*x.shape[:-1], -1)
+        return multiplied(flat, self).view(*x.shape[:-1], -1)
 
     def activated(self, x: Tensor) -> Tensor:
         """GPT-2's activation of the product, as one kernel that no gradient goes through."""
         flat = x.to(self.across.dtype).reshape(-1, x.shape[-1])
-        return self.of(flat, "gelu", "tanh").view(*x.shape[:-1], -1)
+        return self._made(flat, "gelu", "tanh").view(*x.shape[:-1], -1)
 
-    def of(self, flat: Tensor, activation: str = "none", kind: str = "") -> Tensor:
+    def times(self, inputs: Tensor) -> Tensor:
         """`[rows, inputs]` to `[rows, outputs]`, without a graph."""
+        return self._made(inputs, "none", "")
+
+    def transposed(self, gradient: Tensor) -> Tensor:
+        """`[rows, outputs]` to `[rows, inputs]`, by the weight in its own layout."""
+        return torch.mm(gradient, self.across)
+
+    def _made(self, flat: Tensor, activation: str, kind: str) -> Tensor:
         made: Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001
             flat, self.laid_out, self.bias, activation, [], kind
         )
@@ -123,14 +128,3 @@ def _fuse_feed_forward(part: nn.Module) -> None:
     products = [part.c_fc.__dict__.get("forward"), part.c_proj.__dict__.get("forward")]
     if all(isinstance(each, _Product) for each in products):
         part.forward = _FeedForward(part, *products)  # type: ignore[arg-type]
-
-
-class _Packed(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, x: Tensor, product: _Product) -> Tensor:
-        context.product = product
-        return product.of(x)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return torch.mm(gradients[0], context.product.across), None

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from timellm_engine.errors import PreflightError, one_line
+from timellm_engine.model.frozen_product import multiplied
 from timellm_ops.contract.small_cards import EXTRA, PACKAGES, Quantisation, missing_words
 
 HELD = torch.bfloat16
@@ -41,7 +42,7 @@ class QuantisedLinear(nn.Module):
         kind = inputs.device.type
         if torch.is_autocast_enabled(kind):
             inputs = inputs.to(torch.get_autocast_dtype(kind))
-        product: Tensor = _Product.apply(inputs, self)  # type: ignore[no-untyped-call]
+        product = multiplied(inputs, self)
         return product if self.bias is None else product + self.bias.to(product.dtype)
 
     def times(self, inputs: Tensor) -> Tensor:
@@ -119,19 +120,6 @@ class Nf4Linear(QuantisedLinear):
         )
         weight: Tensor = dequantize_4bit(self.codes, state)
         return weight
-
-
-class _Product(torch.autograd.Function):
-    """Keeps no tensor for the backward pass: the codes are there anyway."""
-
-    @staticmethod
-    def forward(context: Any, inputs: Tensor, layer: QuantisedLinear) -> Tensor:
-        context.layer = layer
-        return layer.times(inputs)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return context.layer.transposed(gradients[0]), None
 
 
 def load_settings(quantisation: Quantisation) -> dict[str, Any]:
