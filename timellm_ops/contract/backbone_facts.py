@@ -12,11 +12,6 @@ Family = Literal["gpt2", "llama", "qwen2", "bert"]
 """By `model_type` of a `config.json`."""
 
 
-FEWEST_LAID_OUT = 1 << 16
-"""Numbers of the smallest weight that is laid out for a processor's products, beside itself;
-products with smaller ones take longer to call for than to make."""
-
-
 class BackboneFacts(Struct, frozen=True, kw_only=True):
     """The numbers of a `config.json` that decide how large a backbone is, and what it computes."""
 

@@ -12,13 +12,10 @@ from msgspec import Struct
 
 from timellm_ops.contract.backbone_facts import BackboneFacts
 from timellm_ops.contract.config import ModelSection, PromptSection
+from timellm_ops.contract.engine_memory import BLOCK_QUERIES, MMAP_BYTES
 from timellm_ops.contract.plan import Device
 from timellm_ops.contract.shapes import patch_count
 
-BLOCK_QUERIES = 256
-"""Queries of a block of the attention that drops out its weights, on a CPU."""
-MMAP_BYTES = 32 << 20
-"""Pieces above this size go back to the system when they are freed; smaller ones are kept."""
 _BLOCK_OVERHEAD = {2: 1.45, 4: 1.3}
 """Of those blocks: their pieces of several sizes leave holes that nothing fits into; by the
 bytes of a number in the backbone, beside which they lie."""

@@ -3,7 +3,8 @@
 import math
 from typing import assert_never
 
-from timellm_ops.contract.backbone_facts import FEWEST_LAID_OUT, BackboneFacts, parameter_count
+from timellm_ops.contract.backbone_facts import BackboneFacts, parameter_count
+from timellm_ops.contract.engine_memory import FEWEST_LAID_OUT
 from timellm_ops.contract.small_cards import is_quantised
 
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "int8": 2, "nf4": 2}

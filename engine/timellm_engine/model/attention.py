@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from timellm_engine.model.precision import computing_as_held
 from timellm_engine.model.recompute import computed_again
+from timellm_ops.contract.engine_memory import BLOCK_QUERIES
 
-BLOCK_QUERIES = 256
 _WORD_BITS = 16
 
 

@@ -7,8 +7,8 @@ has every page of its activations made and cleared again. Kept, they are there.
 import ctypes
 import sys
 
-MMAP_BYTES = 32 << 20
-"""Pieces above this size still go back to the system when they are freed."""
+from timellm_ops.contract.engine_memory import MMAP_BYTES
+
 _KEPT_BYTES = 64 << 20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timellm_engine.model.attention import BLOCK_QUERIES, attend, keep_mask
+from timellm_engine.model.attention import attend, keep_mask
 from timellm_engine.model.layers import (
     FlattenHead,
     PatchEmbedding,
@@ -17,6 +17,7 @@ from timellm_engine.model.layers import (
     normalise,
     unfold_variables,
 )
+from timellm_ops.contract.engine_memory import BLOCK_QUERIES
 from timellm_ops.contract.shapes import patch_count
 
 

@@ -1,0 +1,9 @@
+"""What the engine does with memory that a plan of it must know."""
+
+BLOCK_QUERIES = 256
+"""Queries of a block of the attention that drops out its weights, on a CPU."""
+MMAP_BYTES = 32 << 20
+"""Pieces above this size go back to the system when they are freed; smaller ones are kept."""
+FEWEST_LAID_OUT = 1 << 16
+"""Numbers of the smallest weight that is laid out for a processor's products, beside itself;
+products with smaller ones take longer to call for than to make."""
