@@ -2,7 +2,7 @@
 
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.configfile import NO_DATA
-from timellm_ops.contract.checkpoint_names import kind_of, previous_name
+from timellm_ops.contract.checkpoint_names import in_place, kind_of, previous_name
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.store import load_config
 
@@ -44,4 +44,4 @@ def _names(layout: RunLayout) -> list[str]:
         found = [entry.name for entry in layout.checkpoints.iterdir() if entry.is_dir()]
     except OSError:
         return []
-    return sorted(name for name in found if name[0] != "." and not name.startswith("broken-"))
+    return in_place(found)

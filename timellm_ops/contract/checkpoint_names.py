@@ -1,10 +1,20 @@
 """The names of checkpoints in a run's `checkpoints` folder: `best`, `last`, `step-N`. Pure."""
 
+from collections.abc import Iterable
+
 from timellm_ops.contract.events import CheckpointKind
 
 STEP = "step-"
 PREVIOUS = ".previous-"
 """Before the name of one that was replaced and is kept until the next is begun."""
+
+BROKEN = "broken-"
+"""Before the name of one that was found to be damaged and set aside."""
+
+
+def in_place(names: Iterable[str]) -> list[str]:
+    """The names of checkpoints that can be used, in order: neither hidden nor set aside."""
+    return sorted(name for name in names if name[0] != "." and not name.startswith(BROKEN))
 
 
 def step_name(step: int) -> str:

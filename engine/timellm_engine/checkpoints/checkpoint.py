@@ -32,6 +32,7 @@ from timellm_engine.durable import (
 )
 from timellm_engine.errors import one_line
 from timellm_ops.contract.checkpoint_names import (
+    BROKEN,
     PREVIOUS,
     STEP,
     kind_of,
@@ -154,7 +155,7 @@ class FolderStorage:
             try:
                 contents = read_folder(folder)
             except (OSError, ValueError, SafetensorError) as error:
-                broken = self._root / f"broken-{name}-{secrets.token_hex(4)}"
+                broken = self._root / f"{BROKEN}{name}-{secrets.token_hex(4)}"
                 folder.rename(broken)
                 problems.append(
                     f"the checkpoint {folder} is damaged ({one_line(error)}); "

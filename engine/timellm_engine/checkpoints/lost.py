@@ -12,10 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from timellm_engine.checkpoints.provenance import event_lines
-from timellm_ops.contract.checkpoint_names import STEP
+from timellm_ops.contract.checkpoint_names import BROKEN, STEP
 from timellm_ops.contract.layout import RunLayout
 
-_BROKEN = "broken-"
 _SAVED, _WRITING = b'"type":"CheckpointSaved"', b'"type":"CheckpointWriting"'
 _LAST, _BEST = b'"kind":"last"', b'"kind":"best"'
 
@@ -71,17 +70,17 @@ def what_is_right(layout: RunLayout, lost: Lost) -> str:
     """What a person may do about a `last` that is lost, to be read after "expected"."""
     ways = ["put a copy of it back in its place"]
     if len(lost.broken) == 1:
-        name = lost.broken[0].removeprefix(_BROKEN).rpartition("-")[0]
+        name = lost.broken[0].removeprefix(BROKEN).rpartition("-")[0]
         ways.append(f"rename {lost.broken[0]} to {name} if it is good")
     elif lost.broken:
-        ways.append(f"rename one of the {_BROKEN}… back if it is good")
+        ways.append(f"rename one of the {BROKEN}… back if it is good")
     ways.append(f"begin a new run (timellm-ops run {quote(str(layout.config))})")
     return f"a whole checkpoint to go on from: {', '.join(ways[:-1])}, or {ways[-1]}"
 
 
 def _broken(folder: Path) -> tuple[str, ...]:
     """Each one that was to be gone on from and was found to be damaged."""
-    kinds = (f"{_BROKEN}last-*", f"{_BROKEN}{STEP}*")
+    kinds = (f"{BROKEN}last-*", f"{BROKEN}{STEP}*")
     return tuple(sorted(path.name for kind in kinds for path in folder.glob(kind)))
 
 

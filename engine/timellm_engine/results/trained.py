@@ -12,7 +12,7 @@ from timellm_engine.checkpoints.checkpoint import Contents, read_folder
 from timellm_engine.checkpoints.snapshot import check_belongs
 from timellm_engine.errors import InputError
 from timellm_engine.training.build import Job, build
-from timellm_ops.contract.checkpoint_names import previous_name
+from timellm_ops.contract.checkpoint_names import in_place, previous_name
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 
@@ -98,7 +98,7 @@ def checkpoint_names(root: Path) -> list[str]:
         found = {folder.name for folder in root.iterdir() if folder.is_dir()}
     except OSError:
         return []
-    return sorted(name for name in found if name[0] != "." and not name.startswith("broken-"))
+    return in_place(found)
 
 
 def _others(root: Path, name: str) -> str:
