@@ -8,8 +8,7 @@ from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.control_socket import SupervisorGone, send_request
 from timellm_ops.journal import JournalFollower
-from timellm_ops.process.identity import is_alive
-from timellm_ops.process.records import SupervisorRecord, read_record
+from timellm_ops.process.records import SupervisorRecord, read_living
 
 
 class RunClient:
@@ -50,8 +49,7 @@ class RunClient:
             return Reply(ok=False, message=f"{gone}; {_attach(self.layout)}")
 
     def _supervisor(self) -> SupervisorRecord | None:
-        record = read_record(self.layout.supervisor_process, SupervisorRecord)
-        return record if record is not None and is_alive(record.process) else None
+        return read_living(self.layout.supervisor_process, SupervisorRecord)
 
 
 def _attach(layout: RunLayout) -> str:

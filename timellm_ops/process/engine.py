@@ -25,7 +25,7 @@ from timellm_ops.process.identity import (
     send_signal,
 )
 from timellm_ops.process.open_files import files_open_for_writing
-from timellm_ops.process.records import EngineRecord, read_record, write_record
+from timellm_ops.process.records import EngineRecord, read_living, write_record
 from timellm_ops.process.rest_guard import RestGuard
 from timellm_ops.process.tree import ProcessTree
 
@@ -312,8 +312,8 @@ in between, its end of standard input closes and no engine nobody knows of ever 
 
 def adopt(layout: RunLayout) -> EngineProcess | None:
     """The run's engine if it lives, though another process started it; else `None`."""
-    record = read_record(layout.engine_process, EngineRecord)
-    if record is None or not is_alive(record.process):
+    record = read_living(layout.engine_process, EngineRecord)
+    if record is None:
         return None
     return EngineProcess(record.process, layout, foreign=record.foreign)
 

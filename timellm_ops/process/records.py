@@ -37,13 +37,16 @@ def write_record(path: Path, record: EngineRecord | SupervisorRecord) -> None:
 
 def is_live(layout: RunLayout) -> bool:
     """Whether a run goes on: a supervisor has charge of it, or its engine lives without one."""
-    supervisor = read_record(layout.supervisor_process, SupervisorRecord)
-    if supervisor is not None and is_alive(supervisor.process):
-        return True
-    engine = read_record(layout.engine_process, EngineRecord)
-    return engine is not None and is_alive(engine.process)
+    supervisor = read_living(layout.supervisor_process, SupervisorRecord)
+    return bool(supervisor or read_living(layout.engine_process, EngineRecord))
 
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:
     """The record, or `None` where there is none that can be read."""
     return read_json(path, kind)
+
+
+def read_living(path: Path, kind: type[Record]) -> Record | None:
+    """The record of a process that lives; `None` where there is none, or it has ended."""
+    record = read_record(path, kind)
+    return record if record is not None and is_alive(record.process) else None
