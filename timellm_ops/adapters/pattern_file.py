@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from timellm_ops.adapters.pattern_fields import FIELDS, Conversion, EventName
 from timellm_ops.contract.events import AlertLevel, CheckpointKind, Split
-from timellm_ops.contract.validation import ConfigError, describe_type, stays_below
+from timellm_ops.contract.validation import ConfigError, describe_type, meant, stays_below
 
 LARGEST_BYTES = 1 << 18
 MOST_PATTERNS = 64
@@ -196,9 +196,7 @@ def _check_keys(table: Mapping[str, Any], kind: type[Struct], source: str, place
     hints = get_type_hints(kind, include_extras=True)
     for name, value in table.items():
         if name not in hints:
-            close = difflib.get_close_matches(name, hints, n=1)
-            expected = f'"{close[0]}" (did you mean it?)' if close else f"one of {', '.join(hints)}"
-            raise ConfigError(source, f"{place}{name}", "an unknown key", expected)
+            raise ConfigError(source, f"{place}{name}", "an unknown key", meant(name, hints))
         if name == "convert" and isinstance(value, Mapping):
             _check_conversions(value, source, place)
             continue

@@ -1,6 +1,5 @@
 """What a person likes the dashboard to be: a file of their own, for every run."""
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from timellm_ops.contract.validation import ConfigError, describe_type, show_value
+from timellm_ops.contract.validation import ConfigError, describe_type, meant, show_value
 from timellm_ops.paths import expand_home
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ def _check(source: str, name: str, value: object) -> None:
     """Raises `ConfigError` for a key that there is not, and for a value that does not fit it."""
     hints = get_type_hints(Preferences)
     if name not in hints:
-        close = difflib.get_close_matches(name, hints, n=1)
-        known = f'"{close[0]}" (did you mean it?)' if close else f"one of {', '.join(hints)}"
-        raise ConfigError(source, name, "an unknown key", known)
+        raise ConfigError(source, name, "an unknown key", meant(name, hints))
     if name != "keys":
         try:
             msgspec.convert(value, hints[name])

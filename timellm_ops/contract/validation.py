@@ -3,7 +3,7 @@
 import difflib
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -95,6 +95,12 @@ def _suggest(name: str, hints: Mapping[str, Any], path: tuple[str, ...]) -> str:
         return f'"{elsewhere[0]}" (did you mean it?)'
     where = f"[{'.'.join(path)}]" if path else "the top level"
     return f"one of the keys of {where}: {', '.join(hints)}"
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """What would be right for a name that is not known: the one that it is close to, or any."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f'"{close[0]}" (did you mean it?)' if close else f"one of {', '.join(known)}"
 
 
 def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]:
