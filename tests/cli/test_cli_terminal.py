@@ -101,6 +101,15 @@ def terminal(shell: Shell) -> Iterator[Opener]:
             pass
 
 
+def watching(shell: Shell, terminal: Opener) -> Terminal:
+    """A dashboard of a run under way that it has not begun."""
+    begin(shell, LONG)
+    shell.until(is_training)
+    screen = terminal("attach", "latest")
+    screen.until(lambda text: "TRAINING" in text)
+    return screen
+
+
 def test_a_run_is_watched_to_its_end_and_left_with_its_exit_code(
     shell: Shell, terminal: Opener
 ) -> None:
@@ -141,10 +150,7 @@ def test_leaving_the_dashboard_and_coming_back_touches_nothing(
 
 
 def test_who_asks_and_leaves_in_one_breath_has_asked(shell: Shell, terminal: Opener) -> None:
-    begin(shell, LONG)
-    shell.until(is_training)
-    screen = terminal("attach", "latest")
-    screen.until(lambda text: "TRAINING" in text)
+    screen = watching(shell, terminal)
     screen.type("pq")
     assert screen.exit_code() == 0
     assert "never awaited" not in screen.written.decode("utf-8", "replace")
@@ -154,10 +160,7 @@ def test_who_asks_and_leaves_in_one_breath_has_asked(shell: Shell, terminal: Ope
 def test_a_dashboard_that_is_told_to_end_gives_the_terminal_back(
     shell: Shell, terminal: Opener
 ) -> None:
-    begin(shell, LONG)
-    shell.until(is_training)
-    screen = terminal("attach", "latest")
-    screen.until(lambda text: "TRAINING" in text)
+    screen = watching(shell, terminal)
     os.kill(screen.pid, signal.SIGTERM)
     assert screen.exit_code() == 0
     text = screen.written.decode("utf-8", "replace")
@@ -169,10 +172,7 @@ def test_a_dashboard_that_is_told_to_end_gives_the_terminal_back(
 def test_keys_still_arrive_after_a_shell_has_stopped_and_continued_it(
     shell: Shell, terminal: Opener
 ) -> None:
-    begin(shell, LONG)
-    shell.until(is_training)
-    screen = terminal("attach", "latest")
-    screen.until(lambda text: "TRAINING" in text)
+    screen = watching(shell, terminal)
     os.kill(screen.pid, signal.SIGSTOP)
     modes = termios.tcgetattr(screen.descriptor)
     modes[3] |= termios.ICANON | termios.ECHO  # as a shell has it: keys arrive with Enter
