@@ -19,7 +19,7 @@ from timellm_engine.errors import BackboneError, BackboneUnreachableError
 from timellm_engine.model.activation import fuse_activations
 from timellm_engine.model.backbone_attention import take_over_attention
 from timellm_engine.model.embedded import SPECIFICATION, embedded_model, embedded_tokenizer
-from timellm_engine.model.packed import pack_products
+from timellm_engine.model.packed import pack_if_it_answers_as_before
 from timellm_engine.model.quantised import HELD, load_settings, quantised_gpt2, take_over_products
 from timellm_ops.contract.config import BackboneSection
 from timellm_ops.contract.counting import Count
@@ -90,7 +90,7 @@ def load_backbone(
     digest = backbone_digest(config, model.state_dict())
     described = _describe(section, model, tokenizer, digest)
     model.to(device)
-    pack_products(model)
+    pack_if_it_answers_as_before(model, _some_tokens(model, described.embedding_size))
     return described
 
 
@@ -292,14 +292,17 @@ def _probe(model: nn.Module, embedding_size: int) -> tuple[bool, int]:
     Exact equality errs on the safe side: a causal backbone taken for a bidirectional one is only
     given a mask that it does not need.
     """
-    generator = torch.Generator().manual_seed(0)
-    tokens = torch.randn(1, 4, embedding_size, generator=generator)
+    tokens = _some_tokens(model, embedding_size)
     others = torch.cat([tokens[:, :3], -tokens[:, 3:]], dim=1)
-    dtype = next(model.parameters()).dtype
-    first, second = (
-        model(inputs_embeds=inputs.to(dtype)).last_hidden_state for inputs in (tokens, others)
-    )
+    first, second = (model(inputs_embeds=inputs).last_hidden_state for inputs in (tokens, others))
     return torch.equal(first[:, :3], second[:, :3]), first.shape[-1]
+
+
+def _some_tokens(model: nn.Module, embedding_size: int) -> Tensor:
+    """Four tokens to try a backbone with, `[1, 4, embedding]`, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    weights = next(model.parameters())
+    return torch.randn(1, 4, embedding_size, generator=generator).to(weights.device, weights.dtype)
 
 
 def _max_positions(model: nn.Module) -> int | None:

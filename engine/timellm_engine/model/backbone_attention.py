@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
 
 from timellm_engine.model.precision import computing_as_held, processor_has_bf16
 
@@ -31,13 +32,25 @@ def attend_in_bf16(
     may keys and values have a gradient. `mask` is true, or zero, where a token is seen, and
     false, or far below zero, where not; it goes with `[rows, heads, tokens, all tokens]`.
     """
-    bias = mask
-    if mask is not None and mask.dtype == torch.bool:
-        unseen = torch.finfo(torch.float32).min
-        bias = torch.zeros(mask.shape).masked_fill_(~mask, unseen)
+    bias = None if mask is None else _bias_of(mask)
     with computing_as_held(queries.device):
         attended: Tensor = _Attention.apply(queries, keys, values, bias, scale)  # type: ignore[no-untyped-call]
     return attended
+
+
+_biases: WeakIdKeyDictionary = WeakIdKeyDictionary()
+"""What was made of masks: every layer is given the same one."""
+
+
+def _bias_of(mask: Tensor) -> Tensor:
+    """What is added to scores in float32: `mask` itself, or far below zero where it is false."""
+    if mask.dtype != torch.bool:
+        return mask.float()
+    bias: Tensor | None = _biases.get(mask)  # type: ignore[no-untyped-call]
+    if bias is None:
+        unseen = torch.finfo(torch.float32).min
+        bias = _biases[mask] = torch.zeros(mask.shape).masked_fill_(~mask, unseen)
+    return bias
 
 
 class _Attention(torch.autograd.Function):
@@ -55,7 +68,7 @@ class _Attention(torch.autograd.Function):
         if bias is None:
             scores = scores.float().mul_(scale)
         else:
-            scores = torch.add(bias.float(), scores, alpha=scale)
+            scores = torch.add(bias, scores, alpha=scale)
         weights = torch.softmax(scores, dim=-1).to(queries.dtype).view(rows * groups, -1, known)
         taken = torch.bmm(weights, values)
         context.save_for_backward(asked, keys, values, weights)

@@ -17,7 +17,9 @@ class FrozenProduct(Protocol):
 
 
 def multiplied(inputs: Tensor, weight: FrozenProduct) -> Tensor:
-    """The product with a graph, which keeps no tensor: the weight is there anyway."""
+    """The product, with a graph where one is wanted; it keeps no tensor."""
+    if not (inputs.requires_grad and torch.is_grad_enabled()):
+        return weight.times(inputs)
     product: Tensor = _Product.apply(inputs, weight)  # type: ignore[no-untyped-call]
     return product
 

@@ -28,8 +28,11 @@ def test_values_and_slopes_are_torchs_everywhere(dtype: torch.dtype, rounding: f
     x = torch.cat([torch.linspace(-12.0, 12.0, 2001), torch.tensor([-1e4, -0.0, 1e4])]).to(dtype)
     x = x.view(4, -1).t().requires_grad_()  # not contiguous
     exact = functional.gelu(x.double(), approximate="tanh")
+    given = x.detach().clone()
     found = TanhGELU()(x)
     assert found.dtype == dtype
+    assert torch.equal(TanhGELU()(x.detach()), found)
+    assert torch.equal(x, given)
     torch.testing.assert_close(found.double(), exact, rtol=rounding, atol=rounding)
     slopes = [torch.autograd.grad(each.sum(), x)[0].double() for each in (found, exact)]
     torch.testing.assert_close(*slopes, rtol=rounding, atol=2 * rounding)

@@ -1,5 +1,7 @@
 """Frozen products whose weights stay laid out: the same products, but for rounding."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import transformers as hf
@@ -7,7 +9,11 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from timellm_engine.model.activation import TanhGELU, fuse_activations
-from timellm_engine.model.packed import pack_products, unpack_products
+from timellm_engine.model.packed import (
+    pack_if_it_answers_as_before,
+    pack_products,
+    unpack_products,
+)
 from timellm_engine.model.precision import processor_has_bf16
 
 ROUNDING = 2e-2
@@ -58,7 +64,7 @@ def test_answers_and_gradients_are_those_of_the_weights(
     make: type[nn.Module], width: int, products: int, rows: int
 ) -> None:
     model = make()
-    before = dict(model.state_dict())
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     tokens = torch.randn(rows, 7, width, dtype=torch.bfloat16)
     exact = answer_and_gradient(model, tokens)
     assert pack_products(model) == products
@@ -66,12 +72,39 @@ def test_answers_and_gradients_are_those_of_the_weights(
     assert all(close(one, other.float()) for one, other in zip(found, exact, strict=True))
     with torch.inference_mode():
         assert close(model(inputs_embeds=tokens).last_hidden_state, exact[0])
-    # They are nothing that would be saved, counted or moved.
-    assert list(model.state_dict()) == list(before)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    # Laid out, they are nothing that would be counted; as they were, they take no memory.
+    state = model.state_dict()
+    assert list(state) == list(before)
+    assert all(tensor.shape == before[name].shape for name, tensor in state.items())
+    released = [each.untyped_storage().nbytes() < each.nbytes for each in state.values()]
+    assert sum(released) == products
     unpack_products(model)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     again = answer_and_gradient(model, tokens)
     assert all(torch.equal(one, other) for one, other in zip(again, exact, strict=True))
+
+
+class _ReadsItsWeight(nn.Module):
+    """A feed-forward part that computes by its layer's weight, and not by its layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(WIDTH, 4 * WIDTH)
+
+    def forward(self, inputs_embeds: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(
+            last_hidden_state=nn.functional.linear(inputs_embeds, self.inner.weight)
+        )
+
+
+@needs_bf16
+def test_a_family_that_reads_its_weights_by_itself_is_left_as_it_was() -> None:
+    tokens = torch.randn(1, 3, WIDTH, dtype=torch.bfloat16)
+    odd, ordinary = frozen(_ReadsItsWeight()), gpt2()
+    exact = odd(tokens).last_hidden_state
+    assert pack_if_it_answers_as_before(odd, tokens) == 0
+    assert torch.equal(odd(tokens).last_hidden_state, exact)
+    assert pack_if_it_answers_as_before(ordinary, tokens) == 4
 
 
 @needs_bf16
