@@ -15,6 +15,11 @@ from timellm_dashboard.text_stopping import stopping_words
 from timellm_ops.contract.state import RunState
 
 
+_ENDING_S = 0.7
+"""From an engine's last result to its end as a process, its last save included: for most of it
+Python and torch are taken down, so it is much the same for every run."""
+
+
 class TimeLeft(Struct, frozen=True, kw_only=True):
     """`seconds` until the run ends, pauses included; `None` where `note` says why."""
 
@@ -113,14 +118,16 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
     if step_s is None:
         return words.left_not_measured
     steps_s = 0.0 if state.early_stopped else max(0, total - state.step) * step_s
+    ending_s = _ENDING_S if state.engine == "timellm" else 0.0
     one_s = evaluation_s(state, history)
     if one_s is None:
-        return _Work(steps_s, words.left_plus_evaluation, complete=False)
+        return _Work(steps_s + ending_s, words.left_plus_evaluation, complete=False)
     whole, part = _evaluations_left(state)
     evaluations_s = (whole + part) * one_s
     present_s = min(evaluated_s(state, history, moment), (1.0 if whole else part) * one_s)
     note = words.left_early_stop if state.early_counter > 0 and not state.early_stopped else ""
-    return _Work(steps_s + (evaluations_s - present_s) / history.steps.duty, note)
+    evaluating_s = (evaluations_s - present_s) / history.steps.duty
+    return _Work(steps_s + evaluating_s + ending_s, note)
 
 
 def _evaluations_left(state: RunState) -> tuple[int, float]:

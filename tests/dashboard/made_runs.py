@@ -39,6 +39,8 @@ class Made(Struct, frozen=True, kw_only=True):
     duty: float = 1.0
     """Share of the time to work, from a tenth of the first epoch on."""
     final_test: bool = False
+    ends_s: float = 0.7
+    """What an engine takes to end after its last word."""
 
 
 class _Teller:
@@ -114,6 +116,7 @@ def events_of(made: Made) -> list[ev.Event]:
         evaluate(run, made, made.epochs, duty, "test", windows)
         run.say(ev.TestEvaluated(mse=1.0, mae=1.0, windows=windows))
     run.say(ev.TrainingFinished(epoch=made.epochs))
+    run.t += made.ends_s
     run.say(ev.EngineExited(code=0))
     run.say(ev.RunEnded(outcome="finished", exit_code=0, reason="finished"))
     return run.events

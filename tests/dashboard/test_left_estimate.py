@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_runs import Made, Told, events_of, later, step_times, told_of
 from msgspec.structs import replace
@@ -56,6 +56,7 @@ def _ends_s(events: list[ev.Event]) -> Iterator[tuple[Told, float]]:
         final_test=st.booleans(),
     )
 )
+@example(made=Made(epochs=2, steps=100, step_s=0.02, told_every=1, warm_up_s=0.0, evaluation_s=1.0))
 def test_an_even_run_is_told_within_a_twentieth(made: Made) -> None:
     assert median(errors(events_of(made))) < 0.05
 
