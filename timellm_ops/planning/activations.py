@@ -120,8 +120,9 @@ def _reprogramming(of: Pass, model: ModelSection, width: int) -> Need:
     each = 4 if of.in_bf16 else 8  # before some were dropped, and behind that
     kept, passing = each * queries * weights, 3 * block
     if of.recompute:
-        # Each block is there in whole while its turn lasts; see `_once_more`.
-        kept, passing = 0, 2 * (passing + each * min(BLOCK_QUERIES, queries) * weights)
+        # Scores, weights, what is left of them, and two bytes of a random number for each: of one
+        # block, in a place that is taken by one after the other.
+        kept, passing = 0, 2 * (3 * each // 2 + 2) * min(BLOCK_QUERIES, queries) * weights
     attention = _need(of, "reprogramming", kept, passing, overhead)
     rest = _need(of, "reprogramming", ends + prototypes, 0.0)
     return Need(

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from timellm_engine.model.attention_again import attend_again
+from timellm_engine.model.attention_block import block_gradients, block_weights
 from timellm_engine.model.precision import computing_as_held
-from timellm_engine.model.recompute import computed_again
 from timellm_ops.contract.engine_memory import BLOCK_QUERIES
-
-_WORD_BITS = 16
 
 
 def attend(
@@ -36,21 +35,28 @@ def attend(
         )
         return attended.squeeze(0)
     scaled = queries * (1.0 / math.sqrt(queries.shape[-1]))
-    keys_across = keys.transpose(1, 2)
-    blocks = []
-    for block in torch.split(scaled, BLOCK_QUERIES, dim=1):
-        given = (block, keys_across, values, dropout)
-        blocks.append(
-            computed_again(_of_block, *given, random=True) if recompute else _of_block(*given)
-        )
-    return torch.cat(blocks, dim=1) * (1.0 / (1.0 - dropout))
+    dtype = _of_products(queries)
+    given = keys.transpose(1, 2), values, dropout, dtype
+    if recompute:
+        attended = attend_again(scaled, *given)
+    else:
+        blocks = torch.split(scaled, BLOCK_QUERIES, dim=1)
+        attended = torch.cat([_of_block(block, *given) for block in blocks], dim=1)
+    return attended * (1.0 / (1.0 - dropout))
 
 
-def _of_block(queries: Tensor, keys_across: Tensor, values: Tensor, dropout: float) -> Tensor:
-    """What some of the queries take, before it is raised to make up for what is dropped."""
-    given = [queries, keys_across, values]
+def _of_products(queries: Tensor) -> torch.dtype:
+    """The type that products are made in."""
     if torch.is_autocast_enabled("cpu"):
-        given = [each.to(torch.get_autocast_dtype("cpu")) for each in given]
+        return torch.get_autocast_dtype("cpu")
+    return queries.dtype
+
+
+def _of_block(
+    queries: Tensor, keys_across: Tensor, values: Tensor, dropout: float, dtype: torch.dtype
+) -> Tensor:
+    """What some of the queries take, before it is raised to make up for what is dropped."""
+    given = [each.to(dtype) for each in (queries, keys_across, values)]
     with computing_as_held(queries.device):
         taken: Tensor = _Block.apply(*given, dropout)  # type: ignore[no-untyped-call]
     return taken
@@ -63,32 +69,10 @@ class _Block(torch.autograd.Function):
     def forward(
         context: Any, queries: Tensor, keys_across: Tensor, values: Tensor, dropout: float
     ) -> Tensor:
-        weights = torch.bmm(queries, keys_across).softmax(dim=-1)
-        left = keep_mask(weights.shape, dropout, weights.dtype).mul_(weights)
+        weights, left = block_weights(queries, keys_across, dropout)
         context.save_for_backward(queries, keys_across, values, weights, left)
         return torch.bmm(left, values)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        queries, keys_across, values, weights, left = context.saved_tensors
-        (gradient,) = gradients
-        of_values = torch.bmm(left.transpose(1, 2), gradient)
-        of_scores = torch.bmm(gradient, values.transpose(1, 2)).mul_(left)
-        mean = of_scores.sum(dim=-1, keepdim=True)
-        of_scores.addcmul_(weights, mean, value=-1.0)
-        of_queries = torch.bmm(of_scores, keys_across.transpose(1, 2))
-        of_keys = torch.bmm(of_scores.transpose(1, 2), queries).transpose(1, 2)
-        return of_queries, of_keys, of_values, None
-
-
-def keep_mask(shape: torch.Size, dropout: float, dtype: torch.dtype = torch.float32) -> Tensor:
-    """One with probability 1 - `dropout`, to within 2^-17, from torch's CPU generator; else zero.
-
-    One draw of the generator gives four numbers of 16 bits, each compared with a threshold.
-    """
-    count = math.prod(shape)
-    words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
-    threshold = round(dropout * 2**_WORD_BITS) - 2 ** (_WORD_BITS - 1)
-    kept = torch.empty(shape, dtype=dtype)
-    torch.ge(words.view(torch.int16)[:count], threshold, out=kept.view(-1))
-    return kept
+        return *block_gradients(gradients[0], *context.saved_tensors), None

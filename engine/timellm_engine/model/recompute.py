@@ -1,14 +1,14 @@
 """Activation checkpointing: compute a part again in the backward pass instead of keeping it.
 
-Of a part only what goes into it is kept (Chen et al. 2016). The second time has the kernels, the
-random numbers and the precision of the first, so gradients are the same to the bit; it costs
-a forward pass more. `torch.utils.checkpoint` would do the same, but its first call imports torch's
-compiler: two seconds and 80 MB. The one of `transformers` is for models in training mode, which
-a frozen one never is, and takes the keys and values of the prompts away.
+Of a part only what goes into it is kept (Chen et al. 2016). The second time has the kernels and
+the precision of the first, so gradients are the same to the bit; it costs a forward pass more. The
+parts draw no random numbers: a frozen model drops nothing out. `torch.utils.checkpoint` would do
+the same, but its first call imports torch's compiler: two seconds and 80 MB. The one of
+`transformers` is for models in training mode, which a frozen one never is, and takes the keys and
+values of the prompts away.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,18 +16,17 @@ import torch
 from torch import Tensor, nn
 
 
-def computed_again(function: Callable[..., Any], *inputs: Any, random: bool, **named: Any) -> Any:
+def computed_again(function: Callable[..., Any], *inputs: Any, **named: Any) -> Any:
     """What `function` gives, to be computed again for its gradient; as it is without one.
 
-    Gradients go to `inputs` alone, which all that has one must be among. `random`: whether
-    numbers are drawn, which will then be the same ones again.
+    Gradients go to `inputs` alone, which all that has one must be among.
     """
     has_gradient = torch.is_grad_enabled() and any(
         isinstance(value, Tensor) and value.requires_grad for value in inputs
     )
     if not has_gradient:
         return function(*inputs, **named)
-    return _ComputedAgain.apply(partial(function, **named), random, *inputs)  # type: ignore[no-untyped-call]
+    return _ComputedAgain.apply(partial(function, **named), *inputs)  # type: ignore[no-untyped-call]
 
 
 def compute_layers_again(backbone: nn.Module) -> int:
@@ -39,36 +38,34 @@ def compute_layers_again(backbone: nn.Module) -> int:
     for part in backbone.modules():
         if isinstance(part, nn.ModuleList) and len(part) == depth:
             for layer in part:
-                layer.forward = partial(computed_again, layer.forward, random=False)
+                layer.forward = partial(computed_again, layer.forward)
             return depth
     return 0
 
 
 class _ComputedAgain(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, function: Callable[..., Any], random: bool, *inputs: Any) -> Any:
+    def forward(context: Any, function: Callable[..., Any], *inputs: Any) -> Any:
         kept = [value if isinstance(value, Tensor) else None for value in inputs]
         context.function = function
         context.inputs = [None if isinstance(value, Tensor) else value for value in inputs]
         kind = next(tensor.device.type for tensor in kept if tensor is not None)
         context.autocast = (kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
-        context.states = _random_states(kept) if random else None
         context.save_for_backward(*kept)
         # With a graph that is dropped at once: some kernels are chosen by whether there is one.
         with torch.enable_grad():
-            found = function(*_begun(kept, context.inputs, context.needs_input_grad[2:])[1])
+            found = function(*_begun(kept, context.inputs, context.needs_input_grad[1:])[1])
         if isinstance(found, tuple):
             return tuple(v.detach() if isinstance(v, Tensor) else v for v in found)
         return found.detach()
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        leaves, inputs = _begun(context.saved_tensors, context.inputs, context.needs_input_grad[2:])
+        leaves, inputs = _begun(context.saved_tensors, context.inputs, context.needs_input_grad[1:])
         kind, dtype, enabled = context.autocast
         with (
             torch.enable_grad(),
             torch.autocast(kind, dtype=dtype, enabled=enabled),
-            _drawing_from(context.states),
         ):
             found = context.function(*inputs)
         outputs = found if isinstance(found, tuple) else (found,)
@@ -84,7 +81,6 @@ class _ComputedAgain(torch.autograd.Function):
             )
         )
         return (
-            None,
             None,
             *(
                 next(answers) if leaf is not None and leaf.requires_grad else None
@@ -111,29 +107,3 @@ def _begun(
             for leaf, other in zip(leaves, others, strict=True)
         ]
     return leaves, given
-
-
-_States = dict[torch.device, Tensor]
-
-
-def _random_states(tensors: list[Tensor | None]) -> _States:
-    """Of every generator that a function of these tensors may draw from."""
-    states = {torch.device("cpu"): torch.get_rng_state()}
-    for tensor in tensors:
-        if tensor is not None and tensor.is_cuda and tensor.device not in states:
-            states[tensor.device] = torch.cuda.get_rng_state(tensor.device)
-    return states
-
-
-@contextmanager
-def _drawing_from(states: _States | None) -> Iterator[None]:
-    """Within it, the generators are as they were; behind it, as they are now."""
-    if states is None:
-        yield
-        return
-    gpus = [device for device in states if device.type == "cuda"]
-    with torch.random.fork_rng(devices=gpus):
-        torch.set_rng_state(states[torch.device("cpu")])
-        for device in gpus:
-            torch.cuda.set_rng_state(states[device], device)
-        yield

@@ -15,12 +15,26 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 def keep_freed_memory() -> bool:
     """Keep up to a gibibyte of freed memory for the next step; whether the C library can."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        set_option = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # not glibc
+    library = _glibc()
+    if library is None:
         return False
     # Setting one of them stops glibc from choosing the other by what it sees.
     asked = ((_M_MMAP_THRESHOLD, MMAP_BYTES), (_M_TRIM_THRESHOLD, _KEPT_BYTES))
-    return all(bool(set_option(option, size)) for option, size in asked)
+    return all(bool(library.mallopt(option, size)) for option, size in asked)
+
+
+def give_back_freed_memory() -> bool:
+    """Give all of it back to the system, as after loading: pieces of what was loaded are no
+    measure for those of a step. Whether the C library can."""
+    library = _glibc()
+    return library is not None and bool(library.malloc_trim(0))
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        return library if library.mallopt and library.malloc_trim else None
+    except (OSError, AttributeError):  # not glibc
+        return None

@@ -15,7 +15,7 @@ from timellm_engine.model.backbone import Backbone, load_backbone
 from timellm_engine.model.prompts import default_description
 from timellm_engine.model.quantised import parameter_total
 from timellm_engine.model.timellm import TimeLLM
-from timellm_engine.training.allocator import keep_freed_memory
+from timellm_engine.training.allocator import give_back_freed_memory, keep_freed_memory
 from timellm_engine.training.determinism import use_deterministic_kernels
 from timellm_engine.training.optimiser import make_optimiser
 from timellm_ops.contract import events as ev
@@ -78,6 +78,7 @@ def build(config: Config, *, finer: int = 1) -> Job:
     choose_threads(config.train.threads)
     data = prepare(config.data, config.run.seed, device)
     backbone = load_backbone(config.backbone, config.run.seed, device)
+    give_back_freed_memory()
     torch.manual_seed(config.run.seed)
     model = TimeLLM(
         backbone,

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timellm_engine.model.attention import attend, keep_mask
+from timellm_engine.model.attention import attend
+from timellm_engine.model.attention_block import keep_mask
 from timellm_engine.model.layers import (
     FlattenHead,
     PatchEmbedding,
