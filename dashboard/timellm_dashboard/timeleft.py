@@ -14,7 +14,6 @@ from timellm_dashboard.pausecycles import recurs
 from timellm_dashboard.text_stopping import stopping_words
 from timellm_ops.contract.state import RunState
 
-
 _ENDING_S = 0.7
 """From an engine's last result to its end as a process, its last save included: for most of it
 Python and torch are taken down, so it is much the same for every run."""

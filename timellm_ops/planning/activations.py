@@ -19,6 +19,9 @@ from timellm_ops.contract.shapes import patch_count
 _BLOCK_OVERHEAD = {2: 1.45, 4: 1.3}
 """Of those blocks: their pieces of several sizes leave holes that nothing fits into; by the
 bytes of a number in the backbone, beside which they lie."""
+_HOLES = 2.0
+"""Times the memory that a layer takes which is computed again: its pieces come and go among others
+that stay."""
 _OVERHEAD = 1.08
 """Of everything else."""
 _CHARACTERS_PER_TOKEN = 2.2
@@ -63,7 +66,8 @@ def _once_more(of: Pass, need: Need, kept: float) -> Need:
     if not (of.training and of.recompute):
         return need
     # Of what is in passing only half counts; this is there in whole, but for one part at a time.
-    return Need(what=need.what, kept=_OVERHEAD * kept, passing=2 * need.kept + need.passing)
+    holes = _HOLES if of.device == "cpu" else 1.0
+    return Need(what=need.what, kept=_OVERHEAD * kept, passing=2 * holes * need.kept + need.passing)
 
 
 def prompt_tokens(prompt: PromptSection) -> tuple[int, int]:

@@ -41,6 +41,8 @@ CPU_TRANSFORMERS_BYTES = 125 * _MIB
 """transformers beside them, which the embedded backbone does without; measured likewise."""
 CPU_PACKAGES_BYTES = 75 * _MIB
 """bitsandbytes and accelerate beside them, with what they load in turn."""
+CPU_BF16_BYTES = 45 * _MIB
+"""What oneDNN makes for a backbone's products in bfloat16, beside their weights; measured."""
 CUDA_RUNTIME_BYTES = 500 * _MIB
 """A CUDA context with its libraries' workspaces; assumed, it differs between cards and drivers."""
 _LEFT_SHARE = 0.4
@@ -88,7 +90,7 @@ def memory_plan(
         backbone=backbone_bytes(facts, layers, config.backbone.dtype),
         laid_out=laid_out_bytes(facts, layers) if _lays_out(config, device) else 0,
         written_out=written_out_bytes(facts, config.backbone.dtype),
-        packages=_packages(config) if device == "cpu" else 0,
+        packages=_packages(config, device),
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
     )
@@ -209,10 +211,14 @@ def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> Memo
     )
 
 
-def _packages(config: Config) -> int:
+def _packages(config: Config, device: Device) -> int:
+    """What some runs alone load; on a GPU it is not the card's."""
+    if device != "cpu":
+        return 0
     small, embedded = any(wishes(config)), config.backbone.source == "embedded"
     loaded = 0 if embedded and not small else CPU_TRANSFORMERS_BYTES
-    return loaded + (CPU_PACKAGES_BYTES if small else 0)
+    in_bf16 = CPU_BF16_BYTES if _lays_out(config, device) else 0
+    return loaded + in_bf16 + (CPU_PACKAGES_BYTES if small else 0)
 
 
 def _lays_out(config: Config, device: Device) -> bool:
