@@ -43,13 +43,23 @@ def run_command(arguments: Sequence[str]) -> int:
         known = exit_code_of(error)
         if known is None:
             raise
-        return _fail(known, _one_line(error))
+        for text in _lines(error):
+            _fail(known, text)
+        return known
     return code if isinstance(code, int) else 0
 
 
 def _fail(code: int, text: str) -> int:
     sys.stderr.write(f"timellm-ops: {text}\n")
     return code
+
+
+def _lines(error: Exception) -> list[str]:
+    """What is said of an error: a line, and of a file with several faults one for each."""
+    from timellm_ops.contract.validation import ConfigError
+
+    every = error.all if isinstance(error, ConfigError) else (error,)
+    return list(dict.fromkeys(_one_line(one) for one in every))
 
 
 def _one_line(error: Exception) -> str:
