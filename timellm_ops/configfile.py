@@ -22,7 +22,7 @@ from timellm_ops.contract.config import (
 )
 from timellm_ops.contract.section import Section
 from timellm_ops.contract.validation import ConfigError, all_keys, parse_config, refuse
-from timellm_ops.paths import full_path, is_folder
+from timellm_ops.paths import full_path, is_folder, read_file
 
 _replace = msgspec.structs.replace
 
@@ -121,7 +121,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     """The tables of a TOML file. Raises `ConfigError` for what is none, naming the file."""
     source = str(path)
     try:
-        raw = path.read_bytes()
+        raw = read_file(path)
     except FileNotFoundError:
         expected = "a TOML file such as configs/quickstart.toml"
         raise ConfigError(source, "", "no such file", expected) from None

@@ -572,3 +572,21 @@ def test_a_foreign_command_at_fault_is_named(
     with pytest.raises(ConfigError) as raised:
         foreign_config(command, workdir=tmp_path, overrides=overrides)
     assert str(raised.value).startswith(text)
+
+
+# --- what is no file -----------------------------------------------------------------------------
+
+
+def test_a_pipe_that_nobody_writes_to_and_a_device_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", Path("/dev/zero")):
+        said = "found a file that cannot be read (no file, but a device or a pipe)"
+        assert str(refusal(path)) == f"{path}: {said}; expected a TOML file"
+
+
+def test_a_pipe_that_the_shell_has_made_is_read(file: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, file.read_bytes())
+    os.close(writer)
+    assert read_config(Path(f"/dev/fd/{reader}")).data.dataset == read_config(file).data.dataset
+    os.close(reader)

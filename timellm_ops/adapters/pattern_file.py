@@ -18,6 +18,7 @@ from timellm_ops.adapters.pattern_fields import FIELDS, Conversion, EventName
 from timellm_ops.contract.cross_checks import stays_below
 from timellm_ops.contract.events import AlertLevel, CheckpointKind, Split
 from timellm_ops.contract.validation import ConfigError, describe_type, meant, refuse
+from timellm_ops.paths import read_file
 
 LARGEST_BYTES = 1 << 18
 MOST_PATTERNS = 64
@@ -139,8 +140,7 @@ def read_patterns(path: Path) -> Patterns:
     source = str(path)
     expected = "a TOML file with patterns"
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_BYTES + 1)
+        raw = read_file(path, LARGEST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(source, "", "no such file", expected) from None
     except IsADirectoryError:

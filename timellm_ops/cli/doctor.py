@@ -65,6 +65,8 @@ def doctor(
     json: Json = False,
 ) -> int:
     """What is here: versions, GPU, who holds it, data sets, disk; and whether CONFIG can run."""
+    if index < 0:
+        raise UsageError(f"--index: found {index}; expected 0 for the first GPU, 1 for the next")
     if gpu:
         from timellm_ops.cli.gpu_doctor import gpu_doctor
 

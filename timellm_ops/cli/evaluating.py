@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter, validators
 
+from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.evaluation_page import evaluation_page
 from timellm_ops.cli.evaluation_texts import TEXTS
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, has_unicode, language
@@ -104,8 +105,10 @@ def evaluate(
 def make_writable(folder: Path, option: str) -> None:
     """Make sure of `folder` before minutes are spent; `option` would name another one.
 
-    Raises `OSError`.
+    Raises `UsageError` for one that is a file, `OSError` for one that may not be written to.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: found a file; expected a folder ({option} names another)")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):

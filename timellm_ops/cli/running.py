@@ -31,6 +31,8 @@ from timellm_ops.process.engine import adopt
 from timellm_ops.store import RunStore, load_config, runs_dir
 
 _replace = msgspec.structs.replace
+_OPTIONS = "--engine-command"
+"""What stands for a file where there is none, in messages."""
 
 
 def run(
@@ -116,15 +118,17 @@ def run(
     else:
         assert config is not None  # noqa: S101 - counted above
         found = read_config(config, options)
-    return _start(store, found, style, source=str(config) if config else "--engine-command")
+    return _start(store, found, style, source=str(config) if config else _OPTIONS)
 
 
 def _pattern_bytes(config: Config, source: str) -> bytes:
     """What the run is to keep of its pattern file. Raises `ConfigError` for a bad one."""
-    foreign = config.foreign
+    foreign, key = config.foreign, "foreign.patterns"
     if not foreign.command or foreign.patterns == PUBLISHED:
         return b""
-    return load_patterns(foreign.patterns, source, "foreign.patterns").raw
+    if source == _OPTIONS:
+        source, key = "--engine-patterns", ""
+    return load_patterns(foreign.patterns, source, key).raw
 
 
 def attach(
