@@ -25,6 +25,7 @@ from timellm_ops.backbones import (
 from timellm_ops.contract.config import Config, DataSection
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.datareport import INSPECTION, DataQuestion, DataReport
+from timellm_ops.contract.sizes import part_text, size_text
 from timellm_ops.contract.small_cards import PACKAGES, missing_words, wishes
 from timellm_ops.contract.splits import shortage, split_ends
 from timellm_ops.contract.validation import one_line
@@ -270,10 +271,10 @@ def _disk(config: Config, runs_root: Path, shape: BackboneShape | None) -> str:
     needed = disk_needed_bytes(config, shape)
     if free < needed:
         raise PreflightError(
-            f"the runs folder {runs_root}: {free // _MIB} MiB are free, about "
-            f"{needed // _MIB} MiB are needed for checkpoints and records"
+            f"the runs folder {runs_root}: {size_text(free)} are free, about "
+            f"{size_text(needed, up=True)} are needed for checkpoints and records"
         )
-    return f"Disk: {free // _MIB} MiB free in {folder}, about {needed // _MIB} MiB needed."
+    return f"Disk: {size_text(free)} free in {folder}, about {size_text(needed, up=True)} needed."
 
 
 def disk_needed_bytes(config: Config, shape: BackboneShape | None) -> int:
@@ -285,4 +286,4 @@ def disk_needed_bytes(config: Config, shape: BackboneShape | None) -> int:
 
 def _memory() -> str:
     memory = psutil.virtual_memory()
-    return f"Memory: {memory.available // _MIB} of {memory.total // _MIB} MiB are available."
+    return f"Memory: {part_text(memory.available, memory.total)} are available."

@@ -2,6 +2,7 @@
 
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.state import RunState
 from timellm_policies.situation import RuleStatus, Situation
 
@@ -44,8 +45,9 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
     if free >= limit:
         return ()
     reason = (
-        f"{size(free)} free on the disk, and the next checkpoint needs"
-        f" {size(needed_bytes(now.state))} besides a margin of {now.policy.disk.margin_mib:g} MiB"
+        f"{size_text(free)} free on the disk, and the next checkpoint needs"
+        f" {size_text(needed_bytes(now.state))} besides a margin of"
+        f" {size_text(now.policy.disk.margin_mib * _MIB)}"
     )
     pause = PolicyDecision(
         action="pause",
@@ -54,7 +56,7 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
         value=free / _MIB,
         threshold=limit / _MIB,
         unit="MiB",
-        until=f"resumes when {size(_RESUME_EXTRA * limit)} are free",
+        until=f"resumes when {size_text(_RESUME_EXTRA * limit)} are free",
     )
     alert = PolicyDecision(
         action="alert",
@@ -78,7 +80,7 @@ def _resume(free: int, limit: float) -> tuple[PolicyDecision, ...]:
         PolicyDecision(
             action="resume",
             rule=RULE,
-            reason=f"{size(free)} free on the disk",
+            reason=f"{size_text(free)} free on the disk",
             value=free / _MIB,
             threshold=enough / _MIB,
             unit="MiB",
@@ -94,12 +96,6 @@ def _free_bytes(state: RunState) -> int | None:
     return None if state.host is None else state.host.disk_free_bytes
 
 
-def size(count: float) -> str:
-    """Bytes as a person reads them."""
-    mib = count / _MIB
-    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"
-
-
 def status(now: Situation) -> RuleStatus:
     """What the rule sees, and would do."""
     if not now.policy.disk.enabled:
@@ -111,5 +107,5 @@ def status(now: Situation) -> RuleStatus:
         value=None if free is None else round(free / _MIB, 1),
         threshold=round(limit / _MIB, 1),
         unit="MiB",
-        next=hold.until if hold else f"pauses the run below {size(limit)} free",
+        next=hold.until if hold else f"pauses the run below {size_text(limit)} free",
     )

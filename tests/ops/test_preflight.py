@@ -326,7 +326,7 @@ def test_a_disk_that_is_too_small(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", kib=1024) as disk:
         runs = disk / "deep" / "runs"
         text = refusal(small(), runs)
-        assert text.startswith(f"the runs folder {runs}: 1 MiB are free, about ")
+        assert text.startswith(f"the runs folder {runs}: 1.00 MiB are free, about ")
         assert text.endswith("MiB are needed for checkpoints and records")
 
 
@@ -334,7 +334,7 @@ def test_checkpoints_that_no_disk_can_hold(tmp_path: Path) -> None:
     huge = msgspec.structs.replace(
         small(), model=ModelSection(patch_len=8, stride=4, num_prototypes=10**12)
     )
-    assert "MiB are needed for checkpoints and records" in refusal(huge, tmp_path / "runs")
+    assert "PiB are needed for checkpoints and records" in refusal(huge, tmp_path / "runs")
 
 
 def test_a_runs_folder_that_cannot_be_written(tmp_path: Path) -> None:

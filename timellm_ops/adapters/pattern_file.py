@@ -17,6 +17,7 @@ from msgspec import Struct
 from timellm_ops.adapters.pattern_fields import FIELDS, Conversion, EventName
 from timellm_ops.contract.cross_checks import stays_below
 from timellm_ops.contract.events import AlertLevel, CheckpointKind, Split
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.validation import ConfigError, describe_type, meant, refuse
 from timellm_ops.paths import read_file
 
@@ -154,7 +155,7 @@ def read_patterns(path: Path) -> Patterns:
 def parse_patterns(raw: bytes, source: str) -> Patterns:
     """`read_patterns` for bytes that are here already."""
     if len(raw) > LARGEST_BYTES:
-        found = f"more than {LARGEST_BYTES >> 10} KiB"
+        found = f"more than {size_text(LARGEST_BYTES)}"
         raise ConfigError(source, "", found, "a TOML file with patterns")
     try:
         tables = tomllib.loads(raw.decode("utf-8-sig"))

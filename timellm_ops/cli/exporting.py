@@ -10,12 +10,12 @@ from cyclopts import Parameter
 from timellm_ops.cli.options import Json, RunRef
 from timellm_ops.cli.trained_runs import check_trained
 from timellm_ops.contract.bundle import Bundle, Exported, ExportQuestion
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.engine_task import ask_engine
 from timellm_ops.paths import full_path
 from timellm_ops.store import RunStore, runs_dir
 
 SCHEMA = "timellm-ops.export/1"
-_MB = 1e6
 
 
 class ExportedRun(Exported, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ def export(
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
         return 0
     sys.stdout.write(f"{done.path}\n")
-    sys.stderr.write(f"{_in_words(done.bundle)}; {done.bytes / _MB:.3g} MB\n")
+    sys.stderr.write(f"{_in_words(done.bundle)}; {size_text(done.bytes)}\n")
     return 0
 
 
