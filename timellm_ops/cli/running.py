@@ -190,15 +190,28 @@ def _resume(store: RunStore, reference: str, style: Style) -> int:
         raise UsageError(f"{layout.run_id} is running: timellm-ops attach {layout.run_id}")
     # The stored gpu.index is the machine's own number already.
     env = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
-    return _go(layout, "resume", checked(config, store, str(layout.config), env), style)
+    kept_bytes = sum(file.stat().st_size for file in layout.checkpoints.rglob("*.safetensors"))
+    found = checked(config, store, str(layout.config), env, kept_bytes=kept_bytes)
+    return _go(layout, "resume", found, style)
 
 
 def checked(
-    config: Config, store: RunStore, source: str, env: Mapping[str, str] = os.environ
+    config: Config,
+    store: RunStore,
+    source: str,
+    env: Mapping[str, str] = os.environ,
+    *,
+    kept_bytes: int = 0,
 ) -> Preflight:
     """Raises `ConfigError` for what is wrong anywhere, `PreflightError` for what is not here."""
     try:
-        return preflight(config, runs_root=store.root, env=env, download=fetch_with_bar)
+        return preflight(
+            config,
+            runs_root=store.root,
+            env=env,
+            download=fetch_with_bar,
+            kept_bytes=kept_bytes,
+        )
     except DoesNotFit as error:
         raise ConfigError(source, error.key, error.found, error.expected) from None
 
