@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import timellm_ops
 from timellm_ops.cli.errors import BAD_INPUT, NOT_HERE
+from timellm_ops.cli.help_pages import help_page
 from timellm_ops.cli.overview import ABOUT, COMMANDS
 from timellm_ops.cli.streams import complain, give_up_output, output_problem
 
@@ -24,7 +25,7 @@ app = App(
     default_parameter=Parameter(show_default=False),
 )
 for name, (place, text) in COMMANDS.items():
-    app.command(f"timellm_ops.cli.{place}", name=name, help=text)
+    app.command(f"timellm_ops.cli.{place}", name=name, help=help_page(name, text))
 
 
 def run_command(arguments: Sequence[str]) -> int:

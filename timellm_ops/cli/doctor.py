@@ -52,15 +52,19 @@ def doctor(
     *,
     gpu: Annotated[
         bool,
-        Parameter(negative="", help="Ask one card everything: the config's, else that of --index."),
+        Parameter(
+            negative="",
+            help="Ask one GPU for all it can tell: the config's, else --index.",
+        ),
     ] = False,
-    index: Annotated[int, Parameter(help="Which GPU, for --gpu.")] = 0,
+    index: Annotated[int, Parameter(help="With --gpu: which one, counted from 0.")] = 0,
     record: Annotated[
-        Path | None, Parameter(help="Write the card's answers to this file, for --gpu.")
+        Path | None,
+        Parameter(help="With --gpu: write its answers to this file as well."),
     ] = None,
     with_ids: Annotated[
         bool,
-        Parameter(negative="", help="Leave UUID and serial number in, for --gpu."),
+        Parameter(negative="", help="With --gpu: leave UUID and serial number in."),
     ] = False,
     json: Json = False,
 ) -> int:

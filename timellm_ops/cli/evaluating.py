@@ -22,7 +22,7 @@ from timellm_ops.process.files import replace_file
 from timellm_ops.store import RunStore, runs_dir
 
 AtLeastOne = validators.Number(gte=1)
-Checkpoint = Annotated[str, Parameter(help="Whose weights: best, last or step-N.")]
+Checkpoint = Annotated[str, Parameter(help="Whose weights: best (by default), last or step-N.")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
     Parameter(help="Where to compute; by default as the run was configured."),
@@ -33,21 +33,21 @@ def evaluate(
     run: RunRef = "latest",
     *,
     split: Annotated[
-        EvaluatedSplit, Parameter(help="Which windows: test, vali or train.")
+        EvaluatedSplit, Parameter(help="Which part of the data; test by default.")
     ] = "test",
     checkpoint: Checkpoint = "best",
     batch_size: Annotated[
         int | None,
         Parameter(
             validator=AtLeastOne,
-            help="Windows at once; by default the run's train.eval_batch_size.",
+            help="Windows computed at once; by default the run's train.eval_batch_size.",
         ),
     ] = None,
     season: Annotated[
         int | None,
         Parameter(
             validator=AtLeastOne,
-            help="Steps of the seasonal baseline's season; by default from the frequency.",
+            help="After how many steps the seasonal baseline repeats; by default from the dates.",
         ),
     ] = None,
     save_forecasts: Annotated[

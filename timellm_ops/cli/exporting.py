@@ -30,7 +30,9 @@ def export(
     to: Annotated[
         Path | None, Parameter(help="The bundle's folder; by default bundle in the run's folder.")
     ] = None,
-    checkpoint: Annotated[str, Parameter(help="Its weights: best, last or step-N.")] = "best",
+    checkpoint: Annotated[
+        str, Parameter(help="Whose weights: best (by default), last or step-N.")
+    ] = "best",
     json: Json = False,
 ) -> int:
     """Make an inference bundle of a run: folded weights, settings and scaler, in a few megabytes.

@@ -57,6 +57,9 @@ def overview() -> str:
             "  --help, -h   This page; timellm-ops COMMAND --help explains a command.",
             "  --version    The version.",
             "",
+            "Exit codes: 0 done; 2 bad input; 3 not possible here (data, backbone, disk, GPU);",
+            "  4 training failed; 5 stopped to protect the hardware.",
+            "",
             "To begin: timellm-ops run configs/quickstart.toml",
         )
     )

@@ -31,7 +31,8 @@ def report(
     run: RunRef = "latest",
     *,
     html: Annotated[
-        Path | None, Parameter(help="Write a page with plots to this file; it needs nothing else.")
+        Path | None,
+        Parameter(help="Write it to this file, as one page with plots."),
     ] = None,
     json: Json = False,
     lang: Lang = None,

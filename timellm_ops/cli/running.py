@@ -43,7 +43,7 @@ def run(
     overrides: Overrides = (),
     gpu: Annotated[
         Literal["auto", "nvml", "simulated", "none"] | None,
-        Parameter(help="Where telemetry comes from; short for --set gpu.probe=..."),
+        Parameter(help="Where the GPU's readings come from; short for --set gpu.probe=..."),
     ] = None,
     resume: Annotated[
         str | None, Parameter(help="Go on with a run from its last checkpoint: id, prefix, latest.")
@@ -53,7 +53,8 @@ def run(
         Parameter(help='Supervise another script, such as "bash scripts/TimeLLM_ETTh1.sh".'),
     ] = None,
     engine_checkpoint: Annotated[
-        str, Parameter(help="Where that script saves its best weights; a pattern may be given.")
+        str,
+        Parameter(help="Where that script saves, such as checkpoints/*/checkpoint."),
     ] = "",
     engine_patterns: Annotated[
         str,
@@ -62,7 +63,9 @@ def run(
             "of patterns."
         ),
     ] = "",
-    name: Annotated[str, Parameter(help="The run's name, part of its id.")] = "",
+    name: Annotated[
+        str, Parameter(help="The run's name, part of its id; by default the config's.")
+    ] = "",
     detach: Annotated[
         bool, Parameter(negative="", help="Start it and return; watch later with attach.")
     ] = False,

@@ -49,12 +49,12 @@ def simulate(
     ] = None,
     *,
     run: Annotated[
-        str | None, Parameter(help="The card and room of a recorded run: an id, or latest.")
+        str | None, Parameter(help="Take card and room from a recorded run: its id, or latest.")
     ] = None,
     journal: Annotated[
-        Path | None, Parameter(help="The card and room of a journal.jsonl anywhere.")
+        Path | None, Parameter(help="The same from a run's journal.jsonl anywhere.")
     ] = None,
-    hours: Annotated[float, Parameter(help="How long a night is.")] = 14.0,
+    hours: Annotated[float, Parameter(help="How long the night is; 14 by default.")] = 14.0,
     ambient: Annotated[
         str, Parameter(help="The room in °C: 28, or 24..32 for a night from 24 to 32 and back.")
     ] = "",
@@ -62,16 +62,18 @@ def simulate(
         float | None, Parameter(name="--step", help="Seconds of a step at full speed.")
     ] = None,
     noise: Annotated[
-        float | None, Parameter(name="--noise", help="Deviation of the noise on readings, in °C.")
+        float | None,
+        Parameter(name="--noise", help="Standard deviation of readings, in °C."),
     ] = None,
     late: Annotated[
-        float | None, Parameter(name="--late", help="How many seconds old a reading is.")
+        float | None,
+        Parameter(name="--late", help="How many seconds late readings come."),
     ] = None,
     model_error: Annotated[
         float,
         Parameter(
             name="--model-error",
-            help="Let the governor take the card for so many times as slow and as warm as it is.",
+            help="The governor takes the card for so many times as slow and as warm as it is.",
         ),
     ] = 1.0,
     overrides: Overrides = (),
