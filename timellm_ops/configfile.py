@@ -21,8 +21,8 @@ from timellm_ops.contract.config import (
     RunSection,
 )
 from timellm_ops.contract.section import Section
-from timellm_ops.contract.validation import ConfigError, all_keys, parse_config
-from timellm_ops.paths import full_path, is_folder
+from timellm_ops.contract.validation import ConfigError, all_keys, parse_config, refuse
+from timellm_ops.paths import full_path, is_folder, read_file
 
 _replace = msgspec.structs.replace
 
@@ -121,7 +121,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     """The tables of a TOML file. Raises `ConfigError` for what is none, naming the file."""
     source = str(path)
     try:
-        raw = path.read_bytes()
+        raw = read_file(path)
     except FileNotFoundError:
         expected = "a TOML file such as configs/quickstart.toml"
         raise ConfigError(source, "", "no such file", expected) from None
@@ -148,17 +148,30 @@ def read_tables(path: Path) -> dict[str, Any]:
 def _parse_overridden(tables: dict[str, Any], overrides: Sequence[str], source: str) -> Config:
     """Apply the overrides and check the whole; a message names the option where it is at fault."""
     untouched = copy.deepcopy(tables)
-    keys = [_override(tables, text) for text in overrides]
+    keys, malformed = [], list[ConfigError]()
+    for text in overrides:
+        try:
+            keys.append(_override(tables, text))
+        except ConfigError as error:
+            malformed += error.all
+    refuse(malformed)
     try:
         return parse_config(tables, source)
     except ConfigError as error:
-        for key in keys:
-            above = key.startswith(f"{error.key}.") and not _holds(untouched, error.key)
-            if error.key == key or error.key.startswith(f"{key}.") or above:
-                place = "" if error.key == key else error.key
-                option = f"--set {key}"
-                raise ConfigError(option, place, error.found, error.expected) from None
+        refuse(_at_its_option(fault, keys, untouched) for fault in error.all)
         raise
+
+
+def _at_its_option(
+    fault: ConfigError, keys: Sequence[str], untouched: Mapping[str, Any]
+) -> ConfigError:
+    """The fault as one of the option that has brought it in, where one has."""
+    for key in keys:
+        above = key.startswith(f"{fault.key}.") and not _holds(untouched, fault.key)
+        if fault.key == key or fault.key.startswith(f"{key}.") or above:
+            place = "" if fault.key == key else fault.key
+            return ConfigError(f"--set {key}", place, fault.found, fault.expected)
+    return fault
 
 
 def _holds(tables: Mapping[str, Any], key: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from timellm_ops.contract.published import PUBLISHED_SHAPES
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.validation import one_line
 from timellm_ops.manifest import describe_file, git_blob
 from timellm_ops.paths import expand_home, user_cache
@@ -234,13 +235,13 @@ def _stream(address: str, aside: Path, progress: Progress) -> None:
                 while block := answer.read(_BLOCK):
                     done += len(block)
                     if done > _MAX_BYTES:
-                        raise DownloadFailed(f"more than {_MAX_BYTES >> 20} MiB came")
+                        raise DownloadFailed(f"more than {size_text(_MAX_BYTES)} came")
                     file.write(block)
                     progress(done, total)
         except (OSError, HTTPException, ValueError) as error:
             raise DownloadFailed(_reason(error)) from error
         if total is not None and done < total:
-            raise DownloadFailed(f"the transfer broke off after {done} of {total} bytes")
+            raise DownloadFailed(f"the transfer broke off after {done:,} of {total:,} bytes")
         file.flush()
         os.fsync(file.fileno())
 
@@ -259,7 +260,7 @@ def fetch_with_bar(known: KnownDataset, target: Path) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"{known.name} from {known.source}, {known.licence}", total=None)
         fetch(known, target, lambda done, total: bar.update(task, completed=done, total=total))

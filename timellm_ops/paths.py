@@ -2,6 +2,7 @@
 own folder for sockets and locks."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -29,6 +30,19 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def read_file(path: Path, most: int = -1) -> bytes:
+    """The bytes of a file that a person names, `most` of them. Raises `OSError`, and that too for
+    what would never come to an end: a device, or a pipe that nobody writes to. One that the shell
+    has made for this command is read."""
+    mode = path.stat().st_mode
+    if stat.S_ISCHR(mode) or (
+        stat.S_ISFIFO(mode) and not os.path.realpath(path).startswith("/proc/")
+    ):
+        raise OSError(errno.EINVAL, "no file, but a device or a pipe")
+    with path.open("rb") as file:
+        return file.read(most)
 
 
 def user_cache(env: Mapping[str, str] = os.environ) -> Path:

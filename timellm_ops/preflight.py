@@ -4,6 +4,7 @@ Nothing is written and nothing heavy is imported; what only the engine can tell,
 the data, it tells in a process of its own.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ from timellm_ops.backbones import (
 from timellm_ops.contract.config import Config, DataSection
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.datareport import INSPECTION, DataQuestion, DataReport
+from timellm_ops.contract.disk_room import room_to_go_on
+from timellm_ops.contract.sizes import part_text, size_text
 from timellm_ops.contract.small_cards import PACKAGES, missing_words, wishes
 from timellm_ops.contract.splits import shortage, split_ends
 from timellm_ops.contract.validation import one_line
@@ -32,11 +35,9 @@ from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, altered, locat
 from timellm_ops.engine_task import ask_engine
 from timellm_ops.manifest import DataFile, describe_file
 from timellm_ops.paths import is_folder, user_cache
-from timellm_ops.planning.files import most_bytes
+from timellm_ops.planning.files import most_files
 
 _MIB = 1 << 20
-_ROOM_FOR_RECORDS = 256 * _MIB
-"""Journal, logs and reports of a long run, with a margin."""
 
 
 class PreflightError(Exception):
@@ -75,8 +76,11 @@ def preflight(
     runs_root: Path,
     env: Mapping[str, str] = os.environ,
     download: Downloader | None = None,
+    kept_bytes: int = 0,
 ) -> Preflight:
     """Check everything that can be checked without training.
+
+    `kept_bytes`: what the run has on the disk already, of one that is resumed.
 
     Raises `PreflightError`, and `EngineTaskFailed` where the engine could not read the data.
     """
@@ -89,7 +93,7 @@ def preflight(
         found = _with_data(config, env, download)
         shape, words = _backbone(config, env)
         found = _with_findings(found, words)
-    return _with_findings(found, *gpu_words, _disk(config, runs_root, shape), _memory())
+    return _with_findings(found, *gpu_words, _disk(config, runs_root, shape, kept_bytes), _memory())
 
 
 def _watched_gpu(config: Config, env: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
@@ -256,7 +260,7 @@ def check_fit(config: Config, shape: BackboneShape, source: str) -> None:
         raise DoesNotFit("model.d_ff", d_ff, shape.hidden_size, f"the hidden size of {source}")
 
 
-def _disk(config: Config, runs_root: Path, shape: BackboneShape | None) -> str:
+def _disk(config: Config, runs_root: Path, shape: BackboneShape | None, kept: int) -> str:
     """A sentence on the disk below `runs_root`, which need not exist yet."""
     try:
         folder = next(p for p in (runs_root, *runs_root.parents) if p.exists())
@@ -267,22 +271,26 @@ def _disk(config: Config, runs_root: Path, shape: BackboneShape | None) -> str:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PreflightError(f"the runs folder {runs_root}: no permission to write in {folder}")
     free = shutil.disk_usage(folder).free
-    needed = disk_needed_bytes(config, shape)
+    needed = disk_needed_bytes(config, shape, kept)
     if free < needed:
         raise PreflightError(
-            f"the runs folder {runs_root}: {free // _MIB} MiB are free, about "
-            f"{needed // _MIB} MiB are needed for checkpoints and records"
+            f"the runs folder {runs_root}: {size_text(free)} are free, about "
+            f"{size_text(needed, up=True)} are needed for checkpoints and records"
         )
-    return f"Disk: {free // _MIB} MiB free in {folder}, about {needed // _MIB} MiB needed."
+    return f"Disk: {size_text(free)} free in {folder}, about {size_text(needed, up=True)} needed."
 
 
-def disk_needed_bytes(config: Config, shape: BackboneShape | None) -> int:
-    """What a run needs on disk at most, in bytes: checkpoints, the bundle, and its records."""
-    if shape is None or shape.vocab_size is None or shape.hidden_size is None:
-        return _ROOM_FOR_RECORDS
-    return most_bytes(config, shape.hidden_size, shape.vocab_size) + _ROOM_FOR_RECORDS
+def disk_needed_bytes(config: Config, shape: BackboneShape | None, kept_bytes: int = 0) -> int:
+    """What must be free, in bytes, for all that a run will write: checkpoints, each beside the one
+    that it replaces, the bundle, and its records. `kept_bytes` of it are there already."""
+    most = largest = 0
+    if shape is not None and shape.vocab_size is not None and shape.hidden_size is not None:
+        files = most_files(config, shape.hidden_size, shape.vocab_size)
+        most, largest = files.most_bytes, files.last_bytes
+    margin = config.policy.disk.margin_mib * _MIB
+    return math.ceil(room_to_go_on(most - kept_bytes, largest, margin))
 
 
 def _memory() -> str:
     memory = psutil.virtual_memory()
-    return f"Memory: {memory.available // _MIB} of {memory.total // _MIB} MiB are available."
+    return f"Memory: {part_text(memory.available, memory.total)} are available."

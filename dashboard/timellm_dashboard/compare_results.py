@@ -7,6 +7,7 @@ from timellm_dashboard import format as fmt
 from timellm_dashboard.compared import LETTERS, ComparedResult, Scope
 from timellm_dashboard.figure import Figure, figure
 from timellm_dashboard.runlist import test_errors
+from timellm_dashboard.text import words
 from timellm_ops.contract.state import RunState
 
 _STEPS_OF_A_PACE = 50
@@ -51,8 +52,8 @@ def compared_results(scope: Scope) -> tuple[ComparedResult, ...]:
         ),
         row(
             "seconds_per_step", say.per_step,
-            [run.history.steps.recent_s or run.state.seconds_per_iteration for run in scope.runs],
-            _pace,
+            [run.history.mean_step_s or run.state.seconds_per_iteration for run in scope.runs],
+            lambda step_s: fmt.pace(step_s, words(scope.lang)),
             lower_is_better=same_steps,
         ),
         row("steps", say.steps, [s.step or None for s in states], fmt.count),
@@ -84,12 +85,6 @@ def _if(known: Sequence[bool], values: Sequence[float]) -> list[float | None]:
 def _bytes(state: RunState, kind: str) -> float | None:
     saved = state.best if kind == "best" else state.last
     return None if saved is None else saved.bytes
-
-
-def _pace(seconds_per_step: float) -> str:
-    if seconds_per_step < 0.1:
-        return f"{seconds_per_step * 1000:.3g} ms"
-    return f"{seconds_per_step:.3g} s"
 
 
 def _energy(kwh: float) -> str:

@@ -92,12 +92,14 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="speed",
-        covers=("progress.speed",),
+        covers=("progress.speed", "progress.mean_speed"),
         title=Said("Speed", "速度"),
         body=Said(
-            "Seconds for one step (one batch), measured by the journal's clock: pacing counts,"
-            " pauses and evaluation do not.",
-            "一步（一个批次）所用的秒数，按运行日志的时钟测得：含节奏控制，不含暂停和评估。",
+            "Seconds for one step (one batch) of late, measured by the journal's clock: pacing"
+            " counts, pauses and evaluation do not. Of a run that has ended, in the report and in a"
+            " comparison it is the mean of the whole run.",
+            "最近一步（一个批次）所用的秒数，按运行日志的时钟测得：含节奏控制，不含暂停和评估。"
+            "已结束的运行、报告和对比中，是整个运行的平均值。",
         ),
         now=lambda view: view.progress.speed.text,
     ),

@@ -9,9 +9,9 @@ CARD: tuple[Explanation, ...] = (
         covers=("gpu.memory", "gpu.memory_share"),
         title=Said("VRAM", "显存"),
         body=Said(
-            "Memory used on the GPU by all programs, in MiB as nvidia-smi tells it. A high share is"
-            " normal on a small card and does it no harm.",
-            "GPU 上所有程序占用的显存，单位 MiB，与 nvidia-smi 相同。"
+            "Memory used on the GPU by all programs; 1 GiB is 1,024 MiB of nvidia-smi. A high share"
+            " is normal on a small card and does it no harm.",
+            "GPU 上所有程序占用的显存，1 GiB 等于 nvidia-smi 的 1,024 MiB。"
             "小显存的卡占用比例高是正常的，没有害处。",
         ),
         now=lambda view: view.gpu.memory.text,

@@ -4,6 +4,7 @@ import math
 from datetime import datetime, tzinfo
 
 from timellm_dashboard.text import Words
+from timellm_ops.contract.sizes import size_text
 
 _JUST_NOW_S = 5.0
 """An age of less than this is none to a person."""
@@ -42,16 +43,8 @@ def percent(share: float, decimals: int = 0) -> str:
 
 
 def storage(size_bytes: float) -> str:
-    """A file's size, in decimal units: `8.1 MB`."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= scale:
-            return f"{size_bytes / scale:.{0 if size_bytes >= 100 * scale else 1}f} {unit}"
-    return f"{size_bytes:.0f} B"
-
-
-def mebibytes(size_bytes: float) -> str:
-    """GPU memory in MiB, the unit in which `nvidia-smi` tells it: `5,742`."""
-    return count(size_bytes / 2**20)
+    """A size of memory or of a file, as the whole program writes it: `8.13 MiB`."""
+    return size_text(size_bytes)
 
 
 def parameters(value: int) -> str:

@@ -11,6 +11,7 @@ from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.phrases import clean, said
 from timellm_dashboard.text import Words
+from timellm_ops.contract.sizes import part_text
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import GpuSample
 
@@ -203,9 +204,9 @@ def _memory(card: GpuSample, words: Words) -> Figure:
     if used is None:
         return Figure(None, words.unknown)
     if total is None:
-        return Figure(used, f"{fmt.mebibytes(used)} MiB")
+        return Figure(used, fmt.storage(used))
     share = f" · {fmt.percent(used / total)}" if total > 0 else ""
-    return Figure(used, f"{fmt.mebibytes(used)} / {fmt.mebibytes(total)} MiB{share}")
+    return Figure(used, f"{part_text(used, total, ' / ')}{share}")
 
 
 def _memory_share(card: GpuSample) -> float | None:
@@ -226,10 +227,10 @@ def _throttle(reasons: tuple[str, ...], words: Words) -> str:
 
 
 def _processes(card: GpuSample) -> str:
-    """`python 5,210 MiB, Xorg`; empty where the card does not say."""
+    """`python 5.09 GiB, Xorg`; empty where the card does not say."""
     parts = []
     for process in card.processes or ():
         name = clean(process.name).rpartition("/")[2] if process.name else str(process.pid)
         used = process.used_bytes
-        parts.append(name if used is None else f"{name} {fmt.mebibytes(used)} MiB")
+        parts.append(name if used is None else f"{name} {fmt.storage(used)}")
     return ", ".join(parts)

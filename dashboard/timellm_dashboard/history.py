@@ -13,6 +13,7 @@ from timellm_dashboard.interludes import Interludes
 from timellm_dashboard.ledger import Ledger
 from timellm_dashboard.losscourse import LossCourse
 from timellm_dashboard.pausecycles import PauseCycles
+from timellm_dashboard.statedpace import StatedPace
 from timellm_dashboard.steptime import StepTime
 from timellm_dashboard.trace import Trace
 from timellm_ops.contract import events as ev
@@ -50,6 +51,7 @@ class History:
         self.trace = Trace(self.gpu, self.losses)
         self.ledger = Ledger()
         self.steps = StepTime()
+        self.stated_pace = StatedPace()
         self.interludes = Interludes()
         self.cycles = PauseCycles()
         self.progress_interval_s: float | None = None
@@ -68,6 +70,13 @@ class History:
         """As it is to be expected from here on, by the journal's clock: rests and checkpoints
         between steps included, pauses and evaluations left out. `None`: not measured."""
         return self.steps.lasting_s
+
+    @property
+    def mean_step_s(self) -> float | None:
+        """Seconds from step to step over the whole run while it trained: rests for the pace
+        included; pauses, evaluations and a sleeping machine left out. By the journal's clock, or by
+        the engine's own words where a log has none. `None`: neither is known."""
+        return self.stated_pace.mean_s if self.steps.mean_s is None else self.steps.mean_s
 
     @property
     def feed_left_out(self) -> int:
@@ -113,6 +122,7 @@ class History:
                 self.interludes.drop()
             case ev.EpochEnded():
                 self.steps.drop()
+                self.stated_pace.epoch_ended(event, after)
                 self.interludes.evaluated(self._untold_steps_s(event, after))
                 self.epoch_marks.append(EpochMark(self._step(after), event.epoch))
             case ev.CheckpointWriting() | ev.CheckpointSaved():
@@ -171,6 +181,7 @@ class History:
         if event.t is not None:
             self.engine_word_t = event.t
         self._latest = event
+        self.stated_pace.progress(event)
         if self._took_over and after.engine == "foreign":
             self._found_t = event.t  # it holds no times: it is read at the first look
         self._took_over = False

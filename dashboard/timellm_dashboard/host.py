@@ -14,7 +14,7 @@ class HostView(Struct, frozen=True, kw_only=True):
 
     sample: HostSample | None
     text: str
-    """`CPU 37 % · 3.1 GB of memory and 120 GB of disk free · battery 80 %`; what is not known is
+    """`CPU 37 % · 3.10 GiB of memory and 120 GiB of disk free · battery 80 %`; what is not known is
     left out."""
 
 

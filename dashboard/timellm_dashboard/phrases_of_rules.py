@@ -1,7 +1,7 @@
 """What the rules and the answers about them say, in Chinese. Parts are translated themselves."""
 
 WATTS = r"[-\d.]+ W"
-_SIZE = r"[\d.]+ [MG]iB"
+_SIZE = r"[\d.]+ (?:B|[KMGTP]iB)"
 _TIME = r"[\d.e+]+ (?:s|min|h)"
 _DAY = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 _CLOCK = r"\d\d:\d\d"
@@ -16,10 +16,10 @@ OF_RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         (
-            r"([\d.]+) of ([\d.]+) GiB of the card's memory are in use \((.+)\), so the next"
+            rf"({_SIZE}|[\d.]+) of ({_SIZE}) of the card's memory are in use \((.+)\), so the next"
             r" allocation may fail"
         ),
-        r"显存 \2 GiB 已用 \1 GiB（\3），下一次分配可能失败",
+        r"显存 \2 已用 \1（\3），下一次分配可能失败",
     ),
     (r"the driver does not say who holds them", r"驱动不提供占用者"),
     (r"the driver names nobody who holds them", r"驱动没有列出占用者"),
@@ -29,9 +29,9 @@ OF_RULES: tuple[tuple[str, str], ...] = (
     (
         (
             rf"({_SIZE}) free on the disk, and the next checkpoint needs ({_SIZE}) besides a"
-            r" margin of ([\d.e+]+) MiB"
+            r" margin of ([\d.e+]+ [KMGT]iB)"
         ),
-        r"磁盘剩余 \1，而下一个检查点需要 \2，另需余量 \3 MiB",
+        r"磁盘剩余 \1，而下一个检查点需要 \2，另需余量 \3",
     ),
     (r"make room, and the run goes on by itself", r"腾出空间后运行会自行继续"),
     (rf"resumes when ({_SIZE}) are free", r"剩余 \1 时恢复"),

@@ -31,6 +31,9 @@ class ProgressView(Struct, frozen=True, kw_only=True):
     whole: Portion
     evaluating: bool
     speed: Figure
+    """Seconds that a step takes of late; once the run has ended, `mean_speed`."""
+    mean_speed: Figure
+    """The same over the whole run."""
     duty: float
     elapsed: Figure
     paused: Figure
@@ -45,12 +48,14 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
         elapsed_s += moment.since(state.t) or 0.0
     timed = state.t is not None
     spent = history.ledger.spent
-    speed_s = history.steps.recent_s or state.seconds_per_iteration
+    mean_s = history.mean_step_s or state.seconds_per_iteration
+    speed_s = mean_s if state.ended else history.steps.recent_s or state.seconds_per_iteration
     return ProgressView(
         epoch=_epoch(state, words),
         whole=_whole(state, words),
         evaluating=state.evaluation is not None,
         speed=figure(speed_s, lambda s: fmt.pace(s, words), "—"),
+        mean_speed=figure(mean_s, lambda s: fmt.pace(s, words), "—"),
         duty=state.duty,
         elapsed=figure(elapsed_s if timed else None, lambda s: _elapsed(s, state, words), "—"),
         paused=figure(

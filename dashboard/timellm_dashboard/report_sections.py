@@ -175,9 +175,16 @@ class SectionMaker:
                 yield _scores(name, split, own, found.recorded.mse, found.recorded.mae)
 
     def _time(self) -> Iterator[Row]:
-        view, state, texts, words = self._view, self._state, self.texts, self._look.words
-        if state.t is None:
-            return
+        if self._state.t is not None:
+            yield from self._spent()
+        speed = self._view.progress.mean_speed
+        if speed.value is not None:
+            text = f"{speed.text} · {self.texts.speed_is}"
+            yield _pair("seconds_per_step", self.texts.speed, speed.value, text)
+
+    def _spent(self) -> Iterator[Row]:
+        """Where the time went."""
+        texts, words = self.texts, self._look.words
         spent = self._history.ledger.spent
         for name, label, seconds in (
             ("computing_s", texts.computing, spent.moving_s),
@@ -194,9 +201,6 @@ class SectionMaker:
         ):
             if seconds > 0:
                 yield _pair(name, label, round(seconds, 1), fmt.duration(seconds, words))
-        if view.progress.speed.value is not None:
-            speed = view.progress.speed
-            yield _pair("seconds_per_step", texts.speed, speed.value, speed.text)
 
     def _pauses(self) -> Iterator[Row]:
         words = self._look.words

@@ -19,7 +19,7 @@ GLYPHS: dict[Standing, str] = {
     "off": "○", "watching": "✓", "holding": "‖", "overridden": "▷", "unknown": "?",
 }  # fmt: skip
 NOT_KNOWN = "—"
-_GIB_FROM_MIB = 1_024.0
+_MIB = 1 << 20
 
 
 class RuleView(Struct, frozen=True, kw_only=True):
@@ -139,7 +139,7 @@ def _quantity(value: float | None, unit: str, words: RuleWords) -> str:
     if value is None:
         return NOT_KNOWN
     if unit == "MiB":  # as the rule's own sentence has it
-        return f"{value / 1024.0:.1f} GiB" if value >= _GIB_FROM_MIB else f"{value:.0f} MiB"
+        return fmt.storage(value * _MIB)
     value = round(value) if unit == "s" else value
     shown = {"programs": words.unit_programs, "min late": words.unit_late, "s": words.unit_s}
     return f"{fmt.number(value)} {shown.get(unit, unit)}".rstrip()

@@ -72,12 +72,20 @@ class StepTime:
         self._cold_steps_left = WARM_UP_STEPS
         self._first: Made | None = None  # the first step, as long as nothing else is known
         self._odd: list[Made] = []
+        self._all_s = 0.0
+        self._all_steps = 0
         self._newest: Literal["cold", "work", "odd"] = "cold"  # where the newest steps were put
 
     @property
     def work_s(self) -> float | None:
         """Seconds of work that a step takes, rests left out; `None`: not measured."""
         return self._cold.ratio if self._work.ratio is None else self._work.ratio
+
+    @property
+    def mean_s(self) -> float | None:
+        """Seconds from step to step over the whole run: first steps, rests and saves included,
+        and what was no step left out: pauses, evaluations, a machine that slept."""
+        return self._all_s / self._all_steps if self._all_s > 0 else None
 
     @property
     def duty(self) -> float:
@@ -178,12 +186,14 @@ class StepTime:
 
     def _take(self, made: Made, *, saves: bool = False) -> None:
         self._newest = "work"
+        self._count(made)
         self._work.add(made.worked_s, made.steps)
         if not saves:
             self._recent.add(made.moved_s, made.steps)
 
     def _take_cold(self, made: Made) -> None:
         self._newest = "cold"
+        self._count(made)
         first = self._cold_steps_left == WARM_UP_STEPS
         self._cold_steps_left = max(0, self._cold_steps_left - made.steps)
         if first and made.steps == 1:
@@ -194,3 +204,7 @@ class StepTime:
             made = Made(self._first.steps + made.steps, self._first.moved_s, self._first.worked_s)
         self._first = None
         self._cold.add(made.worked_s, made.steps)
+
+    def _count(self, made: Made) -> None:
+        self._all_s += made.moved_s
+        self._all_steps += made.steps

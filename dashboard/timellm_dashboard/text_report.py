@@ -46,6 +46,8 @@ class ReportWords(Struct, frozen=True, kw_only=True):
     nobody_there: str
     not_running: str
     speed: str
+    speed_is: str
+    """What is in it and what is not."""
     pauses: str
     pause_columns: tuple[str, str, str, str]
     cause_not_known: str
@@ -130,7 +132,8 @@ EN = ReportWords(
     standing="standing still",
     nobody_there="unsupervised",
     not_running="ended, not running",
-    speed="speed",
+    speed="mean speed",
+    speed_is="pacing counts, pauses and evaluations do not",
     pauses="pauses",
     pause_columns=("rule", "pauses", "time", "share"),
     cause_not_known="not on record",
@@ -214,7 +217,8 @@ ZH = ReportWords(
     standing="停住",
     nobody_there="无人监管",
     not_running="已结束，未运行",
-    speed="速度",
+    speed="平均速度",
+    speed_is="含节奏控制，不含暂停和评估",
     pauses="暂停",
     pause_columns=("规则", "次数", "时间", "占比"),
     cause_not_known="未记录",

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from timellm_engine.errors import one_line
+from timellm_ops.contract.sizes import size_text
 
 _BLOCK = 1 << 20
 _MIB = 1 << 20
@@ -125,5 +126,5 @@ def _room_wanted(folder: Path, needed_bytes: int) -> str:
         free = shutil.disk_usage(place).free
     except OSError:
         free = 0
-    missing = max(1, -(-(needed_bytes - free) // _MIB))
-    return f"free {missing} MiB in {place}"
+    missing = max(1, -(-(needed_bytes - free) // _MIB)) * _MIB
+    return f"free {size_text(missing, up=True)} in {place}"

@@ -1,17 +1,17 @@
 """The disk rule: holds the run before a checkpoint that would not fit, and until there is room."""
 
 from timellm_ops.contract.config import PolicySection
+from timellm_ops.contract.disk_room import room_to_go_on, room_to_write
 from timellm_ops.contract.events import PolicyDecision
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.state import RunState
 from timellm_policies.situation import RuleStatus, Situation
 
 RULE = "disk"
 
 _MIB = 1 << 20
-_BYTES_A_WEIGHT = 12
-"""A weight and Adam's two moments of it, four bytes each."""
-_RESUME_EXTRA = 1.25
-"""So many times the room that was missed must be there again, so that a run does not flap."""
+_BEST_BYTES, _LAST_BYTES = 4, 12
+"""Of a weight; in `last` there are Adam's two moments of it as well."""
 
 
 def may_hold(policy: PolicySection) -> bool:
@@ -28,7 +28,15 @@ def needed_bytes(state: RunState) -> int:
     saved = [c.bytes for c in (state.best, state.last) if c is not None]
     if saved:
         return max(saved)
-    return _BYTES_A_WEIGHT * (state.trainable_parameters or 0)
+    return _LAST_BYTES * (state.trainable_parameters or 0)
+
+
+def to_write_bytes(state: RunState) -> int:
+    """What checkpoints may still add to the disk: each new one beside the one that it replaces."""
+    weights = state.trainable_parameters or 0
+    best = _BEST_BYTES * weights if state.best is None else state.best.bytes
+    last = _LAST_BYTES * weights if state.last is None else state.last.bytes
+    return best + last
 
 
 def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
@@ -40,12 +48,13 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
         return ()
     limit = _limit_bytes(now)
     if now.hold_of(RULE) is not None:
-        return _resume(free, limit)
+        return _resume(free, _enough_bytes(now))
     if free >= limit:
         return ()
     reason = (
-        f"{size(free)} free on the disk, and the next checkpoint needs"
-        f" {size(needed_bytes(now.state))} besides a margin of {now.policy.disk.margin_mib:g} MiB"
+        f"{size_text(free)} free on the disk, and the next checkpoint needs"
+        f" {size_text(needed_bytes(now.state))} besides a margin of"
+        f" {size_text(now.policy.disk.margin_mib * _MIB)}"
     )
     pause = PolicyDecision(
         action="pause",
@@ -54,7 +63,7 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
         value=free / _MIB,
         threshold=limit / _MIB,
         unit="MiB",
-        until=f"resumes when {size(_RESUME_EXTRA * limit)} are free",
+        until=f"resumes when {size_text(_enough_bytes(now), up=True)} are free",
     )
     alert = PolicyDecision(
         action="alert",
@@ -70,15 +79,14 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
     return pause, alert
 
 
-def _resume(free: int, limit: float) -> tuple[PolicyDecision, ...]:
-    enough = _RESUME_EXTRA * limit
+def _resume(free: int, enough: float) -> tuple[PolicyDecision, ...]:
     if free < enough:
         return ()
     return (
         PolicyDecision(
             action="resume",
             rule=RULE,
-            reason=f"{size(free)} free on the disk",
+            reason=f"{size_text(free)} free on the disk",
             value=free / _MIB,
             threshold=enough / _MIB,
             unit="MiB",
@@ -87,17 +95,16 @@ def _resume(free: int, limit: float) -> tuple[PolicyDecision, ...]:
 
 
 def _limit_bytes(now: Situation) -> float:
-    return needed_bytes(now.state) + now.policy.disk.margin_mib * _MIB
+    return room_to_write(needed_bytes(now.state), now.policy.disk.margin_mib * _MIB)
+
+
+def _enough_bytes(now: Situation) -> float:
+    needed, margin = needed_bytes(now.state), now.policy.disk.margin_mib * _MIB
+    return room_to_go_on(to_write_bytes(now.state), needed, margin)
 
 
 def _free_bytes(state: RunState) -> int | None:
     return None if state.host is None else state.host.disk_free_bytes
-
-
-def size(count: float) -> str:
-    """Bytes as a person reads them."""
-    mib = count / _MIB
-    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"
 
 
 def status(now: Situation) -> RuleStatus:
@@ -111,5 +118,5 @@ def status(now: Situation) -> RuleStatus:
         value=None if free is None else round(free / _MIB, 1),
         threshold=round(limit / _MIB, 1),
         unit="MiB",
-        next=hold.until if hold else f"pauses the run below {size(limit)} free",
+        next=hold.until if hold else f"pauses the run below {size_text(limit)} free",
     )

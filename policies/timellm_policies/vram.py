@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.telemetry import GpuProcess, GpuSample
 from timellm_policies.holds import nothing_to_read
 from timellm_policies.situation import RuleStatus, Situation
@@ -12,7 +13,6 @@ RULE = "vram"
 
 _IN_A_ROW = 3
 _MOST_NAMED = 4
-_GIB = 1 << 30
 
 
 def may_hold(policy: PolicySection) -> bool:  # noqa: ARG001 - as every rule's
@@ -36,7 +36,7 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
             action="alert",
             rule=RULE,
             reason=(
-                f"{used / _GIB:.2f} of {total / _GIB:.2f} GiB of the card's memory are in use"
+                f"{size_text(used)} of {size_text(total)} of the card's memory are in use"
                 f" ({holders(sample.processes)}), so the next allocation may fail"
             ),
             value=round(full[-1], 1),
@@ -70,7 +70,7 @@ def holders(processes: Iterable[GpuProcess] | None) -> str:
 def _holder(process: GpuProcess) -> str:
     # Any program can call itself anything.
     name = "".join(c if c.isalnum() or c in " ._-+:/" else "?" for c in process.name or "process")
-    size = "" if process.used_bytes is None else f" {process.used_bytes / _GIB:.2f} GiB"
+    size = "" if process.used_bytes is None else f" {size_text(process.used_bytes)}"
     return f"{name} [{process.pid}]{size}"
 
 

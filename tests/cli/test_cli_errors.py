@@ -36,6 +36,18 @@ def test_a_bad_config_is_one_line_with_file_key_found_and_expected(
     assert not (shell.folder / "runs").exists()
 
 
+def test_each_of_several_faults_is_a_line_of_its_own(shell: Shell) -> None:
+    shell.write("bad.toml", '[data]\ndataset = "ETTh9"\n[train]\nepochs = 0\nlr = 1\n')
+    done = shell("run", "bad.toml", "--plain", "--set", "gpu.poll_s=-1")
+    assert done.code == 2
+    assert [line.partition(": found")[0] for line in done.err.splitlines()] == [
+        "timellm-ops: bad.toml: data.dataset",
+        "timellm-ops: bad.toml: train.epochs",
+        "timellm-ops: bad.toml: train.lr",
+        "timellm-ops: --set gpu.poll_s",
+    ]
+
+
 def test_a_missing_config_names_one_that_exists(shell: Shell) -> None:
     done = shell("run", "nowhere.toml")
     assert done.code == 2

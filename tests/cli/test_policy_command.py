@@ -37,8 +37,32 @@ def test_the_page_tells_the_same_in_both_languages(shell: Shell) -> None:
     assert "governor, power" in english.out
     assert "held at 82 °C, paused above 85 °C" in english.out
     assert "调速（功率）" in chinese.out
-    numbers = [line.split()[-9:] for line in english.out.splitlines()[4:7]]
-    assert numbers == [line.split()[-9:] for line in chinese.out.splitlines()[4:7]]
+    numbers = [line.split()[-9:] for line in english.out.splitlines()[5:8]]
+    assert numbers == [line.split()[-9:] for line in chinese.out.splitlines()[5:8]]
+
+
+def test_without_a_word_on_the_card_the_night_is_one_in_which_the_rules_matter(
+    shell: Shell,
+) -> None:
+    found = simulated(shell, "--hours", "0.6")
+    assert found.assumed
+    assert (found.card.load_power_w, found.card.resistance_c_per_w) == (115.0, 0.6)
+    assert found.night.room_c == (24.0, 32.0, 24.0)
+    by_name = {row.strategy: row for row in found.rehearsals}
+    steps = [by_name[name].steps for name in ("pause", "duty", "power", "none")]
+    assert steps == sorted(set(steps))
+    assert by_name["pause"].pauses > 0 == by_name["duty"].pauses
+    assert by_name["none"].above_pause_s > by_name["pause"].above_pause_s > 0
+
+
+def test_what_a_config_or_an_option_says_of_the_card_is_not_assumed(shell: Shell) -> None:
+    shell.write("c.toml", TINY + "\n[gpu.simulated]\nresistance_c_per_w = 0.5\n")
+    found = simulated(shell, "c.toml", "--hours", "0.1", "--set", "gpu.simulated.ambient_c=20")
+    assert (found.assumed, found.night.room_c) == (False, (20.0,))
+    assert found.card.resistance_c_per_w == 0.5
+    found = simulated(shell, "--hours", "0.1", "--set", "gpu.simulated.speed_exponent=0.4")
+    assert (found.assumed, found.card.speed_exponent) == (True, 0.4)
+    assert found.card.resistance_c_per_w == 0.6
 
 
 def test_options_reach_the_card_and_the_rules(shell: Shell) -> None:

@@ -84,6 +84,22 @@ def test_the_same_as_json(layout: RunLayout, capsys: pytest.CaptureFixture[str])
             "timellm-ops: policy.vram.enabled: found no value; expected policy.vram.enabled=VALUE",
         ),
         (["policy", "set", "policy.vram.enabled=false"], "no run"),
+        (
+            ["policy", "set", "latest", "x=1", "vram"],
+            "found x, which is no key of a rule; expected",
+        ),
+        (["policy", "set", "policy.vram.enabled=1", "vram"], 'KEY=VALUE: found "vram"; expected'),
+        (
+            ["policy", "set", "pause_above_c=80"],
+            "found pause_above_c, which is no key of a rule; expected policy.thermal.pause_above_c",
+        ),
+        (
+            ["policy", "set", "policy.thermal.pause_abov_c=80"],
+            'expected "policy.thermal.pause_above_c" (did you mean it?)',
+        ),
+        (["policy", "set", "policy.vram=80"], "a whole rule; expected one of its keys: enabled,"),
+        (["policy", "set", "policy.heat.x=80"], "one of the rules thermal, power, vram, sharing,"),
+        (["policy", "set", "train.epochs=80"], "train.epochs, which is fixed while the run lasts"),
         (["policy", "show"], "no run"),
         (["policy", "shwo"], "shwo"),
         (["resume", "--for", "soon"], "no run"),
@@ -96,6 +112,19 @@ def test_what_cannot_be_done_is_one_line(
     error = capsys.readouterr().err
     assert words in error
     assert len(error.splitlines()) == 1
+
+
+def test_rules_of_a_run_that_does_not_go_on_cannot_be_changed(
+    layout: RunLayout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = Journal.open(layout.journal)
+    journal.append(ev.RunEnded(outcome="stopped", exit_code=0, reason="as asked"))
+    journal.close()
+    assert run_command(["policy", "set", "latest", "policy.thermal.pause_above_c=80"]) == 2
+    assert capsys.readouterr().err == (
+        f"timellm-ops: {RUN} is not running, so its rules cannot be changed; in the next run:"
+        " timellm-ops run CONFIG --set policy.thermal.pause_above_c=80\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["soon", "25h", "0m", "45", "-5m", "1d", "m", "5m later"])

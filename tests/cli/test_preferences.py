@@ -67,6 +67,24 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
+def test_everything_that_is_wrong_is_said(tmp_path: Path) -> None:
+    text = "colour = 'red'\nlang = 'fr'\n[keys]\npause = 3\nstop = [4, 'f2']\n"
+    with pytest.raises(ConfigError) as refused:
+        read_preferences(written(tmp_path, text))
+    assert [fault.key for fault in refused.value.all] == [
+        "colour",
+        "lang",
+        "keys.pause",
+        "keys.stop",
+    ]
+    with pytest.raises(ConfigError) as refused:
+        taste_of(Preferences(keys={"paws": "x", "pause": "two words", "stop": []}))
+    assert [fault.key for fault in refused.value.all] == ["keys.paws", "keys.pause", "keys.stop"]
+    with pytest.raises(ConfigError) as refused:
+        taste_of(Preferences(keys={"pause": "f9", "stop": "f9", "stop_now": "f9"}))
+    assert {fault.key for fault in refused.value.all} == {"keys.stop", "keys.stop_now"}
+
+
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"ascii = true\n# caf\xe9\n")
     for path, said in (

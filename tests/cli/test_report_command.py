@@ -4,6 +4,7 @@ import json
 
 import pytest
 from conftest import TINY, Shell
+from small_disk import fill, small_disk
 from written_runs import own_run, script_run, written_run
 
 from timellm_ops.configfile import read_config
@@ -53,6 +54,25 @@ def test_page_and_json_do_not_go_together(shell: Shell, night: RunLayout) -> Non
     done = shell("report", "--html", "x.html", "--json")
     assert done.code == 2
     assert "do not go together" in done.error
+
+
+def test_a_page_that_is_a_folder_or_on_a_full_disk_is_one_line(
+    shell: Shell, night: RunLayout
+) -> None:
+    done = shell("report", "--html", ".")
+    assert done.code == 2
+    said = "--html: found . (Is a directory); expected a file such as report.html"
+    assert done.error == f"timellm-ops: {said}"
+    with small_disk(shell.folder / "disk") as disk:
+        page = disk / "night.html"
+        page.write_text("the old one")
+        fill(disk)
+        done = shell("report", "--html", str(page))
+        assert done.code == 3
+        wanted = f"timellm-ops: --html: {page} cannot be written (No space left on device)"
+        assert done.error == wanted
+        assert page.read_text() == "the old one"
+        assert sorted(file.name for file in disk.iterdir()) == ["filler", "night.html"]
 
 
 def test_a_replay_as_lines_goes_through_the_whole_night(shell: Shell, night: RunLayout) -> None:

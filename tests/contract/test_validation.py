@@ -1,5 +1,6 @@
 """Configs that cannot be run: one line names file, key, what was found, what would be right."""
 
+import tomllib
 from typing import Any, get_type_hints
 
 import msgspec
@@ -286,6 +287,103 @@ def test_synthetic_data_must_be_long_enough_for_its_windows() -> None:
     split = {"train_ratio": 0.9, "test_ratio": 0.08}
     tables = {"data": {"dataset": "synthetic", "synthetic_rows": 4000, **split}}
     assert "data.pred_len: found 96; expected at most 80" in complaint(tables)
+
+
+def lines(text: str) -> list[str]:
+    """What is said of a file with this text, without its name."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(tomllib.loads(text), "my.toml")
+    return [str(fault).removeprefix("my.toml: ").partition(";")[0] for fault in caught.value.all]
+
+
+def test_everything_that_is_wrong_is_said_in_the_order_of_the_file() -> None:
+    assert lines(
+        """
+        [train]
+        epochs = "ten"
+        learning_rat = 1e-3
+        [model]
+        patch_len = 600
+        [data]
+        datset = "ETTh1"
+        [policy.thermal]
+        resume_below_c = 90
+        pause_above_c = 80
+        emergency_c = 70
+        [gpu]
+        probe = "best"
+        [gpu.simulated]
+        throttle_c = 200
+        """
+    ) == [
+        'train.epochs: found "ten"',
+        "train.learning_rat: found an unknown key",
+        "data.datset: found an unknown key",
+        "data.dataset: found nothing",
+        'gpu.probe: found "best"',
+        "gpu.simulated.throttle_c: found 200",
+    ]
+
+
+def test_what_goes_across_keys_is_judged_where_each_of_them_is_sound() -> None:
+    text = """
+        [policy.thermal]
+        resume_below_c = 90
+        emergency_c = 70
+        [train]
+        epochs = 0
+        [data]
+        dataset = "custom"
+        [model]
+        patch_len = 600
+        """
+    thermal = [
+        "policy.thermal.resume_below_c: found 90",
+        "policy.thermal.emergency_c: found 70",
+    ]
+    assert lines(text) == [
+        *thermal,
+        "train.epochs: found 0",
+        "data.path: found nothing",
+        "model.patch_len: found 600",
+    ]
+    # With another length of windows, nobody knows whether the patches fit.
+    unsure = text.replace('"custom"', '"custom"\nseq_len = "long"')
+    assert lines(unsure) == [*thermal, "train.epochs: found 0", 'data.seq_len: found "long"']
+    # A misspelt table is any of them.
+    assert lines(text.replace("[model]", "[modle]")) == [
+        "train.epochs: found 0",
+        "modle: found an unknown key",
+    ]
+
+
+def test_how_splits_are_cut_is_said_before_what_does_not_fit_into_them() -> None:
+    text = '[data]\ndataset = "synthetic"\npred_len = 96\nsynthetic_rows = 100\n'
+    assert lines(text) == ["data.synthetic_rows: found 100"]
+
+
+WRONG = {
+    "train.epochs": 0, "data.seq_len": 0, "model.dropout": 2, "policy.thermal.window": "x",
+    "gpu.poll_s": -1, "run.name": "a/b", "checkpoint.every_minutes": "x", "nonsense": 1,
+    "policy.thermla": 1, "host.poll_s": -3,
+}  # fmt: skip
+
+
+@given(st.permutations(sorted(WRONG)), st.integers(1, len(WRONG)))
+def test_however_many_are_wrong_each_is_said_once_and_in_order(
+    order: list[str], count: int
+) -> None:
+    tables: dict[str, Any] = {"data": {"dataset": "ETTh1"}}
+    for key in order[:count]:
+        *path, last = key.split(".")
+        table = tables
+        for name in path:
+            table = table.setdefault(name, {})
+        table[last] = WRONG[key]
+    _, error = attempt(tables)
+    assert error is not None
+    wrong = [key for key in flattened(tables) if key in order[:count]]
+    assert [fault.key for fault in error.all] == wrong
 
 
 ANY_VALUE = st.recursive(

@@ -16,6 +16,8 @@ from sample_journals import STATES, Journal, paused_thermal, sample, training
 from timellm_dashboard.answers.answer import Say
 from timellm_dashboard.answers.facts import Facts
 from timellm_dashboard.answers.hardware import heat
+from timellm_dashboard.compare import compare
+from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.report import Report, build_report
@@ -82,6 +84,22 @@ def check(records: Sequence[JournalRecord]) -> None:
         parts = [time[name] for name in ("computing_s", "loading_s", "standing_s")]
         parts += [time.get(name, 0.0) for name in ("unsupervised_s", "ended_s")]
         assert sum(parts) == pytest.approx(spent.elapsed_s, abs=0.3)  # type: ignore[arg-type]
+
+    # How fast it was.
+    mean = view.progress.mean_speed
+    one = ComparedRun(
+        run_id="a", state=state, history=recorder.history, supervised=False, config=None
+    )
+    pair = [one, msgspec.structs.replace(one, run_id="b")]
+    (beside,) = [r for r in compare(pair).results if r.id == "seconds_per_step"]
+    assert {figure.value for figure in beside.figures} == {mean.value}
+    assert {figure.text for figure in beside.figures} == {mean.text}
+    assert time.get("seconds_per_step") == mean.value
+    if "seconds_per_step" in time:
+        text = rows(report, "time")["seconds_per_step"].cells[1].text
+        assert text.startswith(f"{mean.text} · ")
+    if state.ended:
+        assert view.progress.speed == mean
 
     # Heat: how long, and what it cost.
     hot, lines = ledger_rows.get("heat"), rows(report, "gpu")

@@ -81,7 +81,11 @@ def test_losses_can_be_told_apart_and_never_crash() -> None:
         "0.3912", "1.0000", "123.5", "2.00e-05", "NaN",
     ]  # fmt: skip
     assert fmt.rate(4e-4) == "4.0e-4"
-    assert [fmt.storage(n) for n in (8_123_456, 612_000_000, 900)] == ["8.1 MB", "612 MB", "900 B"]
+    assert [fmt.storage(n) for n in (8_123_456, 612_000_000, 900)] == [
+        "7.75 MiB",
+        "584 MiB",
+        "900 B",
+    ]
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="this platform cannot change its zone")

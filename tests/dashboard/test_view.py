@@ -452,7 +452,7 @@ def test_the_machine_is_one_line_of_what_is_known() -> None:
         disk_free_bytes=120_000_000_000, battery_pct=81.2, on_battery=True,
     )  # fmt: skip
     text = (
-        "CPU 37 % · load 1.2 · 3.1 GB memory available · 120 GB disk free · battery 81 % · "
+        "CPU 37 % · load 1.2 · 2.89 GiB memory available · 112 GiB disk free · battery 81 % · "
         "on battery"
     )
     assert shown.host.text == text

@@ -24,8 +24,9 @@ from timellm_ops.configfile import (
     write_config,
 )
 from timellm_ops.contract.config import Config, DataSection, RunSection
+from timellm_ops.contract.cross_checks import cross_checks
 from timellm_ops.contract.section import Section
-from timellm_ops.contract.validation import ConfigError, _cross_checks, parse_config
+from timellm_ops.contract.validation import ConfigError, parse_config
 
 MINIMAL = '[data]\ndataset = "ETTh1"\n'
 
@@ -306,6 +307,22 @@ def test_a_fault_of_the_file_is_not_blamed_on_an_override(file: Path) -> None:
     assert str(refusal(file, "train.batch_size=4")).startswith(f"{file}: train.epochs: found 0")
 
 
+def test_each_fault_is_said_with_where_it_comes_from(file: Path) -> None:
+    file.write_text(MINIMAL + "[train]\nepochs = 0\n[model]\npatch_len = 600\n")
+    error = refusal(file, "train.lr=1", "gpu.poll_s=-1")
+    assert [str(fault).partition(": found")[0] for fault in error.all] == [
+        f"{file}: train.epochs",
+        "--set train.lr",
+        f"{file}: model.patch_len",
+        "--set gpu.poll_s",
+    ]
+    error = refusal(file, "train.epochs", "=3", "gpu.probe=none")
+    assert [str(fault).partition(";")[0] for fault in error.all] == [
+        '--set: found "train.epochs"',
+        '--set: found "=3"',
+    ]
+
+
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_override_is_either_taken_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, key: str, value: str
@@ -470,7 +487,7 @@ def configs() -> st.SearchStrategy[Config]:
     """Any config whose keys agree with each other."""
     plain = Config(data=DataSection(dataset="ETTh1"))
     return sections(Config).map(
-        lambda drawn: adopted(plain, drawn, lambda config: not any(_cross_checks(config)))
+        lambda drawn: adopted(plain, drawn, lambda config: not any(cross_checks(config)))
     )
 
 
@@ -555,3 +572,21 @@ def test_a_foreign_command_at_fault_is_named(
     with pytest.raises(ConfigError) as raised:
         foreign_config(command, workdir=tmp_path, overrides=overrides)
     assert str(raised.value).startswith(text)
+
+
+# --- what is no file -----------------------------------------------------------------------------
+
+
+def test_a_pipe_that_nobody_writes_to_and_a_device_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", Path("/dev/zero")):
+        said = "found a file that cannot be read (no file, but a device or a pipe)"
+        assert str(refusal(path)) == f"{path}: {said}; expected a TOML file"
+
+
+def test_a_pipe_that_the_shell_has_made_is_read(file: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, file.read_bytes())
+    os.close(writer)
+    assert read_config(Path(f"/dev/fd/{reader}")).data.dataset == read_config(file).data.dataset
+    os.close(reader)

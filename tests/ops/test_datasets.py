@@ -299,7 +299,7 @@ def test_progress_is_told_as_the_bytes_come(tmp_path: Path, serve: Serve) -> Non
             "wrong",
             r"what came is not the file: its sha256 is [0-9a-f]{12}…, the published file's",
         ),
-        ("broken-off", rf"the transfer broke off after 100000 of {len(CONTENT)} bytes"),
+        ("broken-off", rf"the transfer broke off after 100,000 of {len(CONTENT):,} bytes"),
         ("chunks-broken-off", "^the transfer broke off$"),
         ("hung-up", "closed connection without response"),
         ("none", "Not Found"),

@@ -74,7 +74,7 @@ def test_the_holders_of_its_memory_are_named() -> None:
         processes=holders,
     )  # fmt: skip
     words = full(sample)
-    assert "0.2 of 6.0 GiB are free" in words
+    assert "205 MiB of 6.00 GiB are free" in words
     assert "python3 [7] 5.00 GiB, process [8]" in words
 
 

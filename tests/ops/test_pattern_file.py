@@ -98,6 +98,29 @@ def test_a_wrong_file_is_told_in_one_line_with_its_place(
     assert expected in line.partition("; expected ")[2]
 
 
+def test_everything_that_is_wrong_is_told_in_the_order_of_the_file() -> None:
+    text = (
+        "abuot = 'x'\nlast_file = 3\n"
+        + GOOD.replace("<loss>", "<los>")
+        + "example = 'no step'\n"
+        + "[[pattern]]\nevent = 'finished'\nkind = 'first'\n"
+        + GOOD
+        + "[[pattern]]\nevent = 'finished'\nregex = '('\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        parse_patterns(text.encode(), "my.toml")
+    assert [fault.key for fault in caught.value.all] == [
+        "abuot",
+        "last_file",
+        "pattern 1 (progress), regex",
+        "pattern 1 (progress), example",
+        "pattern 2, kind",
+        "pattern 2, regex",
+        "pattern 4 (finished), regex",
+    ]
+    assert all(str(fault).startswith("my.toml: ") for fault in caught.value.all)
+
+
 def test_bytes_that_are_no_text_are_told_with_their_line() -> None:
     with pytest.raises(ConfigError, match="not UTF-8 in line 2"):
         parse_patterns(b"a = 1\nb = '\xff'\n", "my.toml")

@@ -12,7 +12,7 @@ from timellm_ops.contract.config import (
     TrainSection,
 )
 from timellm_ops.contract.shapes import folded_shapes, trainable_shapes
-from timellm_ops.planning.files import files_plan, most_bytes
+from timellm_ops.planning.files import files_plan, most_files
 
 CONFIG = Config(data=DataSection(dataset="ETTh1"), model=ModelSection(prototypes="mapping"))
 
@@ -31,7 +31,7 @@ def test_the_users_checkpoint_is_the_600_mb_that_people_see() -> None:
 @given(st.integers(1, 4), st.integers(1, 5))
 def test_each_step_that_is_kept_takes_as_much_as_last(keep: int, every: int) -> None:
     def most(section: CheckpointSection) -> int:
-        return most_bytes(msgspec.structs.replace(CONFIG, checkpoint=section), 64, 512)
+        return most_files(msgspec.structs.replace(CONFIG, checkpoint=section), 64, 512).most_bytes
 
     shapes = trainable_shapes(CONFIG.model, 512, 96, embedding_size=64, vocab_size=512)
     last = files_plan(TrainSection(), CheckpointSection(), "cuda", shapes, shapes).last_bytes

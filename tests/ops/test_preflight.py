@@ -2,9 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from timellm_ops.contract.config import (
     GpuSection,
     ModelSection,
 )
+from timellm_ops.contract.state import RunState, SavedCheckpoint
+from timellm_ops.contract.telemetry import HostSample
 from timellm_ops.datasets import DownloadFailed, KnownDataset
+from timellm_ops.planning.files import most_files
 from timellm_ops.preflight import (
     DataUnusable,
     Preflight,
@@ -30,10 +34,13 @@ from timellm_ops.preflight import (
     disk_needed_bytes,
     preflight,
 )
+from timellm_policies.disk import decisions as disk_decisions
+from timellm_policies.situation import Situation
 
 MIB = 1 << 20
 NOWHERE = {"XDG_CACHE_HOME": "/nonexistent", "HF_HUB_CACHE": "/nonexistent"}
 COLUMNS = "date,HUFL,OT"
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def small(**data: Any) -> Config:
@@ -326,7 +333,7 @@ def test_a_disk_that_is_too_small(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", kib=1024) as disk:
         runs = disk / "deep" / "runs"
         text = refusal(small(), runs)
-        assert text.startswith(f"the runs folder {runs}: 1 MiB are free, about ")
+        assert text.startswith(f"the runs folder {runs}: 1.00 MiB are free, about ")
         assert text.endswith("MiB are needed for checkpoints and records")
 
 
@@ -334,7 +341,7 @@ def test_checkpoints_that_no_disk_can_hold(tmp_path: Path) -> None:
     huge = msgspec.structs.replace(
         small(), model=ModelSection(patch_len=8, stride=4, num_prototypes=10**12)
     )
-    assert "MiB are needed for checkpoints and records" in refusal(huge, tmp_path / "runs")
+    assert "PiB are needed for checkpoints and records" in refusal(huge, tmp_path / "runs")
 
 
 def test_a_runs_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -362,6 +369,41 @@ def test_what_is_needed_covers_two_of_each_checkpoint() -> None:
     assert 8 * mapping < needed < 9 * mapping + 512 * MIB
     unknown = msgspec.structs.replace(shape, vocab_size=None)
     assert disk_needed_bytes(config, None) == disk_needed_bytes(config, unknown) < needed
+
+
+def test_a_run_is_resumed_with_room_for_what_is_not_there_yet() -> None:
+    config = Config(data=DataSection(dataset="ETTh1"), model=ModelSection(prototypes="mapping"))
+    shape = msgspec.structs.replace(EMBEDDED, hidden_size=768, vocab_size=50257)
+    start = disk_needed_bytes(config, shape)
+    checkpoints = 4 * 4 * 1000 * 50257
+    assert disk_needed_bytes(config, shape, checkpoints) == start - checkpoints
+    # However much is there, the next checkpoint is written beside the one that it replaces.
+    assert disk_needed_bytes(config, shape, start) > 3 * 4 * 1000 * 50257 + 256 * MIB
+
+
+@pytest.mark.parametrize("prototypes", [100, 20_000])
+def test_a_run_begins_with_as_much_room_as_it_goes_on_with_after_a_full_disk(
+    prototypes: int,
+) -> None:
+    model = ModelSection(patch_len=8, stride=4, num_prototypes=prototypes)
+    config = msgspec.structs.replace(small(), model=model)
+    files = most_files(config, EMBEDDED.hidden_size or 0, EMBEDDED.vocab_size or 0)
+    state = RunState(
+        host=HostSample(disk_free_bytes=0),
+        best=SavedCheckpoint(kind="best", path="b", bytes=files.best_bytes),
+        last=SavedCheckpoint(kind="last", path="l", bytes=files.last_bytes),
+    )
+    now = Situation(policy=config.policy, state=state, recent=(), now_t=1.0, now_at=NOON)
+    until = disk_decisions(now)[0].until
+    kept = files.best_bytes + files.last_bytes
+    resumed = disk_needed_bytes(config, EMBEDDED, kept)
+    assert resumed - files.bundle_bytes <= bytes_in(until) <= 1.01 * resumed
+    assert disk_needed_bytes(config, EMBEDDED) >= resumed
+
+
+def bytes_in(text: str) -> float:
+    number, unit = re.findall(r"([\d.]+) ([KMG]iB)", text)[0]
+    return float(number) * 1024.0 ** ("BKMG".index(unit[0]))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_nearly_full_card_is_told_of_once_with_who_holds_it() -> None:
     run = WatchedRun(policy=PolicySection(sharing=SharingSection(action="off")))
     (alert,) = fills(run, *[int(5.9 * GIB)] * 200, processes=(GAME, MINE))
     assert (alert.action, alert.rule, alert.value) == ("alert", "vram", 98.3)
-    assert "5.90 of 6.00 GiB" in alert.reason
+    assert "5.90 GiB of 6.00 GiB" in alert.reason
     assert alert.reason.index("python3 [7] 5.00 GiB") < alert.reason.index("game [99] 1.00 GiB")
 
 

@@ -7,7 +7,7 @@ import difflib
 import re
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -15,8 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.adapters.pattern_fields import FIELDS, Conversion, EventName
+from timellm_ops.contract.cross_checks import stays_below
 from timellm_ops.contract.events import AlertLevel, CheckpointKind, Split
-from timellm_ops.contract.validation import ConfigError, describe_type, meant, stays_below
+from timellm_ops.contract.sizes import size_text
+from timellm_ops.contract.validation import ConfigError, describe_type, meant, refuse
+from timellm_ops.paths import read_file
 
 LARGEST_BYTES = 1 << 18
 MOST_PATTERNS = 64
@@ -134,12 +137,11 @@ def is_path(reference: str) -> bool:
 
 
 def read_patterns(path: Path) -> Patterns:
-    """Read and check a pattern file. Raises `ConfigError`, one line for the first thing wrong."""
+    """Read and check a pattern file. Raises `ConfigError`, a line for each thing that is wrong."""
     source = str(path)
     expected = "a TOML file with patterns"
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_BYTES + 1)
+        raw = read_file(path, LARGEST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(source, "", "no such file", expected) from None
     except IsADirectoryError:
@@ -153,7 +155,7 @@ def read_patterns(path: Path) -> Patterns:
 def parse_patterns(raw: bytes, source: str) -> Patterns:
     """`read_patterns` for bytes that are here already."""
     if len(raw) > LARGEST_BYTES:
-        found = f"more than {LARGEST_BYTES >> 10} KiB"
+        found = f"more than {size_text(LARGEST_BYTES)}"
         raise ConfigError(source, "", found, "a TOML file with patterns")
     try:
         tables = tomllib.loads(raw.decode("utf-8-sig"))
@@ -166,94 +168,112 @@ def parse_patterns(raw: bytes, source: str) -> Patterns:
     except ValueError as error:
         found = f"a syntax error, {' '.join(str(error).split())}"
         raise ConfigError(source, "", found, "TOML") from None
-    file = _checked_file(tables, source)
-    compiled = tuple(_compiled(i, p, source) for i, p in enumerate(file.pattern, start=1))
-    return Patterns(source=source, file=file, compiled=compiled, raw=raw)
-
-
-def _checked_file(tables: Mapping[str, Any], source: str) -> PatternFile:
+    compiled: list[CompiledPattern] = []
+    faults = list(_top_faults(tables, source))
     listed = tables.get("pattern")
     if not isinstance(listed, list) or not listed:
         found = "nothing" if listed is None else _shown(listed)
-        raise ConfigError(source, "pattern", found, "at least one table, [[pattern]]")
-    if len(listed) > MOST_PATTERNS:
-        raise ConfigError(source, "pattern", f"{len(listed)}", f"at most {MOST_PATTERNS}")
-    for number, table in enumerate(listed, start=1):
-        if not isinstance(table, Mapping):
-            raise ConfigError(source, f"pattern {number}", _shown(table), "a table")
-        _check_keys(table, Pattern, source, f"pattern {number}, ")
-    _check_keys({k: v for k, v in tables.items() if k != "pattern"}, PatternFile, source, "")
-    file = msgspec.convert({**tables, "pattern": listed}, PatternFile)
+        faults.append(ConfigError(source, "pattern", found, "at least one table, [[pattern]]"))
+    elif len(listed) > MOST_PATTERNS:
+        found, expected = f"{len(listed)}", f"at most {MOST_PATTERNS}"
+        faults.append(ConfigError(source, "pattern", found, expected))
+    else:
+        for number, table in enumerate(listed, start=1):
+            try:
+                compiled.append(_compiled(number, table, source))
+            except ConfigError as error:
+                faults += error.all
+    refuse(faults)
+    file = msgspec.convert(tables, PatternFile)
+    return Patterns(source=source, file=file, compiled=tuple(compiled), raw=raw)
+
+
+def _top_faults(tables: Mapping[str, Any], source: str) -> Iterator[ConfigError]:
+    """What is wrong with the keys above the patterns."""
+    top = {name: value for name, value in tables.items() if name != "pattern"}
+    faults = list(_key_faults(top, PatternFile, source, ""))
+    if faults:
+        yield from faults
+        return
+    file = msgspec.convert(top, PatternFile)
     if file.checkpoint and not stays_below(file.checkpoint):
         expected = "a pattern below the working folder, such as checkpoints/*/checkpoint"
-        raise ConfigError(source, "checkpoint", _shown(file.checkpoint), expected)
+        yield ConfigError(source, "checkpoint", _shown(file.checkpoint), expected)
     if "/" in file.last_file or file.last_file in (".", ".."):
-        raise ConfigError(source, "last_file", _shown(file.last_file), "the name of a file")
-    return file
+        yield ConfigError(source, "last_file", _shown(file.last_file), "the name of a file")
 
 
-def _check_keys(table: Mapping[str, Any], kind: type[Struct], source: str, place: str) -> None:
+def _key_faults(
+    table: Mapping[str, Any], kind: type[Struct], source: str, place: str
+) -> Iterator[ConfigError]:
+    """What is wrong with the keys of a table, each looked at alone."""
     hints = get_type_hints(kind, include_extras=True)
     for name, value in table.items():
         if name not in hints:
-            raise ConfigError(source, f"{place}{name}", "an unknown key", meant(name, hints))
-        if name == "convert" and isinstance(value, Mapping):
-            _check_conversions(value, source, place)
-            continue
-        try:
-            msgspec.convert(value, hints[name])
-        except msgspec.ValidationError:
-            expected = "a table" if name == "convert" else describe_type(hints[name])
-            raise ConfigError(source, f"{place}{name}", _shown(value), expected) from None
+            yield ConfigError(source, f"{place}{name}", "an unknown key", meant(name, hints))
+        elif name == "convert" and isinstance(value, Mapping):
+            yield from _conversion_faults(value, source, place)
+        else:
+            try:
+                msgspec.convert(value, hints[name])
+            except msgspec.ValidationError:
+                expected = "a table" if name == "convert" else describe_type(hints[name])
+                yield ConfigError(source, f"{place}{name}", _shown(value), expected)
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in table:
-            raise ConfigError(
-                source, f"{place}{field.name}", "nothing", describe_type(hints[field.name])
-            )
+            expected = describe_type(hints[field.name])
+            yield ConfigError(source, f"{place}{field.name}", "nothing", expected)
 
 
-def _check_conversions(table: Mapping[str, Any], source: str, place: str) -> None:
+def _conversion_faults(table: Mapping[str, Any], source: str, place: str) -> Iterator[ConfigError]:
     for group, value in table.items():
         if value not in get_args(Conversion):
             expected = "one of " + ", ".join(get_args(Conversion))
-            raise ConfigError(source, f"{place}convert.{group}", _shown(value), expected)
+            yield ConfigError(source, f"{place}convert.{group}", _shown(value), expected)
 
 
-def _compiled(number: int, pattern: Pattern, source: str) -> CompiledPattern:
+def _compiled(number: int, table: object, source: str) -> CompiledPattern:
+    """A pattern ready to be searched for. Raises `ConfigError` with all that is wrong with it."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(source, f"pattern {number}", _shown(table), "a table")
+    refuse(_key_faults(table, Pattern, source, f"pattern {number}, "))
+    pattern = msgspec.convert(table, Pattern)
     place = f"pattern {number} ({pattern.event})"
     regex = _regex(pattern.regex, source, f"{place}, regex")
+    refuse(
+        ConfigError(source, f"{place}, {key}", found, expected)
+        for key, found, expected in _group_faults(pattern, regex)
+    )
+    fields = FIELDS[pattern.event]
+    conversions: dict[str, Conversion] = {
+        group: pattern.convert.get(group, fields.may[group][0]) for group in regex.groupindex
+    }
+    return CompiledPattern(number=number, said=pattern, regex=regex, conversions=conversions)
+
+
+def _group_faults(pattern: Pattern, regex: re.Pattern[str]) -> Iterator[tuple[str, str, str]]:
+    """What does not go together in a pattern, as (key, found, expected)."""
     fields = FIELDS[pattern.event]
     for group in regex.groupindex:
         if group not in fields.may:
             close = difflib.get_close_matches(group, fields.may, n=1)
             names = ", ".join(fields.may) or "no group at all"
             expected = f'"{close[0]}" (did you mean it?)' if close else f"one of: {names}"
-            raise ConfigError(source, f"{place}, regex", f'a group "{group}"', expected)
+            yield "regex", f'a group "{group}"', expected
     for group in fields.must:
         if group not in regex.groupindex:
-            raise ConfigError(
-                source, f"{place}, regex", f'no group "{group}"', f"(?P<{group}>...) in it"
-            )
+            yield "regex", f'no group "{group}"', f"(?P<{group}>...) in it"
     if fields.any_of and not any(group in regex.groupindex for group in fields.any_of):
         names = ", ".join(f"(?P<{group}>...)" for group in fields.any_of)
-        raise ConfigError(source, f"{place}, regex", "none of its groups", f"one of {names} in it")
+        yield "regex", "none of its groups", f"one of {names} in it"
     for group, how in pattern.convert.items():
         if group not in regex.groupindex:
             names = ", ".join(regex.groupindex) or "no group"
-            raise ConfigError(
-                source, f"{place}, convert.{group}", "no such group", f"one of: {names}"
-            )
-        if how not in fields.may[group]:
-            expected = "one of " + ", ".join(fields.may[group])
-            raise ConfigError(source, f"{place}, convert.{group}", _shown(how), expected)
+            yield f"convert.{group}", "no such group", f"one of: {names}"
+        elif how not in fields.may.get(group, (how,)):
+            yield f"convert.{group}", _shown(how), "one of " + ", ".join(fields.may[group])
     if pattern.example and regex.search(pattern.example) is None:
-        raise ConfigError(
-            source, f"{place}, example", _shown(pattern.example), "a line that regex matches"
-        )
-    conversions: dict[str, Conversion] = {
-        group: pattern.convert.get(group, fields.may[group][0]) for group in regex.groupindex
-    }
-    return CompiledPattern(number=number, said=pattern, regex=regex, conversions=conversions)
+        yield "example", _shown(pattern.example), "a line that regex matches"
 
 
 def _regex(text: str, source: str, place: str) -> re.Pattern[str]:

@@ -17,6 +17,7 @@ from timellm_ops.adapters.checkpoint_place import OpenFiles, Place, Position, no
 from timellm_ops.adapters.checkpoint_search import checkpoints_below, looks_like_checkpoint
 from timellm_ops.adapters.saved_version import State, Version, state_of, version_of
 from timellm_ops.adapters.securing import Securing
+from timellm_ops.contract.cross_checks import stays_below
 from timellm_ops.contract.events import (
     Alert,
     CheckpointSaved,
@@ -24,7 +25,6 @@ from timellm_ops.contract.events import (
     Event,
     Progress,
 )
-from timellm_ops.contract.validation import stays_below
 
 STABLE_S = 1.0
 """How long a file must have been the same."""

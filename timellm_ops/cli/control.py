@@ -36,7 +36,7 @@ def resume(
     run: RunRef = "latest",
     *,
     for_: Annotated[
-        str, Parameter(name="--for", help="How long rules are overridden: 45m, 2h, 90s.")
+        str, Parameter(name="--for", help="How long rules may not hold it: 45m, 2h, 90s.")
     ] = "",
 ) -> int:
     """Lift your pause; where a rule holds the run, go on against it for half an hour.
@@ -63,10 +63,12 @@ def stop(
     run: RunRef = "latest",
     *,
     after_checkpoint: Annotated[
-        bool, Parameter(negative="", help="Go on to the next checkpoint on disk, then stop.")
+        bool,
+        Parameter(negative="", help="Go on to the next checkpoint that is due, then stop."),
     ] = False,
     now: Annotated[
-        bool, Parameter(negative="", help="SIGTERM, and SIGKILL after a grace period.")
+        bool,
+        Parameter(negative="", help="End the engine now (SIGTERM), a while later by force."),
     ] = False,
     wait: Annotated[
         bool, Parameter(negative="", help="Return when the run has ended, with its exit code.")

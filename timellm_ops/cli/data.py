@@ -7,9 +7,11 @@ from typing import Annotated, get_args
 import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
+from rich.cells import cell_len
 
+from timellm_ops.cli.data_texts import DATA, DataTexts
 from timellm_ops.cli.errors import BAD_INPUT, UsageError
-from timellm_ops.cli.options import Json, Overrides
+from timellm_ops.cli.options import Json, Lang, Overrides, has_unicode, language
 from timellm_ops.configfile import read_config
 from timellm_ops.contract.config import Config, DataSection, Published
 from timellm_ops.contract.counting import Count
@@ -20,7 +22,9 @@ from timellm_ops.preflight import PreflightError, read_report
 
 SCHEMA = "timellm-ops.data/1"
 _NAMES = (*get_args(Published), "synthetic")
-_TITLES = {"train": "training", "vali": "validation", "test": "test"}
+_NAME_CELLS = 11
+_DATE_CELLS = 20
+_ROWS_CELLS = 9
 
 
 class DataAnswer(Struct, frozen=True, kw_only=True):
@@ -40,6 +44,7 @@ def data(
     get: Annotated[
         bool, Parameter(negative="", help="Download the data set where it is not here yet.")
     ] = False,
+    lang: Lang = None,
     json: Json = False,
 ) -> int:
     """Check a data set: rows, columns, dates, frequency, splits, windows, and what is wrong."""
@@ -55,7 +60,8 @@ def data(
         )
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     else:
-        sys.stdout.write("\n".join(page(section, report)) + "\n")
+        texts = DATA[(lang or language()) if has_unicode() else "en"]
+        sys.stdout.write("\n".join(page(section, report, texts)) + "\n")
     return BAD_INPUT if report.problems else 0
 
 
@@ -93,24 +99,28 @@ def _report(config: Config, download: Downloader | None) -> DataReport:
     return read_report(section, config.run.seed)
 
 
-def page(section: DataSection, report: DataReport) -> list[str]:
+def page(section: DataSection, report: DataReport, texts: DataTexts = DATA["en"]) -> list[str]:
     """The report for people, line by line."""
     lines = [f"{section.dataset}: {report.source}"]
     if report.columns:
+        every = texts.rows_every.format(rows=report.rows, frequency=report.frequency)
+        columns = f"{len(report.columns)}: {_listed(report.columns, texts)}"
         lines += [
-            f"  rows       {report.rows:,}, every {report.frequency}",
-            f"  from       {report.first}",
-            f"  to         {report.last}",
-            f"  columns    {len(report.columns)}: {_listed(report.columns)}",
+            f"  {_to(_NAME_CELLS, texts.rows)}{every}",
+            f"  {_to(_NAME_CELLS, texts.first)}{report.first}",
+            f"  {_to(_NAME_CELLS, texts.last)}{report.last}",
+            f"  {_to(_NAME_CELLS, texts.columns)}{columns}",
         ]
         if report.tested != report.columns:
-            lines.append(f"  tested     {_listed(report.tested)}")
+            tested = _listed(report.tested, texts)
+            lines.append(f"  {_to(_NAME_CELLS, texts.tested)}{tested}")
     if report.splits:
-        window = f"{Count(section.seq_len):step|steps} to {section.pred_len}"
-        lines += ["", f"  {'split':<11}{'rows':>9}  {'from':<20}{'to':<20}windows of {window}"]
-        lines += [_split_line(split) for split in report.splits]
+        windows = texts.windows.format(seq_len=Count(section.seq_len), pred_len=section.pred_len)
+        heading = (texts.split, texts.rows, texts.first, texts.last, windows)
+        lines += ["", _split_row(*heading)]
+        lines += [_split_line(split, texts) for split in report.splits]
     if report.digest:
-        lines += ["", f"  digest     {report.digest[:16]}…"]
+        lines += ["", f"  {_to(_NAME_CELLS, texts.digest)}{report.digest[:16]}…"]
     if report.findings:
         lines += ["", *(f"--  {words}" for words in report.findings)]
     if report.problems:
@@ -118,14 +128,26 @@ def page(section: DataSection, report: DataReport) -> list[str]:
     return [one_line(line) for line in lines]
 
 
-def _split_line(split: SplitReport) -> str:
-    name = _TITLES[split.name]
+def _split_line(split: SplitReport, texts: DataTexts) -> str:
+    name = texts.splits[split.name]
     times = f" × {split.columns} = {split.samples:,}" if split.columns > 1 else ""
-    return (
-        f"  {name:<11}{split.rows:>9,}  {split.first:<20}{split.last:<20}{split.windows:,}{times}"
-    )
+    windows = f"{split.windows:,}{times}"
+    return _split_row(name, f"{split.rows:,}", split.first, split.last, windows)
 
 
-def _listed(names: tuple[str, ...], most: int = 12) -> str:
+def _split_row(name: str, rows: str, first: str, last: str, windows: str) -> str:
+    rows = " " * (_ROWS_CELLS - cell_len(rows)) + rows
+    dates = f"{_to(_DATE_CELLS, first)}{_to(_DATE_CELLS, last)}"
+    return f"  {_to(_NAME_CELLS, name)}{rows}  {dates}{windows}"
+
+
+def _to(cells: int, text: str) -> str:
+    """`text` with blanks up to so many cells; a Chinese character takes two."""
+    return text + " " * (cells - cell_len(text))
+
+
+def _listed(names: tuple[str, ...], texts: DataTexts, most: int = 12) -> str:
     shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    if len(names) <= most:
+        return shown
+    return texts.more.format(shown=shown, count=len(names) - most)

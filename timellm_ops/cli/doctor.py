@@ -17,6 +17,7 @@ from timellm_ops.cli.errors import NOT_HERE, UsageError
 from timellm_ops.cli.options import Json
 from timellm_ops.configfile import read_config
 from timellm_ops.contract.config import DataSection, GpuSection
+from timellm_ops.contract.sizes import part_text
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.datasets import KNOWN, DataNotFound, locate
 from timellm_ops.engine_task import EngineTaskFailed
@@ -27,7 +28,6 @@ from timellm_ops.store import runs_dir
 
 SCHEMA = "timellm-ops.doctor/1"
 _GPU_WITHIN_S = 15.0
-_GIB = 1 << 30
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -52,19 +52,25 @@ def doctor(
     *,
     gpu: Annotated[
         bool,
-        Parameter(negative="", help="Ask one card everything: the config's, else that of --index."),
+        Parameter(
+            negative="",
+            help="Ask one GPU for all it can tell: the config's, else --index.",
+        ),
     ] = False,
-    index: Annotated[int, Parameter(help="Which GPU, for --gpu.")] = 0,
+    index: Annotated[int, Parameter(help="With --gpu: which one, counted from 0.")] = 0,
     record: Annotated[
-        Path | None, Parameter(help="Write the card's answers to this file, for --gpu.")
+        Path | None,
+        Parameter(help="With --gpu: write its answers to this file as well."),
     ] = None,
     with_ids: Annotated[
         bool,
-        Parameter(negative="", help="Leave UUID and serial number in, for --gpu."),
+        Parameter(negative="", help="With --gpu: leave UUID and serial number in."),
     ] = False,
     json: Json = False,
 ) -> int:
     """What is here: versions, GPU, who holds it, data sets, disk; and whether CONFIG can run."""
+    if index < 0:
+        raise UsageError(f"--index: found {index}; expected 0 for the first GPU, 1 for the next")
     if gpu:
         from timellm_ops.cli.gpu_doctor import gpu_doctor
 
@@ -123,8 +129,8 @@ def _card(sample: GpuSample) -> str:
     if sample.temperature_c is not None:
         parts.append(f"{sample.temperature_c:g} °C")
     if sample.memory_used_bytes is not None and sample.memory_total_bytes is not None:
-        used, total = sample.memory_used_bytes / _GIB, sample.memory_total_bytes / _GIB
-        parts.append(f"{used:.1f} of {total:.1f} GiB in use")
+        used = part_text(sample.memory_used_bytes, sample.memory_total_bytes)
+        parts.append(f"{used} in use")
     if sample.power_w is not None:
         parts.append(f"{sample.power_w:.0f} W")
     return ", ".join(parts)
@@ -152,8 +158,11 @@ def _disk() -> Finding:
     root = runs_dir()
     folder = next(p for p in (root, *root.parents) if p.exists())
     usage = shutil.disk_usage(folder)
-    words = f"{usage.free / _GIB:.1f} of {usage.total / _GIB:.1f} GiB free where runs go, {root}"
-    return Finding(about="disk", ok=os.access(folder, os.W_OK), words=words)
+    words = f"{part_text(usage.free, usage.total)} free where runs go, {root}"
+    writable = os.access(folder, os.W_OK)
+    if not writable:
+        words += f"; no permission to write in {folder}"
+    return Finding(about="disk", ok=writable, words=words)
 
 
 def _data() -> list[Finding]:

@@ -8,5 +8,9 @@ class UsageError(ValueError):
     """Options that do not go together. The text is one line."""
 
 
+class OutputRefused(RuntimeError):  # noqa: N818 - it says what happened
+    """A file cannot be written where it was asked for. The text is one line and names it."""
+
+
 class MissingExtra(RuntimeError):  # noqa: N818 - it says what happened
     """A command needs packages that are not installed. The text is one line and says how."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter, validators
 
+from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.evaluation_page import evaluation_page
 from timellm_ops.cli.evaluation_texts import TEXTS
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, has_unicode, language
@@ -21,7 +22,7 @@ from timellm_ops.process.files import replace_file
 from timellm_ops.store import RunStore, runs_dir
 
 AtLeastOne = validators.Number(gte=1)
-Checkpoint = Annotated[str, Parameter(help="Whose weights: best, last or step-N.")]
+Checkpoint = Annotated[str, Parameter(help="Whose weights: best (by default), last or step-N.")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
     Parameter(help="Where to compute; by default as the run was configured."),
@@ -32,21 +33,21 @@ def evaluate(
     run: RunRef = "latest",
     *,
     split: Annotated[
-        EvaluatedSplit, Parameter(help="Which windows: test, vali or train.")
+        EvaluatedSplit, Parameter(help="Which part of the data; test by default.")
     ] = "test",
     checkpoint: Checkpoint = "best",
     batch_size: Annotated[
         int | None,
         Parameter(
             validator=AtLeastOne,
-            help="Windows at once; by default the run's train.eval_batch_size.",
+            help="Windows computed at once; by default the run's train.eval_batch_size.",
         ),
     ] = None,
     season: Annotated[
         int | None,
         Parameter(
             validator=AtLeastOne,
-            help="Steps of the seasonal baseline's season; by default from the frequency.",
+            help="After how many steps the seasonal baseline repeats; by default from the dates.",
         ),
     ] = None,
     save_forecasts: Annotated[
@@ -104,8 +105,10 @@ def evaluate(
 def make_writable(folder: Path, option: str) -> None:
     """Make sure of `folder` before minutes are spent; `option` would name another one.
 
-    Raises `OSError`.
+    Raises `UsageError` for one that is a file, `OSError` for one that may not be written to.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: found a file; expected a folder ({option} names another)")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):

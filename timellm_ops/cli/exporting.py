@@ -10,12 +10,12 @@ from cyclopts import Parameter
 from timellm_ops.cli.options import Json, RunRef
 from timellm_ops.cli.trained_runs import check_trained
 from timellm_ops.contract.bundle import Bundle, Exported, ExportQuestion
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.engine_task import ask_engine
 from timellm_ops.paths import full_path
 from timellm_ops.store import RunStore, runs_dir
 
 SCHEMA = "timellm-ops.export/1"
-_MB = 1e6
 
 
 class ExportedRun(Exported, frozen=True, kw_only=True):
@@ -30,7 +30,9 @@ def export(
     to: Annotated[
         Path | None, Parameter(help="The bundle's folder; by default bundle in the run's folder.")
     ] = None,
-    checkpoint: Annotated[str, Parameter(help="Its weights: best, last or step-N.")] = "best",
+    checkpoint: Annotated[
+        str, Parameter(help="Whose weights: best (by default), last or step-N.")
+    ] = "best",
     json: Json = False,
 ) -> int:
     """Make an inference bundle of a run: folded weights, settings and scaler, in a few megabytes.
@@ -49,7 +51,7 @@ def export(
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
         return 0
     sys.stdout.write(f"{done.path}\n")
-    sys.stderr.write(f"{_in_words(done.bundle)}; {done.bytes / _MB:.3g} MB\n")
+    sys.stderr.write(f"{_in_words(done.bundle)}; {size_text(done.bytes)}\n")
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from timellm_ops.cli.errors import NOT_HERE, UsageError
+from timellm_ops.cli.output_file import write_output
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.probe.gpu_reader import DeviceUnusableError
 from timellm_ops.probe.gpu_recording import (
@@ -18,7 +19,6 @@ from timellm_ops.probe.gpu_recording import (
 )
 from timellm_ops.probe.recorder import record_gpu
 from timellm_ops.probe.sleep import is_asleep, power_notes
-from timellm_ops.process.files import replace_file
 
 _CALL_WIDTH = 52
 _VALUE_WIDTH = 70
@@ -27,8 +27,8 @@ _VALUE_WIDTH = 70
 def gpu_doctor(index: int, uuid: str, record: Path | None, *, with_ids: bool, json: bool) -> int:
     """Ask the card, show its answers, and write them to `record` if there is one.
 
-    Raises `UsageError` for a file of something else in the place of `record`, `OSError` for one
-    that cannot be written.
+    Raises `UsageError` for a file of something else in the place of `record`, `OutputRefused` for
+    one that cannot be written.
     """
     if record is not None:
         _check_place(record)
@@ -39,7 +39,7 @@ def gpu_doctor(index: int, uuid: str, record: Path | None, *, with_ids: bool, js
     if not with_ids:
         recording = without_ids(recording)
     if record is not None:
-        replace_file(record, encode_recording(recording))
+        write_output("--record", record, encode_recording(recording), "card.json")
     if json:
         sys.stdout.write(msgspec.json.encode(recording).decode() + "\n")
     else:

@@ -15,20 +15,22 @@ Language = Literal["en", "zh"]
 RunRef = Annotated[
     str,
     Parameter(
-        help="An id, a prefix that fits one run, or latest (of the runs that go on, else of all)."
+        help="A run: its id, the beginning of one, or latest (of those that go on, else of all)."
     ),
 ]
 Plain = Annotated[bool, Parameter(negative="", help="Plain lines instead of the dashboard.")]
-Json = Annotated[bool, Parameter(negative="", help="One JSON object a line, with a schema.")]
-Lang = Annotated[Language | None, Parameter(help="Language of the screen; by the locale.")]
+Json = Annotated[bool, Parameter(negative="", help="JSON that names its schema, not text.")]
+Lang = Annotated[Language | None, Parameter(help="Language; by default that of the locale (LANG).")]
 Overrides = Annotated[
     tuple[str, ...],
     Parameter(
-        name="--set", negative="", help="Change one key: --set train.epochs=3. May be repeated."
+        name="--set",
+        negative="",
+        help="Change a key of a config: --set train.epochs=3; may be repeated.",
     ),
 ]
 Ascii = Annotated[
-    bool, Parameter(name="--ascii", negative="", help="Draw with ASCII characters only.")
+    bool, Parameter(name="--ascii", negative="", help="Draw with plain ASCII characters only.")
 ]
 
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "plan": ("plan:plan", "What a run would come to: steps, weights, memory, files, time."),
     "evaluate": ("evaluating:evaluate", "How good a run's model is, beside simple baselines."),
     "predict": ("predicting:predict", "What a run's model expects next, with timestamps."),
-    "export": ("exporting:export", "The trained model for inference alone, in a few MB."),
+    "export": ("exporting:export", "The trained model for inference alone, in a few MiB."),
     "import": (
         "importing:import_log",
         "Make a run of a log or a checkpoint of the published script.",
@@ -56,6 +56,9 @@ def overview() -> str:
             "",
             "  --help, -h   This page; timellm-ops COMMAND --help explains a command.",
             "  --version    The version.",
+            "",
+            "Exit codes: 0 done; 2 bad input; 3 not possible here (data, backbone, disk, GPU);",
+            "  4 training failed; 5 stopped to protect the hardware.",
             "",
             "To begin: timellm-ops run configs/quickstart.toml",
         )

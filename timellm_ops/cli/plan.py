@@ -45,7 +45,7 @@ _GPU_DEVICES = ("/dev/nvidia0", "/dev/dxg")
 
 
 def plan(
-    config: Annotated[Path, Parameter(help="A TOML file.")],
+    config: Annotated[Path, Parameter(help="A TOML file, such as configs/etth1.toml.")],
     *,
     overrides: Overrides = (),
     measure: Annotated[

@@ -8,8 +8,8 @@ from timellm_ops.cli.options import Language
 from timellm_ops.cli.plan_texts import TEXTS, PlanTexts
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.plan import FitPlan, MemoryPlan, Plan, TensorPlan
+from timellm_ops.contract.sizes import size_text
 
-_GIB, _MIB, _KIB = 1 << 30, 1 << 20, 1 << 10
 _INDENT = "  "
 
 
@@ -89,12 +89,12 @@ def _weights(plan: Plan, texts: PlanTexts) -> Iterator[str]:
             tensor.name,
             " × ".join(f"{size:,}" for size in tensor.shape),
             f"{tensor.parameters:,}",
-            size_words(tensor.bytes),
+            size_text(tensor.bytes),
             _depends(tensor),
         )
         for tensor in tensors
     ]
-    total = (texts.total, "", f"{trainable.parameters:,}", size_words(trainable.bytes), "")
+    total = (texts.total, "", f"{trainable.parameters:,}", size_text(trainable.bytes), "")
     yield from _table((texts.weight_columns, *rows, total), right={2, 3})
     largest = max(trainable.modules, key=lambda module: module.parameters)
     yield texts.share_words.format(module=largest.name, share=f"{100 * largest.share:.1f} %")
@@ -115,7 +115,7 @@ def _backbone(plan: Plan, texts: PlanTexts) -> Iterator[str]:
             kept=backbone.kept_layers,
             layers=Count("?" if backbone.layers is None else backbone.layers),
             count=f"{backbone.parameters:,}",
-            size=size_words(backbone.bytes),
+            size=size_text(backbone.bytes),
             dtype=backbone.dtype,
         )
         if plan.trainable is not None:
@@ -134,9 +134,9 @@ def _memory(plan: Plan, texts: PlanTexts) -> Iterator[str]:
     for what in whats:
         found = [column.get(what) for column in columns]
         basis = next(item.basis for item in found if item is not None)
-        sizes = ("-" if item is None else size_words(item.bytes) for item in found)
+        sizes = ("-" if item is None else size_text(item.bytes) for item in found)
         rows.append((texts.names.get(what, what), *sizes, texts.basis[basis]))
-    rows.append((texts.peak, *(size_words(phase.bytes) for phase in plan.memory), ""))
+    rows.append((texts.peak, *(size_text(phase.bytes) for phase in plan.memory), ""))
     if plan.measured is not None:
         rows.append((texts.measured_peak, *map(_measured, plan.memory), ""))
     yield from _table(rows, right={1, 2, 3})
@@ -146,7 +146,7 @@ def _measured(phase: MemoryPlan) -> str:
     if phase.measured_bytes is None:
         return "-"
     off = 100 * (phase.bytes / phase.measured_bytes - 1)
-    return f"{size_words(phase.measured_bytes)} ({off:+.0f} %)"
+    return f"{size_text(phase.measured_bytes)} ({off:+.0f} %)"
 
 
 def _files(plan: Plan, texts: PlanTexts) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _files(plan: Plan, texts: PlanTexts) -> Iterator[str]:
     if files is None:
         return
     rows = [
-        (where, file.name, size_words(file.bytes), f"{file.bytes:,}")
+        (where, file.name, size_text(file.bytes), f"{file.bytes:,}")
         for where, found in (
             ("checkpoints/best", files.best), ("checkpoints/last", files.last),
             ("bundle", files.bundle),
@@ -162,7 +162,7 @@ def _files(plan: Plan, texts: PlanTexts) -> Iterator[str]:
         for file in found
     ]  # fmt: skip
     yield from _table((texts.file_columns, *rows), right={2, 3})
-    yield texts.files_note.format(kept=size_words(files.kept_bytes))
+    yield texts.files_note.format(kept=size_text(files.kept_bytes))
 
 
 def _time(plan: Plan, texts: PlanTexts) -> Iterator[str]:
@@ -182,27 +182,19 @@ def _time(plan: Plan, texts: PlanTexts) -> Iterator[str]:
 
 
 def _fit(fit: FitPlan, texts: PlanTexts) -> Iterator[str]:
-    needed, memory = size_words(fit.needed_bytes), size_words(fit.memory_bytes)
+    needed, memory = size_text(fit.needed_bytes), size_text(fit.memory_bytes)
     if fit.fits:
-        left = size_words(fit.memory_bytes - fit.needed_bytes)
+        left = size_text(fit.memory_bytes - fit.needed_bytes)
         yield texts.fits.format(needed=needed, memory=memory, left=left)
         return
     yield texts.fits_not.format(needed=needed, memory=memory)
     for remedy in fit.remedies:
         words = texts.remedy.format(
-            changes=", ".join(remedy.changes), needed=size_words(remedy.needed_bytes)
+            changes=", ".join(remedy.changes), needed=size_text(remedy.needed_bytes)
         )
         yield f"{words}, {texts.remedy_fits if remedy.fits else texts.remedy_not}"
     if not any(remedy.fits for remedy in fit.remedies):
         yield texts.no_remedy
-
-
-def size_words(size: int) -> str:
-    """A size in the largest unit that it fills."""
-    for unit, name in ((_GIB, "GiB"), (_MIB, "MiB"), (_KIB, "KiB")):
-        if size >= unit:
-            return f"{size / unit:,.2f} {name}" if unit == _GIB else f"{size / unit:,.1f} {name}"
-    return f"{size} B"
 
 
 def duration(seconds: float) -> str:

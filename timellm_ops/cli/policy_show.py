@@ -13,6 +13,7 @@ from timellm_ops.cli.text_table import table
 from timellm_ops.client import RunClient
 from timellm_ops.clock import machine_zone
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
 from timellm_ops.store import RunStore, load_config, runs_dir
@@ -22,6 +23,7 @@ from timellm_policies.rules import statuses
 from timellm_policies.situation import RuleStatus, Situation
 
 SCHEMA = "timellm-ops.policy/1"
+_MIB = 1 << 20
 
 
 class OverrideShown(Struct, frozen=True, kw_only=True):
@@ -102,4 +104,6 @@ def _lines(page: PolicyPage) -> Iterator[str]:
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "-" if value is None else f"{value:g} {unit}".rstrip()
+    if value is None:
+        return "-"
+    return size_text(value * _MIB) if unit == "MiB" else f"{value:g} {unit}".rstrip()

@@ -8,9 +8,10 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from timellm_ops.cli.data_texts import PREDICTION, PredictionTexts
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.evaluating import Checkpoint, Device, make_writable
-from timellm_ops.cli.options import Json, RunRef
+from timellm_ops.cli.options import Json, Lang, RunRef, has_unicode, language
 from timellm_ops.cli.taskbar import task_bar
 from timellm_ops.cli.text_table import table
 from timellm_ops.cli.trained_runs import check_trained
@@ -49,6 +50,7 @@ def predict(
     ] = False,
     plot: Annotated[Path | None, Parameter(help="Also draw it: File.png, .svg or .pdf.")] = None,
     device: Device = None,
+    lang: Lang = None,
     json: Json = False,
 ) -> int:
     """Forecast the steps after the end of a series, in original units, with timestamps.
@@ -88,7 +90,8 @@ def predict(
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return 0
-    for line in _page(found):
+    texts = PREDICTION[(lang or language()) if has_unicode() else "en"]
+    for line in prediction_page(found, texts):
         sys.stdout.write(f"{line}\n")
     return 0
 
@@ -97,31 +100,35 @@ def _full(path: Path | None) -> str | None:
     return None if path is None else str(full_path(str(path), Path.cwd()))
 
 
-def _page(found: Prediction) -> Iterator[str]:
-    at = f"epoch {found.epoch}" if found.epoch else "imported"
-    yield f"{found.run_id}: weights {found.checkpoint}, {at}"
-    yield f"history: {found.history_from} to {found.history_to}, {found.source}"
+def prediction_page(found: Prediction, texts: PredictionTexts) -> Iterator[str]:
+    """The forecast for people, line by line."""
+    weights = texts.weights if found.epoch else texts.imported
+    yield weights.format(run=found.run_id, checkpoint=found.checkpoint, epoch=found.epoch)
+    yield texts.history.format(
+        first=found.history_from,
+        last=found.history_to,
+        source=texts.sources.get(found.source, found.source),
+    )
     yield from found.findings
     yield ""
-    yield from table(_rows(found))
+    yield from table(_rows(found, texts))
     more = len(found.variables) - _MOST_VARIABLES
     if more > 0:
-        yield f"variables besides: {more}, in the file below"
+        yield texts.more.format(count=more)
     for variable in found.variables[:_MOST_VARIABLES]:
         if variable.truth:
             pairs = list(zip(variable.forecast, variable.truth, strict=False))
             error = sum(abs(f - t) for f, t in pairs) / len(pairs)
-            known = f"{Count(len(pairs)):known step|known steps}"
-            yield f"{variable.name}: mean absolute error {error:.4g} over {known}"
+            yield texts.error.format(name=variable.name, error=error, steps=Count(len(pairs)))
     yield ""
-    yield f"digest of the forecasts: {found.digest}"
+    yield texts.digest.format(digest=found.digest)
     yield from found.files
 
 
-def _rows(found: Prediction) -> list[tuple[str, ...]]:
+def _rows(found: Prediction, texts: PredictionTexts) -> list[tuple[str, ...]]:
     """The first and the last few steps of the first few variables."""
     shown = found.variables[:_MOST_VARIABLES]
-    rows = [("timestamp", *(variable.name for variable in shown))]
+    rows = [(texts.timestamp, *(variable.name for variable in shown))]
     total, gap = len(found.timestamps), False
     for step, moment in enumerate(found.timestamps):
         if _FIRST_STEPS <= step < total - _LAST_STEPS:

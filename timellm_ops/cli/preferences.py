@@ -1,14 +1,15 @@
 """What a person likes the dashboard to be: a file of their own, for every run."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from timellm_ops.contract.validation import ConfigError, describe_type, meant, show_value
+from timellm_ops.contract.showing import show_value
+from timellm_ops.contract.validation import ConfigError, describe_type, meant, refuse
 from timellm_ops.paths import expand_home
 
 if TYPE_CHECKING:
@@ -41,31 +42,28 @@ def read_preferences(path: Path | None = None) -> Preferences:
     from timellm_ops.configfile import read_tables  # most people have no such file
 
     tables = read_tables(path)
-    for name, value in tables.items():
-        _check(str(path), name, value)
+    refuse(fault for name, value in tables.items() for fault in _faults(str(path), name, value))
     return msgspec.convert(tables, Preferences)
 
 
-def _check(source: str, name: str, value: object) -> None:
-    """Raises `ConfigError` for a key that there is not, and for a value that does not fit it."""
+def _faults(source: str, name: str, value: object) -> Iterator[ConfigError]:
+    """A key that there is not, or a value that does not fit it."""
     hints = get_type_hints(Preferences)
     if name not in hints:
-        raise ConfigError(source, name, "an unknown key", meant(name, hints))
-    if name != "keys":
+        yield ConfigError(source, name, "an unknown key", meant(name, hints))
+    elif name != "keys":
         try:
             msgspec.convert(value, hints[name])
         except msgspec.ValidationError:
-            expected = describe_type(hints[name])
-            raise ConfigError(source, name, show_value(value), expected) from None
-        return
-    if not isinstance(value, Mapping):
-        raise ConfigError(source, name, show_value(value), "a table, [keys]")
-    for action_id, keys in value.items():
-        every = keys if isinstance(keys, list) else [keys]
-        for key in every:
-            if not isinstance(key, str):
-                expected = 'a key such as "f5", or several: ["f2", "f3"]'
-                raise ConfigError(source, f"keys.{action_id}", show_value(key), expected)
+            yield ConfigError(source, name, show_value(value), describe_type(hints[name]))
+    elif not isinstance(value, Mapping):
+        yield ConfigError(source, name, show_value(value), "a table, [keys]")
+    else:
+        for action_id, keys in value.items():
+            for key in keys if isinstance(keys, list) else [keys]:
+                if not isinstance(key, str):
+                    expected = 'a key such as "f5", or several: ["f2", "f3"]'
+                    yield ConfigError(source, f"keys.{action_id}", show_value(key), expected)
 
 
 def taste_of(preferences: Preferences) -> "Taste":
@@ -76,6 +74,10 @@ def taste_of(preferences: Preferences) -> "Taste":
     try:
         keymap = parse_keymap(preferences.keys)
     except KeymapProblem as problem:
-        source, key = str(preferences_file()), f"keys.{problem.action_id}"
-        raise ConfigError(source, key, problem.found, problem.expected) from problem
+        source = str(preferences_file())
+        refuse(
+            ConfigError(source, f"keys.{one.action_id}", one.found, one.expected)
+            for one in problem.all
+        )
+        raise
     return Taste(light=preferences.theme == "light", keymap=keymap)

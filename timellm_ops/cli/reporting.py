@@ -17,12 +17,11 @@ from timellm_dashboard.report_parts import Extras
 from timellm_dashboard.view import Recorder
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
+from timellm_ops.cli.output_file import write_output
 from timellm_ops.cli.report_extras import extras_of
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.paths import full_path
-from timellm_ops.process.files import replace_file
 from timellm_ops.store import RunStore, runs_dir
 
 _WIDTH = 96
@@ -32,7 +31,8 @@ def report(
     run: RunRef = "latest",
     *,
     html: Annotated[
-        Path | None, Parameter(help="Write a page with plots to this file; it needs nothing else.")
+        Path | None,
+        Parameter(help="Write it to this file, as one page with plots."),
     ] = None,
     json: Json = False,
     lang: Lang = None,
@@ -54,9 +54,7 @@ def report(
     if json:
         sys.stdout.write(report_json(made).decode() + "\n")
     elif html is not None:
-        path = full_path(str(html), Path.cwd())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, report_html(made).encode())
+        path = write_output("--html", html, report_html(made).encode(), "report.html")
         sys.stdout.write(f"{path}\n")
     else:
         sys.stdout.write(report_page(made, _WIDTH) + "\n")

@@ -31,6 +31,8 @@ from timellm_ops.process.engine import adopt
 from timellm_ops.store import RunStore, load_config, runs_dir
 
 _replace = msgspec.structs.replace
+_OPTIONS = "--engine-command"
+"""What stands for a file where there is none, in messages."""
 
 
 def run(
@@ -41,7 +43,7 @@ def run(
     overrides: Overrides = (),
     gpu: Annotated[
         Literal["auto", "nvml", "simulated", "none"] | None,
-        Parameter(help="Where telemetry comes from; short for --set gpu.probe=..."),
+        Parameter(help="Where the GPU's readings come from; short for --set gpu.probe=..."),
     ] = None,
     resume: Annotated[
         str | None, Parameter(help="Go on with a run from its last checkpoint: id, prefix, latest.")
@@ -51,7 +53,8 @@ def run(
         Parameter(help='Supervise another script, such as "bash scripts/TimeLLM_ETTh1.sh".'),
     ] = None,
     engine_checkpoint: Annotated[
-        str, Parameter(help="Where that script saves its best weights; a pattern may be given.")
+        str,
+        Parameter(help="Where that script saves, such as checkpoints/*/checkpoint."),
     ] = "",
     engine_patterns: Annotated[
         str,
@@ -60,7 +63,9 @@ def run(
             "of patterns."
         ),
     ] = "",
-    name: Annotated[str, Parameter(help="The run's name, part of its id.")] = "",
+    name: Annotated[
+        str, Parameter(help="The run's name, part of its id; by default the config's.")
+    ] = "",
     detach: Annotated[
         bool, Parameter(negative="", help="Start it and return; watch later with attach.")
     ] = False,
@@ -116,15 +121,17 @@ def run(
     else:
         assert config is not None  # noqa: S101 - counted above
         found = read_config(config, options)
-    return _start(store, found, style, source=str(config) if config else "--engine-command")
+    return _start(store, found, style, source=str(config) if config else _OPTIONS)
 
 
 def _pattern_bytes(config: Config, source: str) -> bytes:
     """What the run is to keep of its pattern file. Raises `ConfigError` for a bad one."""
-    foreign = config.foreign
+    foreign, key = config.foreign, "foreign.patterns"
     if not foreign.command or foreign.patterns == PUBLISHED:
         return b""
-    return load_patterns(foreign.patterns, source, "foreign.patterns").raw
+    if source == _OPTIONS:
+        source, key = "--engine-patterns", ""
+    return load_patterns(foreign.patterns, source, key).raw
 
 
 def attach(
@@ -186,15 +193,28 @@ def _resume(store: RunStore, reference: str, style: Style) -> int:
         raise UsageError(f"{layout.run_id} is running: timellm-ops attach {layout.run_id}")
     # The stored gpu.index is the machine's own number already.
     env = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
-    return _go(layout, "resume", checked(config, store, str(layout.config), env), style)
+    kept_bytes = sum(file.stat().st_size for file in layout.checkpoints.rglob("*.safetensors"))
+    found = checked(config, store, str(layout.config), env, kept_bytes=kept_bytes)
+    return _go(layout, "resume", found, style)
 
 
 def checked(
-    config: Config, store: RunStore, source: str, env: Mapping[str, str] = os.environ
+    config: Config,
+    store: RunStore,
+    source: str,
+    env: Mapping[str, str] = os.environ,
+    *,
+    kept_bytes: int = 0,
 ) -> Preflight:
     """Raises `ConfigError` for what is wrong anywhere, `PreflightError` for what is not here."""
     try:
-        return preflight(config, runs_root=store.root, env=env, download=fetch_with_bar)
+        return preflight(
+            config,
+            runs_root=store.root,
+            env=env,
+            download=fetch_with_bar,
+            kept_bytes=kept_bytes,
+        )
     except DoesNotFit as error:
         raise ConfigError(source, error.key, error.found, error.expected) from None
 

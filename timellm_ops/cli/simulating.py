@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Json, Lang, Overrides, has_unicode, language
-from timellm_ops.configfile import default_config, read_config
+from timellm_ops.configfile import default_config, read_config, read_tables
 from timellm_ops.contract.config import Config, PolicySection, SimulatedGpuSection
 from timellm_ops.journal import read_records
 from timellm_ops.probe.simulated import SimulatedCard
@@ -19,6 +19,11 @@ from timellm_policies.identify import Identified, NotIdentifiable, identify
 from timellm_policies.simulate import STRATEGIES, Night, Rehearsal, rehearse, room_between
 
 SCHEMA = "timellm-ops/policy-simulation/1"
+
+LAPTOP_C_PER_W = 0.6
+LAPTOP_ROOM_C = (24.0, 32.0)
+"""The night that is rehearsed where nothing says which: a laptop's card of 115 W (RTX 3060) that
+full pace would bring to between 93 and 101 °C, in a room that warms and cools again."""
 
 _LONGEST_H = 72.0
 _LATE_S = 60.0
@@ -31,21 +36,25 @@ class Simulation(Struct, frozen=True, kw_only=True):
     policy: PolicySection
     night: Night
     rehearsals: tuple[Rehearsal, ...]
+    assumed: bool = False
+    """Nothing said which card it is, or which room: it is a laptop's on a warm night."""
     recorded: Identified | None = None
     """What the recording told of its card, where there was one."""
     schema: str = SCHEMA
 
 
 def simulate(
-    config: Annotated[Path | None, Parameter(help="A TOML file; without: the defaults.")] = None,
+    config: Annotated[
+        Path | None, Parameter(help="A TOML file, for its rules and its [gpu.simulated].")
+    ] = None,
     *,
     run: Annotated[
-        str | None, Parameter(help="The card and room of a recorded run: an id, or latest.")
+        str | None, Parameter(help="Take card and room from a recorded run: its id, or latest.")
     ] = None,
     journal: Annotated[
-        Path | None, Parameter(help="The card and room of a journal.jsonl anywhere.")
+        Path | None, Parameter(help="The same from a run's journal.jsonl anywhere.")
     ] = None,
-    hours: Annotated[float, Parameter(help="How long a night is.")] = 14.0,
+    hours: Annotated[float, Parameter(help="How long the night is; 14 by default.")] = 14.0,
     ambient: Annotated[
         str, Parameter(help="The room in °C: 28, or 24..32 for a night from 24 to 32 and back.")
     ] = "",
@@ -53,16 +62,18 @@ def simulate(
         float | None, Parameter(name="--step", help="Seconds of a step at full speed.")
     ] = None,
     noise: Annotated[
-        float | None, Parameter(name="--noise", help="Deviation of the noise on readings, in °C.")
+        float | None,
+        Parameter(name="--noise", help="Standard deviation of readings, in °C."),
     ] = None,
     late: Annotated[
-        float | None, Parameter(name="--late", help="How many seconds old a reading is.")
+        float | None,
+        Parameter(name="--late", help="How many seconds late readings come."),
     ] = None,
     model_error: Annotated[
         float,
         Parameter(
             name="--model-error",
-            help="Let the governor take the card for so many times as slow and as warm as it is.",
+            help="The governor takes the card for so many times as slow and as warm as it is.",
         ),
     ] = 1.0,
     overrides: Overrides = (),
@@ -71,7 +82,8 @@ def simulate(
 ) -> int:
     """Rehearse a night under no rule, pausing, and the governor with rests and with power limits.
 
-    The real rules run in simulated time on a model of a card; nothing is started.
+    The real rules run in simulated time on a model of a card; nothing is started. Where nothing
+    says which, the card is a laptop's of 115 W, in a room of 24 to 32 °C.
     """
     if run is not None and journal is not None:
         raise UsageError("policy simulate: only one of --run and --journal can be given")
@@ -83,15 +95,25 @@ def simulate(
         assert path is not None  # noqa: S101 - one of the two was given
         recorded = _identified(path)
     chosen = _config(config, run, overrides)
+    said = _said(config, overrides)
+    assume = recorded is None and "resistance_c_per_w" not in said
+    assume_room = recorded is None and not ambient and "ambient_c" not in said
     card = _card(chosen, recorded, noise, late)
-    room_c = _room(ambient, card, recorded)
+    if assume:
+        card = msgspec.structs.replace(card, resistance_c_per_w=LAPTOP_C_PER_W)
+    room_c = room_between(*LAPTOP_ROOM_C) if assume_room else _room(ambient, card, recorded)
     step_s = step if step is not None else (recorded and recorded.step_s) or 1.0
     _check("--step", step_s, 0.001, 600.0)
     night = Night(hours=hours, step_s=step_s, poll_s=max(0.2, chosen.gpu.poll_s), room_c=room_c)
     rules = _with_error(chosen.policy, model_error)
     found = tuple(rehearse(rules, name, SimulatedCard(card), night) for name in STRATEGIES)
     simulation = Simulation(
-        card=card, policy=rules, night=night, rehearsals=found, recorded=recorded
+        card=card,
+        policy=rules,
+        night=night,
+        rehearsals=found,
+        assumed=assume or assume_room,
+        recorded=recorded,
     )
     if json:
         sys.stdout.write(msgspec.json.encode(simulation).decode() + "\n")
@@ -110,6 +132,15 @@ def _config(path: Path | None, run: str | None, overrides: tuple[str, ...]) -> C
     if run is not None and not overrides:
         return load_config(RunStore(runs_dir()).resolve(run))
     return default_config(overrides)
+
+
+def _said(path: Path | None, overrides: tuple[str, ...]) -> set[str]:
+    """Which keys of `[gpu.simulated]` somebody has set."""
+    begin = "gpu.simulated."
+    said = {text.partition("=")[0].strip().removeprefix(begin) for text in overrides}
+    if path is not None:
+        said |= read_tables(path).get("gpu", {}).get("simulated", {}).keys()
+    return said
 
 
 def _identified(path: Path) -> Identified:

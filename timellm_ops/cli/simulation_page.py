@@ -13,6 +13,7 @@ from timellm_policies.simulate import Rehearsal, Strategy
 class _Texts(Struct, frozen=True, kw_only=True):
     card: str
     recorded: str
+    assumed: str
     night: str
     columns: tuple[str, ...]
     names: dict[Strategy, str]
@@ -28,6 +29,10 @@ _TEXTS: dict[Language, _Texts] = {
         ),
         recorded=(
             "Card and room are those of {hours:.1f} recorded hours; the model misses {error:g} °C"
+        ),
+        assumed=(
+            "Nothing says which card and which room: a 115 W laptop's on a warm night stands for "
+            "them (--run RUN: a recorded one; --ambient; --set gpu.simulated.KEY=VALUE)"
         ),
         night=(
             "{hours:g} h, room {room} °C, steps of {step:g} s, held at {target:g} °C, "
@@ -53,6 +58,10 @@ _TEXTS: dict[Language, _Texts] = {
             "速度 ~ 功率^{exponent:g}"
         ),
         recorded="显卡与室温取自 {hours:.1f} 小时的记录；模型误差 {error:g} °C。",
+        assumed=(
+            "没有说明是哪块显卡、哪个房间：以一块 115 W 的笔记本显卡和一个温暖的夜晚代替"
+            "（--run RUN：取自记录；--ambient；--set gpu.simulated.KEY=VALUE）"
+        ),
         night=(
             "{hours:g} 小时，室温 {room} °C，每步 {step:g} s，目标 {target:g} °C，"
             "高于 {pause:g} °C 时暂停"
@@ -83,6 +92,8 @@ def page(simulation: Simulation, lang: Language) -> str:
             exponent=card.speed_exponent,
         )
     ]
+    if simulation.assumed:
+        lines.append(texts.assumed)
     recorded = simulation.recorded
     if recorded is not None:
         lines.append(texts.recorded.format(hours=recorded.hours, error=recorded.error_c))

@@ -136,12 +136,12 @@ def files_plan(
     )
 
 
-def most_bytes(config: Config, embedding_size: int, vocab_size: int) -> int:
-    """What checkpoints and bundle take at most, over a backbone with these numbers."""
+def most_files(config: Config, embedding_size: int, vocab_size: int) -> FilesPlan:
+    """The files of a run over a backbone with these numbers, as large as they may be."""
     data = config.data
     shapes = trainable_shapes(
         config.model, data.seq_len, data.pred_len,
         embedding_size=embedding_size, vocab_size=vocab_size,
     )  # fmt: skip
     folded = folded_shapes(shapes, config.model, embedding_size)
-    return files_plan(config.train, config.checkpoint, "cuda", shapes, folded).most_bytes
+    return files_plan(config.train, config.checkpoint, "cuda", shapes, folded)

@@ -117,7 +117,7 @@ def _set_policy(state: RunState, request: SetPolicy, terms: Terms) -> Answer:
         # With all that was set before, for a key may be right only beside another one.
         with_policy_settings(terms.policy, terms.gpu, (*state.policy_settings, *settings))
     except ConfigError as error:
-        return _refused(str(error))
+        return _refused("; also ".join(map(str, error.all)))
     if set(settings) <= set(state.policy_settings):
         return Answer(Reply(ok=True, message=f"already so: {', '.join(settings)}"))
     changed = PolicyChanged(who=request.who, settings=settings)

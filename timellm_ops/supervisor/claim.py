@@ -1,11 +1,11 @@
 """Whether a run may start on its GPU: nobody else trains there, and there is memory left. Pure."""
 
+from timellm_ops.contract.sizes import part_text
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_policies.vram import holders
 
 FULL = 0.9
 """From such a share of its memory on, a GPU is full before a run has begun."""
-_GIB = 1 << 30
 
 
 def taken(sample: GpuSample, holder: str) -> str:
@@ -23,7 +23,7 @@ def full(sample: GpuSample) -> str:
     used, total = sample.memory_used_bytes, sample.memory_total_bytes
     if used is None or not total or used < FULL * total:
         return ""
-    free = f"{(total - used) / _GIB:.1f} of {total / _GIB:.1f} GiB are free"
+    free = f"{part_text(total - used, total)} are free"
     who = f"held by {holders(sample.processes)}" if sample.processes else _UNNAMED
     return f"{_gpu(sample)} is full: {free}, {who}; end that first, or {_OTHERWISE}"
 

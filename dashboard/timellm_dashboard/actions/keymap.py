@@ -1,7 +1,7 @@
 """A person's own keys in place of the registry's: checked before anything is drawn."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from textual.keys import _character_to_key, format_key
 
@@ -21,29 +21,40 @@ class KeymapProblem(ValueError):  # noqa: N818 - it says what is wrong
 
     def __init__(self, action_id: str, found: str, expected: str) -> None:
         self.action_id, self.found, self.expected = action_id, found, expected
+        self.also: tuple[KeymapProblem, ...] = ()
+        """What else is wrong with the same map."""
         super().__init__(f"{action_id}: found {found}; expected {expected}")
+
+    @property
+    def all(self) -> "tuple[KeymapProblem, ...]":
+        """This one and what else is wrong."""
+        return (self, *self.also)
 
 
 def parse_keymap(raw: Mapping[str, object]) -> Keymap:
     """The keys that `raw` gives to actions, each one key or several.
 
-    Raises `KeymapProblem` for an unknown action, for what is no key, and for a key that would do
-    two things on one screen.
+    Raises `KeymapProblem` for unknown actions, for what is no key, and, where there is none of
+    these, for keys that would do two things on one screen.
     """
     movable = {found.id: found for found in ACTIONS if found.id not in FIXED}
     keymap: dict[str, tuple[str, ...]] = {}
+    problems: list[KeymapProblem] = []
     for action_id, wanted in raw.items():
-        if action_id not in movable:
-            known = ", ".join(movable)
-            raise KeymapProblem(action_id, "an action that does not exist", f"one of {known}")
-        keys = wanted if isinstance(wanted, list) else [wanted]
-        keymap[action_id] = tuple(_key(action_id, key) for key in keys)
-        if not keymap[action_id]:
-            raise KeymapProblem(action_id, "no key", "at least one")
-    for first, second, key in _clashes(keymap):
-        raise KeymapProblem(
-            second.id, f'"{key}", which is also {first.id}', "a key that does one thing"
-        )
+        try:
+            keymap[action_id] = _keys(action_id, wanted, movable)
+        except KeymapProblem as problem:
+            problems.append(problem)
+    if not problems:
+        problems += [
+            KeymapProblem(
+                second.id, f'"{key}", which is also {first.id}', "a key that does one thing"
+            )
+            for first, second, key in _clashes(keymap)
+        ]
+    if problems:
+        problems[0].also = tuple(problems[1:])
+        raise problems[0]
     return keymap
 
 
@@ -58,6 +69,15 @@ def shown_key(found: Action, keymap: Keymap, *, ascii_only: bool = False) -> str
     if found.id in keymap:
         shown = "/".join(format_key(key).replace("ctrl+", "^") for key in keymap[found.id])
     return to_ascii(shown) if ascii_only else shown
+
+
+def _keys(action_id: str, wanted: object, movable: Collection[str]) -> tuple[str, ...]:
+    if action_id not in movable:
+        known = ", ".join(movable)
+        raise KeymapProblem(action_id, "an action that does not exist", f"one of {known}")
+    if wanted == []:
+        raise KeymapProblem(action_id, "no key", "at least one")
+    return tuple(_key(action_id, key) for key in (wanted if isinstance(wanted, list) else [wanted]))
 
 
 def _key(action_id: str, wanted: object) -> str:

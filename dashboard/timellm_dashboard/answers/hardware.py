@@ -6,6 +6,7 @@ from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
 from timellm_dashboard.answers.facts import Facts
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.plan import MemoryPlan
+from timellm_ops.contract.sizes import part_text
 
 
 def sharing(facts: Facts, say: Say) -> Told:
@@ -33,10 +34,9 @@ def sharing(facts: Facts, say: Say) -> Told:
     if used is not None and all_of_it:
         blocks.append(
             say.passage(
-                "Now {used} of {all} MiB are in use by all programs ({share}).",
-                "现在所有程序共占用 {used} / {all} MiB（{share}）。",
-                used=fmt.mebibytes(used),
-                all=fmt.mebibytes(all_of_it),
+                "Now {used} are in use by all programs ({share}).",
+                "现在所有程序共占用 {used}（{share}）。",
+                used=part_text(used, all_of_it, say(" of ", " / ")),
                 share=fmt.percent(used / all_of_it),
             )
         )

@@ -150,7 +150,7 @@ def test_a_full_file_system_says_how_much_to_free_and_where(tmp_path: Path) -> N
         storage.save("last", contents(1))
         filler = fill(disk)
         for number in (2, 3):
-            with pytest.raises(CheckpointError, match=r"No space left .*: free 2 MiB in .*disk"):
+            with pytest.raises(CheckpointError, match=r"No space left .*: free 2.00 MiB in .*disk"):
                 storage.save("last", contents(number, size=300_000))
         assert [path.name for path in (disk / "checkpoints").iterdir()] == ["last"]
         assert number_of(storage.load("last")) == 1

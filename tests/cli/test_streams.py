@@ -1,0 +1,57 @@
+"""Whatever the streams of a command are: no traceback, and an exit code that says what happened."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import PATIENCE_S, Shell
+
+TIMELLM = f"{sys.executable} -m timellm_ops.cli"
+
+
+def bash(shell: Shell, script: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in which `$TIMELLM` is the command."""
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=shell.folder,
+        env={**shell.env(), "TIMELLM": TIMELLM, **env},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["--help", "config template", "run --help"])
+def test_an_output_that_nobody_reads_to_its_end_is_no_error(shell: Shell, command: str) -> None:
+    script = f"$TIMELLM {command} | head -1; exit ${{PIPESTATUS[0]}}"
+    done = bash(shell, script)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["--help", "config template", "run --help"])
+def test_a_full_disk_behind_the_output_is_one_line(shell: Shell, command: str) -> None:
+    done = bash(shell, f"$TIMELLM {command} > /dev/full")
+    assert done.returncode == 3
+    said = "timellm-ops: the output cannot be written (No space left on device)\n"
+    assert done.stderr == said
+
+
+def test_streams_that_are_closed_are_nothing_to_fall_over(shell: Shell) -> None:
+    """Nor may a file that is opened later have their numbers, and get what is printed."""
+    done = bash(shell, "$TIMELLM config template <&- >&-; a=$?; $TIMELLM show no 2>&- ; echo $a $?")
+    assert (done.stdout, done.stderr) == ("0 2\n", "")
+    assert bash(shell, "$TIMELLM show no 2> /dev/full").returncode == 2
+
+
+def test_a_terminal_without_the_characters_gets_their_codes(shell: Shell) -> None:
+    done = bash(shell, "$TIMELLM config template", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xb0C" in done.stdout
+
+
+def test_a_working_folder_that_is_gone_is_one_line(shell: Shell) -> None:
+    done = bash(shell, "mkdir x; cd x; rmdir ../x; unset TIMELLM_RUNS_DIR; $TIMELLM list")
+    said = "the working folder is not there any more; change to one that is"
+    assert (done.returncode, done.stderr) == (3, f"timellm-ops: {said}\n")
