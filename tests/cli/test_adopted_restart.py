@@ -15,11 +15,9 @@ from timellm_ops.process.identity import is_alive, send_signal
 
 pytestmark = pytest.mark.slow
 
-LONG = (
-    f"{TINY}\n[supervisor]\nrestarts = 2\nrestart_after_s = 0.2\n".replace(
-        "epochs = 2", "epochs = 400"
-    ).replace("[gpu]", "patience = 400\n\n[gpu]")
-)
+LONG = f"{TINY}\n[supervisor]\nrestarts = 2\nrestart_after_s = 0.2\n".replace(
+    "epochs = 2", "epochs = 400"
+).replace("[gpu]", "patience = 400\n\n[gpu]")
 
 
 def kill_supervisor(shell: Shell) -> None:

@@ -165,11 +165,16 @@ def test_a_power_limit_outlives_a_killed_supervisor_and_is_put_back_by_the_next(
         kill_tree(engine.process, mark_of(shell.run))
     until(lambda: not is_alive(supervisor.process), "an end of the supervisor")
     assert int(limit.read_text()) < 115_000
+    adopted_t = time.monotonic()
     start_supervisor(Order(root=str(shell.run.root), mode="adopt"))
     if not engine_too:
         locks = shell.runtime / "timellm-ops"  # the card is its own again
         with pytest.raises(GpuTaken), take_gpu(locks, uuid, "another"):
             pass
+        # What it reads of the card now is not what the run found.
+        shell.until(
+            lambda state: (state.sample_t or 0.0) > (state.watched_since_t or 0.0) > adopted_t
+        )
         assert shell("stop", "--now", "--wait").code == 0
     ended = shell.until(lambda state: state.ended)
     assert ended.power is not None

@@ -7,6 +7,7 @@ import msgspec
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import StopMode, stronger
+from timellm_ops.contract.reboot import CLOCK_FELL_S, of_another_boot
 from timellm_ops.contract.state import (
     EpochRow,
     Evaluation,
@@ -40,6 +41,8 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     """Move the clocks on. Seconds that run backwards (a reboot in between) count as none."""
     if event.t is None:
         return state if event.at is None else _replace(state, updated_at=event.at)
+    if state.t is not None and event.t < state.t - CLOCK_FELL_S:
+        state = of_another_boot(state, event.t, event.at)
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
     counted = not state.ended and not isinstance(event, ev.RunStarted)
     passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0

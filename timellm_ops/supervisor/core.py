@@ -44,6 +44,10 @@ ACKNOWLEDGE_WITHIN_STEPS = 5
 """A control must be acknowledged within this many seconds and this many steps, or a person is
 told. Longer than the longest stretch in which an engine does not look."""
 
+AHEAD_S = 60.0
+"""An engine's time may be so much later than the turn's, which began before its words were read.
+One that is further ahead is of another boot."""
+
 RECENT_SAMPLES = KEPT_READINGS
 
 _replace = msgspec.structs.replace
@@ -363,8 +367,9 @@ class _Draft:
 
 def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     """`event` with both times. An engine's own times are kept; within one boot, time in the
-    journal never runs backwards, or the seconds between two events would be counted twice."""
+    journal never runs backwards, or the seconds between two events would be counted twice. What an
+    engine said before the machine was started anew is as old as its being read."""
     t = now.t if event.t is None else event.t
     if run.t is not None and run.t <= now.t:
-        t = max(t, run.t)
+        t = max(now.t if t > now.t + AHEAD_S else t, run.t)
     return _replace(event, at=now.at if event.at is None else event.at, t=t)
