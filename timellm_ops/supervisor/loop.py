@@ -21,7 +21,7 @@ from timellm_ops.contract.state import SavedCheckpoint
 from timellm_ops.journal import Journal
 from timellm_ops.probe.protocol import GpuProbe, HostProbe
 from timellm_ops.process.engine import EngineHandle, ExitStatus
-from timellm_ops.process.files import replace_file
+from timellm_ops.process.files import replace_small_json
 from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import (
     AnyEffect,
@@ -193,7 +193,7 @@ class Supervisor:
     def write_control(self, control: Control) -> bool:
         """Put `control.json` in place; whether it is there now. Says so once where it is not."""
         try:
-            replace_file(self.around.layout.control, msgspec.json.encode(control), durable=False)
+            replace_small_json(self.around.layout.control, msgspec.json.encode(control))
         except OSError as error:
             problem = f"control.json cannot be written: {error.strerror or error}"
             if problem != self._control_problem:
@@ -215,7 +215,7 @@ class Supervisor:
         self._beat_t = now.t
         beat = Heartbeat(pid=self.around.pid, t=now.t)
         with contextlib.suppress(OSError):
-            replace_file(self.around.layout.heartbeat, msgspec.json.encode(beat), durable=False)
+            replace_small_json(self.around.layout.heartbeat, msgspec.json.encode(beat))
 
     def _is_deleted(self, now_t: float) -> bool:
         """Whether somebody has deleted or moved the run: nothing of it would be found again."""
