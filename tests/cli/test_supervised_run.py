@@ -167,8 +167,13 @@ def test_closing_the_terminal_leaves_the_run_going(shell: Shell) -> None:
     shell.until(is_training)
     os.killpg(client.pid, signal.SIGHUP)
     assert client.wait(PATIENCE_S) == 0
+    people = shell.supervisor().process, shell.engine().process
+    for process in people:
+        assert os.getsid(process.pid) == process.pid, "the terminal's hang-up does not get there"
+        send_signal(process, signal.SIGHUP)  # and would end nobody
     seen = shell.state().step
     shell.until(lambda state: state.step > seen)
+    assert all(map(is_alive, people))
     assert shell("stop", "--wait").code == 0
 
 
