@@ -12,7 +12,7 @@ import msgspec
 
 T = TypeVar("T")
 
-SMALL_BYTES = 256
+SMALL_BYTES = 512
 """What a small file is filled up to with spaces, so that it can be written over where it lies."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -42,16 +42,16 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
-def replace_small_json(path: Path, data: bytes) -> None:
+def replace_small_json(path: Path, data: bytes, *, durable: bool = False) -> None:
     """`replace_file` for a few bytes of JSON that must get through on a full disk too.
 
     Where there is no room for a second file, the one that is there is written over in its place,
     which takes none. Its reader may then see it torn for a moment, and must look once more when
     its times have changed. Raises `OSError`.
     """
-    padded = data.ljust(SMALL_BYTES)
+    padded = data.ljust(SMALL_BYTES - 1) + b"\n"
     try:
-        replace_file(path, padded, durable=False)
+        replace_file(path, padded, durable=durable)
     except OSError as error:
         if error.errno not in _NO_ROOM or not _written_over(path, padded):
             raise

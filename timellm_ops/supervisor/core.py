@@ -33,9 +33,9 @@ from timellm_ops.supervisor.foreign_steering import rest_or_wake, stand_or_move
 from timellm_ops.supervisor.ladder import Climb, is_stronger, lowest_signal, next_signal
 from timellm_ops.supervisor.memory import Memory, remember
 from timellm_ops.supervisor.novelty import changes_anything, rests
-from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude
+from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude, not_started
 from timellm_ops.supervisor.power_limit import AskedPower, next_power, power_event
-from timellm_ops.supervisor.restart import Patience, due, restart
+from timellm_ops.supervisor.restart import Patience, due, restart, restart_unstarted
 from timellm_ops.supervisor.rules_in_force import policy_in_force
 from timellm_ops.supervisor.stop_pacing import Account
 
@@ -166,6 +166,21 @@ def note(supervision: Supervision, event: ev.Event, now: Moment, offset: int | N
     draft = _Draft(supervision, now)
     draft.record(event, offset)
     return Turn(supervision=draft.supervision(), records=tuple(draft.records))
+
+
+def not_launched(settings: Settings, supervision: Supervision, problem: str, now: Moment) -> Turn:
+    """The engine could not be started again: another try after a longer wait, or the end."""
+    draft = _Draft(supervision, now)
+    again = restart_unstarted(settings.patience, draft.run, draft.memory, problem)
+    if again is None:
+        draft.end(not_started(draft.run, problem))
+    else:
+        draft.record(again)
+    return Turn(
+        supervision=draft.supervision(),
+        records=tuple(draft.records),
+        effects=tuple(draft.effects),
+    )
 
 
 def control_written(supervision: Supervision, control: Control, now: Moment) -> Supervision:

@@ -221,7 +221,13 @@ class Supervisor:
         """Whether somebody has deleted or moved the run: nothing of it would be found again."""
         if self._beat_t is not None and 0.0 <= now_t - self._beat_t < HEARTBEAT_S:
             return False
-        if self.around.layout.journal.exists():
+        try:
+            self.around.layout.journal.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:  # a share or a drive that is not there for a while is not a deleted run
+            self._seen_t = None
+        else:
             self._seen_t = now_t
         return self._seen_t is not None and now_t - self._seen_t > GONE_AFTER_S
 
@@ -338,12 +344,18 @@ class Supervisor:
         try:
             self.engine = self.around.relaunch(pieces)
         except OSError as error:
-            self.restore_power()
-            text = f"the engine could not be started again: {error}"
-            self.note(ev.RunEnded(outcome="failed", exit_code=FAILED_CODE, reason=text))
-            self.exit_code = FAILED_CODE
+            self._not_launched(f"the engine could not be started again: {error}")
             return
         self.note(ev.EngineStarted(pid=self.engine.identity.pid))
+
+    def _not_launched(self, problem: str) -> None:
+        turn = core.not_launched(self.settings, self.supervision, problem, self._now())
+        if turn.supervision.run.ended and self.restore_power():
+            turn = core.not_launched(self.settings, self.supervision, problem, self._now())
+        self.supervision = turn.supervision
+        self._write(turn)
+        for effect in turn.effects:
+            self._act(effect)
 
     def _signal(self, number: int) -> None:
         """Send it. One that ends a script after its checkpoint must not hit it in the next one,
