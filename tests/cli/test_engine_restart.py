@@ -101,13 +101,18 @@ def test_an_engine_that_gets_no_further_is_not_started_for_ever(shell: Shell) ->
     assert "started again 2 times without getting to a further checkpoint" in failed.end_reason
 
 
-def test_a_stop_while_no_engine_is_there_is_obeyed(shell: Shell) -> None:
+@pytest.mark.parametrize("by", ["a request", "a signal"])
+def test_a_stop_while_no_engine_is_there_is_obeyed(shell: Shell, by: str) -> None:
     begin(shell, LONG.replace("restart_after_s = 0.2", "restart_after_s = 600"))
     shell.until(lambda state: state.last is not None)
     kill_engine(shell)
     shell.until(lambda state: state.phase == "restarting")
-    assert shell("stop", "--wait").code == 0
-    stopped = shell.state()
+    if by == "a request":
+        done = shell("stop", "--wait")
+        assert (done.code, "no engine is there now" in done.out) == (0, True)
+    else:
+        assert send_signal(shell.supervisor().process, signal.SIGTERM)
+    stopped = shell.until(lambda state: state.ended)
     assert (stopped.outcome, stopped.exit_code) == ("stopped", 0)
     assert "--resume" in stopped.end_reason
 
