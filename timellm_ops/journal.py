@@ -120,6 +120,11 @@ class Journal:
         self.problem = ""
         return True
 
+    @property
+    def waiting(self) -> int:
+        """Records, or what is left of one, that are not on the disk yet."""
+        return len(self._pending)
+
     def _write_first(self, descriptor: int) -> None:
         line = self._pending[0]
         written = os.write(descriptor, line.data)

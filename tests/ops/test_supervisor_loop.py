@@ -604,3 +604,36 @@ def test_a_folder_that_cannot_be_looked_at_is_not_a_deleted_run(bench: Bench) ->
     bench.turn(GONE_AFTER_S)
     assert bench.supervisor.exit_code is None
     assert bench.engine.signals == []
+
+
+def test_the_end_of_a_run_on_a_full_disk_is_written_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        bench = Bench(disk)
+        filler = fill(disk)
+        bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
+        assert bench.journal.waiting
+        bench.engine.ended = ExitStatus(code=0)
+        made_room = threading.Timer(0.5, filler.unlink)
+        made_room.start()
+        assert bench.supervisor.run() == 4
+        made_room.join()
+        assert bench.kinds()[-2:] == ["EngineExited", "RunEnded"]
+        bench.reception.close()
+
+
+def test_nobody_waits_for_room_against_a_persons_will(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        bench = Bench(disk)
+        fill(disk)
+        bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
+        assert bench.journal.waiting
+        bench.engine.ended = ExitStatus(code=0)
+
+        def interrupt() -> None:
+            bench.supervisor.interrupts += 1
+
+        signalled = threading.Timer(0.5, interrupt)
+        signalled.start()
+        assert bench.supervisor.run() == 4
+        signalled.join()
+        bench.reception.close()

@@ -48,6 +48,8 @@ QUIET_WITHIN_S = 60.0
 """How long a moment is looked for in which a script that is to end writes no checkpoint."""
 GONE_AFTER_S = 3.0
 """How long the journal is missed from its folder until the run is taken to be deleted."""
+LAST_WORDS_S = 24 * 3600.0
+"""How long a run that has ended waits for a disk that takes nothing."""
 FAILED_CODE = 4
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
@@ -111,7 +113,25 @@ class Supervisor:
                 self.turn()
         finally:
             self.restore_power()
+        self._write_last_words()
         return self.exit_code
+
+    def _write_last_words(self) -> None:
+        """Stay until a full disk has taken what is still in memory, the end of the run most of all;
+        whoever has waited long enough ends this by one more signal."""
+        journal, before = self.around.journal, self.interrupts
+        give_up_t = self.around.clock.monotonic() + LAST_WORDS_S
+        while journal.waiting and self.interrupts == before:
+            now = self._now()
+            if now.t > give_up_t or self._is_deleted(now.t):
+                return
+            self._beat(now)
+            for pending in self.around.reception.wait(TURN_S):
+                turn = core.advance(
+                    self.settings, self.supervision, core.Inputs(requests=(pending.request,)), now
+                )
+                pending.reply(turn.replies[0])
+            journal.retry()
 
     def leave(self) -> None:
         """To be called however `run` ends: nobody else would let an engine that rests go on."""
