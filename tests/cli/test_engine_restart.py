@@ -130,6 +130,10 @@ def test_a_batch_that_does_not_fit_into_memory_is_computed_in_finer_pieces(shell
     (again,) = restarts(shell)
     assert again.pieces == 2, again.reason
     assert "memory" in again.reason
+    left = [
+        r.event for r in read_records(shell.run.journal) if isinstance(r.event, ev.EngineExited)
+    ]
+    assert [exited.code for exited in left] == [6]
     shell.until(lambda state: state.restarts == 1 and moves(state))
     argv = psutil.Process(shell.engine().process.pid).cmdline()
     assert argv[argv.index("--pieces") + 1] == "2"

@@ -245,6 +245,22 @@ def test_a_run_that_is_started_again_by_the_next_supervisor_has_its_card_for_its
     assert client.wait(PATIENCE_S) == 0
 
 
+def test_a_gpu_that_is_lost_ends_the_run_saved_with_code_5_and_no_other_start(
+    shell: Shell, driver: Library
+) -> None:
+    script = driver(card("60"))
+    shell.write("run.toml", f"{OWN}\n[supervisor]\nrestarts = 8\nrestart_after_s = 0.2\n")
+    client = shell.start("run", "run.toml", "--plain", output=shell.folder / "out")
+    shell.until(lambda state: state.iteration > 0 and state.sample is not None)
+    rewrite(script, f"{card('60')}error nvmlDeviceGetTemperatureV 15\n")
+    assert client.wait(PATIENCE_S) == 5
+    state = shell.state()
+    assert (state.outcome, state.exit_code, state.restarts) == ("stopped_for_hardware", 5, 0)
+    assert "GPU is lost" in state.end_reason
+    assert state.steps_at_risk == 0
+    assert f"timellm-ops run --resume {shell.run.run_id}" in state.end_reason
+
+
 def test_a_card_without_memory_left_is_refused_and_says_so(shell: Shell, driver: Library) -> None:
     driver(f"{card('60')}value memory_used@1 6400000000\n")
     shell.write("script.py", SCRIPT)
