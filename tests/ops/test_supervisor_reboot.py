@@ -75,6 +75,14 @@ def test_a_resume_of_before_the_reboot_does_not_keep_the_run_from_pausing() -> N
     assert [hold.rule for hold in core.run.holds] == ["thermal"]
 
 
+def test_a_card_that_is_not_read_again_after_the_reboot_is_not_taken_to_be_cool() -> None:
+    core = hot_run(thermal=ThermalSection(unknown_after_s=30.0))
+    core.turn(1.0, reading=at(60.0))
+    reboot(core)
+    core.turns(35.0)
+    assert [hold.rule for hold in core.run.holds] == ["telemetry"]
+
+
 def test_the_governor_goes_on_pacing_after_a_reboot() -> None:
     core = hot_run(governor=GovernorSection())
     for _ in range(120):
