@@ -48,6 +48,7 @@ def test_a_suspended_machine_does_not_stretch_an_override() -> None:
     overrides(run, "thermal")
     run.began += timedelta(hours=2)
     assert actions(run.sees(90.0)) == ["thermal pause"]
+    assert run.state.overrides == (), "nobody is told of it any more"
 
 
 def test_a_clock_on_the_wall_that_is_set_back_does_not_stretch_it_either() -> None:
