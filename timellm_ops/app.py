@@ -28,7 +28,6 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.control_socket import socket_path
 from timellm_ops.journal import Journal, read_records
-from timellm_ops.paths import runtime_folder
 from timellm_ops.probe import open_probe
 from timellm_ops.probe.host import BackgroundHostProbe, HostReader
 from timellm_ops.process.engine import (
@@ -40,7 +39,6 @@ from timellm_ops.process.engine import (
     recorded_exit,
 )
 from timellm_ops.process.files import read_json
-from timellm_ops.process.gpu_lock import GpuTaken, take_gpu
 from timellm_ops.process.identity import identify, is_alive
 from timellm_ops.process.lock import FileLock
 from timellm_ops.process.records import (
@@ -51,8 +49,9 @@ from timellm_ops.process.records import (
 )
 from timellm_ops.process.tree import kill_tree
 from timellm_ops.store import load_config
-from timellm_ops.supervisor.claim import full, taken
+from timellm_ops.supervisor.claim import full
 from timellm_ops.supervisor.core import Settings, next_control
+from timellm_ops.supervisor.gpu_claim import GpuClaim
 from timellm_ops.supervisor.loop import Supervisor, Surroundings
 from timellm_ops.supervisor.rebuild import Past, recall, start_anew, take_over
 from timellm_ops.supervisor.reception import Reception
@@ -154,8 +153,8 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
     elif (before := read_record(layout.engine_process, EngineRecord)) is not None:
         kill_tree(before.process, mark_of(layout))  # what an engine that is gone has left behind
     with (
-        contextlib.ExitStack() as claims,
-        _surroundings(layout, config, past, engine) as around,
+        GpuClaim(layout.run_id, share=config.gpu.share) as claim,
+        _surroundings(layout, config, past, engine, claim) as around,
     ):
         supervisor = _prepared(around, config, past, living)
         _listen_to_signals(supervisor)
@@ -163,9 +162,9 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
             case "adopt":
                 pid = None if living is None else living.identity.pid
                 supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=pid))
-                if living is not None and past.run.sample is not None:
-                    # It is there already, whoever else is; nobody waits for the driver meanwhile.
-                    _lock_gpu(past.run.sample, config, layout.run_id, claims)
+                # An engine is there already, whoever else is; one that is yet to be started again
+                # finds out then. Nobody waits for the driver meanwhile.
+                claim.take(past.run.sample)
                 around.reception.open()
                 if living is not None and config.foreign.command:
                     # The one before may have been killed between a signal and its record.
@@ -179,7 +178,7 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
                     # Its last engine has done everything, and nobody was there to write it down.
                     supervisor.note(ev.Adopted(supervisor_pid=around.pid, engine_pid=None))
                     around.reception.open()
-                elif living is None and not _launch(supervisor, config, order, engine, claims):
+                elif living is None and not _launch(supervisor, config, order, engine, claim):
                     return 3
             case _:
                 assert_never(order.mode)
@@ -193,7 +192,11 @@ def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
 
 @contextlib.contextmanager
 def _surroundings(
-    layout: RunLayout, config: Config, past: Past, engine: list[EngineHandle]
+    layout: RunLayout,
+    config: Config,
+    past: Past,
+    engine: list[EngineHandle],
+    claim: GpuClaim,
 ) -> Iterator[Surroundings]:
     """Open everything a supervisor needs, and close it however the supervisor ends."""
     clock = SystemClock()
@@ -232,7 +235,9 @@ def _surroundings(
             host=host,
             reception=reception,
             pid=own.pid,
-            relaunch=lambda pieces: _started_again(layout, config, pieces, engine),
+            relaunch=lambda pieces: _started_again(
+                layout, config, pieces, engine, claim.take(past.run.sample)
+            ),
         )
 
 
@@ -275,7 +280,7 @@ def _launch(
     config: Config,
     order: Order,
     engine: list[EngineHandle],
-    claims: contextlib.ExitStack,
+    claim: GpuClaim,
 ) -> bool:
     """Begin or resume the run with a new engine; whether there is one now."""
     around, foreign = supervisor.around, bool(config.foreign.command)
@@ -296,7 +301,7 @@ def _launch(
     if not foreign:
         # An engine that is resumed must not find the stop that ended it the last time.
         supervisor.write_control(next_control(supervisor.supervision))
-    refusal = _claim_gpu(supervisor, config, claims)
+    refusal = _claim_gpu(supervisor, config, claim)
     if refusal:
         supervisor.note(ev.EngineFailed(message=refusal, kind="preflight"))
         supervisor.note(ev.RunEnded(outcome="refused", exit_code=3, reason=refusal))
@@ -319,36 +324,25 @@ def _launch(
     return True
 
 
-def _claim_gpu(supervisor: Supervisor, config: Config, claims: contextlib.ExitStack) -> str:
-    """Take the GPU for this run until `claims` is closed; why it cannot be had, if so.
+def _claim_gpu(supervisor: Supervisor, config: Config, claim: GpuClaim) -> str:
+    """Take the GPU for this run; why it cannot be had, if so, or has no memory left.
 
-    Only a GPU that the driver knows by a UUID can be taken, and only by a first reading.
+    Only a first reading tells which one it is.
     """
-    around = supervisor.around
-    if config.gpu.share or around.probe.source != "nvml":
+    if config.gpu.share or supervisor.around.probe.source != "nvml":
         return ""
     sample = supervisor.readings.first(config.gpu.deadline_s)
     if not isinstance(sample, GpuSample) or sample.uuid is None:
         return ""
-    return _lock_gpu(sample, config, around.layout.run_id, claims) or full(sample)
-
-
-def _lock_gpu(sample: GpuSample, config: Config, run_id: str, claims: contextlib.ExitStack) -> str:
-    """Take the lock of the GPU that `sample` is of; why it cannot be had, if somebody has it."""
-    if config.gpu.share or sample.source != "nvml" or sample.uuid is None:
-        return ""
-    try:
-        claims.enter_context(take_gpu(runtime_folder(), sample.uuid, run_id))
-    except GpuTaken as error:
-        return taken(sample, str(error))
-    except OSError:
-        pass  # a lock is a help, and no condition
-    return ""
+    return claim.take(sample) or full(sample)
 
 
 def _started_again(
-    layout: RunLayout, config: Config, pieces: int, engine: list[EngineHandle]
+    layout: RunLayout, config: Config, pieces: int, engine: list[EngineHandle], refusal: str
 ) -> EngineHandle:
+    """Raises `OSError` where there can be no engine, or `refusal` says why there may be none."""
+    if refusal:
+        raise OSError(refusal)
     started = launch(layout, config, resume=True, pieces=pieces)
     engine.append(started)
     return started

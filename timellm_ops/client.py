@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from timellm_ops.contract.commands import AnyRequest, Reply
-from timellm_ops.contract.events import JournalRecord
+from timellm_ops.contract.events import JournalRecord, RunEnded
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.control_socket import SupervisorGone, send_request
-from timellm_ops.journal import JournalFollower
+from timellm_ops.journal import JournalFollower, newest_record
 from timellm_ops.process.records import SupervisorRecord, read_living
 
 
@@ -43,6 +43,10 @@ class RunClient:
         try:
             return send_request(Path(supervisor.socket), request)
         except SupervisorGone as gone:
+            newest = newest_record(self.layout.journal)
+            if newest is not None and isinstance(newest.event, RunEnded):
+                text = f"the run has ended already: {newest.event.reason}"
+                return Reply(ok=False, message=text)
             if self.supervised():
                 text = f"{gone}, though the supervisor lives: try again, or {by_signal}"
                 return Reply(ok=False, message=text)

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import Event, JournalRecord, decode_record, encode_record
+from timellm_ops.contract.masking import Mask, secrets_of
 from timellm_ops.process.files import sync_folder
 
 MAX_PENDING = 10_000
@@ -49,7 +50,10 @@ class _Numbered(Struct):
 class Journal:
     """The writing end. Nothing that a disk does raises out of `append`."""
 
-    def __init__(self, descriptor: int, next_seq: int, *, ends_torn: bool) -> None:
+    def __init__(
+        self, descriptor: int, next_seq: int, *, ends_torn: bool, mask: Mask | None = None
+    ) -> None:
+        self._mask = mask or Mask()
         self._descriptor: int | None = descriptor
         self._next_seq = next_seq
         self._pending: list[_Line] = []
@@ -69,7 +73,8 @@ class Journal:
         """Open for appending, after the highest number in the file.
 
         A last line without its end (the writer was killed) is ended, never cut: what was whole is
-        kept, and readers that follow the file never see it shrink. Raises `OSError`.
+        kept, and readers that follow the file never see it shrink. No secret of this process's
+        environment gets into a record. Raises `OSError`.
         """
         highest, ends_torn = _scan(path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -78,7 +83,8 @@ class Journal:
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(descriptor, highest + 1, ends_torn=ends_torn)
+        mask = Mask(secrets_of(os.environ))
+        return cls(descriptor, highest + 1, ends_torn=ends_torn, mask=mask)
 
     def append(self, event: Event, engine_offset: int | None = None) -> JournalRecord:
         """Record `event`: one write, and a sync where the event matters.
@@ -89,7 +95,7 @@ class Journal:
         self._next_seq += 1
         self._pending.append(
             _Line(
-                encode_record(record),
+                self._mask.json_line(encode_record(record), decode_record),
                 expendable=isinstance(event, _EXPENDABLE),
                 synced=isinstance(event, _SYNCED),
             )
@@ -113,6 +119,11 @@ class Journal:
             return False
         self.problem = ""
         return True
+
+    @property
+    def waiting(self) -> int:
+        """Records, or what is left of one, that are not on the disk yet."""
+        return len(self._pending)
 
     def _write_first(self, descriptor: int) -> None:
         line = self._pending[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 import timellm_ops
+from timellm_ops.contract.masking import Mask, secrets_of
 
 _BLOCK = 1 << 20
 
@@ -81,8 +82,9 @@ def collect_manifest(
 
 
 def _recordable(text: str) -> str:
-    """`text` with bytes that are not UTF-8, as file names and arguments may hold, written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """`text` with bytes that are not UTF-8, as file names and arguments may hold, written out, and
+    without the secrets of the environment."""
+    return Mask(secrets_of(os.environ)).text(text.encode("utf-8", "backslashreplace").decode())
 
 
 def installed_version(package: str) -> str | None:

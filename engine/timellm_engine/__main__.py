@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     kind, message = failure
     emitter.event(ev.EngineFailed(message=message, kind=kind))
     emitter.close()
-    _complain(message)
+    _complain(emitter.mask.text(message))
     return EXIT_CODES[kind]
 
 
@@ -80,8 +80,7 @@ def _run(
     except ConfigError as error:
         return "input", str(error)
     except Exception as error:  # noqa: BLE001 - the last word of a process is an event
-        with contextlib.suppress(OSError):
-            traceback.print_exc()
+        _complain(emitter.mask.text(traceback.format_exc().rstrip()))
         return kind_of(error), one_line(error)
     return None
 
@@ -102,7 +101,7 @@ def _train(
 
 
 def _complain(message: str) -> None:
-    """One line on standard error, which is the same file as the output; a full disk is no end."""
+    """On standard error, which is the same file as the output; a full disk is no end."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{message}\n")
         sys.stderr.flush()

@@ -13,7 +13,8 @@ import msgspec
 
 from timellm_engine.clock import Clock
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.events import AlertLevel, Event, encode_event
+from timellm_ops.contract.events import AlertLevel, Event, decode_event, encode_event
+from timellm_ops.contract.masking import Mask, secrets_of
 
 MAX_PENDING = 20_000
 """Lines that wait in memory while the disk takes none: a few megabytes."""
@@ -70,7 +71,8 @@ class PatientWriter:
 class Emitter:
     """Events and lines, each stamped and written at once."""
 
-    def __init__(self, events: int, output: int, clock: Clock) -> None:
+    def __init__(self, events: int, output: int, clock: Clock, mask: Mask | None = None) -> None:
+        self.mask = mask or Mask()
         self._events, self._output = PatientWriter(events), PatientWriter(output)
         self._clock = clock
 
@@ -79,10 +81,10 @@ class Emitter:
         """Append to the file `events` and to the descriptor `output`. Raises `OSError`.
 
         A last line without its end (an engine was killed while writing) is ended first, so that
-        it spoils no line but itself.
+        it spoils no line but itself. No secret of this process's environment is written.
         """
         descriptor = os.open(events, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        emitter = cls(descriptor, output, clock)
+        emitter = cls(descriptor, output, clock, Mask(secrets_of(os.environ)))
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             emitter._events.write(b"\n")
@@ -91,12 +93,12 @@ class Emitter:
     def event(self, event: Event) -> None:
         """Put `event` on record, with the time of now on both clocks."""
         stamped = msgspec.structs.replace(event, at=self._clock.wall(), t=self._clock.monotonic())
-        line = encode_event(stamped) + b"\n"
+        line = self.mask.json_line(encode_event(stamped) + b"\n", decode_event)
         self._events.write(line, expendable=isinstance(event, _EXPENDABLE))
 
     def line(self, text: str) -> None:
         """Print `text`, of one or more lines."""
-        self._output.write(text.encode("utf-8", "replace") + b"\n")
+        self._output.write(self.mask.text(text).encode("utf-8", "replace") + b"\n")
 
     def alert(self, message: str, *, level: AlertLevel = "warning") -> None:
         """Say what a person should know: as an event, and in the log."""

@@ -101,13 +101,18 @@ def test_an_engine_that_gets_no_further_is_not_started_for_ever(shell: Shell) ->
     assert "started again 2 times without getting to a further checkpoint" in failed.end_reason
 
 
-def test_a_stop_while_no_engine_is_there_is_obeyed(shell: Shell) -> None:
+@pytest.mark.parametrize("by", ["a request", "a signal"])
+def test_a_stop_while_no_engine_is_there_is_obeyed(shell: Shell, by: str) -> None:
     begin(shell, LONG.replace("restart_after_s = 0.2", "restart_after_s = 600"))
     shell.until(lambda state: state.last is not None)
     kill_engine(shell)
     shell.until(lambda state: state.phase == "restarting")
-    assert shell("stop", "--wait").code == 0
-    stopped = shell.state()
+    if by == "a request":
+        done = shell("stop", "--wait")
+        assert (done.code, "no engine is there now" in done.out) == (0, True)
+    else:
+        assert send_signal(shell.supervisor().process, signal.SIGTERM)
+    stopped = shell.until(lambda state: state.ended)
     assert (stopped.outcome, stopped.exit_code) == ("stopped", 0)
     assert "--resume" in stopped.end_reason
 
@@ -125,6 +130,10 @@ def test_a_batch_that_does_not_fit_into_memory_is_computed_in_finer_pieces(shell
     (again,) = restarts(shell)
     assert again.pieces == 2, again.reason
     assert "memory" in again.reason
+    left = [
+        r.event for r in read_records(shell.run.journal) if isinstance(r.event, ev.EngineExited)
+    ]
+    assert [exited.code for exited in left] == [6]
     shell.until(lambda state: state.restarts == 1 and moves(state))
     argv = psutil.Process(shell.engine().process.pid).cmdline()
     assert argv[argv.index("--pieces") + 1] == "2"

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Shell
+from conftest import PATIENCE_S, TINY, Shell
 from nvml_driver import FULL, Library, rewrite, until
 
 from timellm_ops.app import Order, start_supervisor
@@ -165,11 +165,16 @@ def test_a_power_limit_outlives_a_killed_supervisor_and_is_put_back_by_the_next(
         kill_tree(engine.process, mark_of(shell.run))
     until(lambda: not is_alive(supervisor.process), "an end of the supervisor")
     assert int(limit.read_text()) < 115_000
+    adopted_t = time.monotonic()
     start_supervisor(Order(root=str(shell.run.root), mode="adopt"))
     if not engine_too:
         locks = shell.runtime / "timellm-ops"  # the card is its own again
         with pytest.raises(GpuTaken), take_gpu(locks, uuid, "another"):
             pass
+        # What it reads of the card now is not what the run found.
+        shell.until(
+            lambda state: (state.sample_t or 0.0) > (state.watched_since_t or 0.0) > adopted_t
+        )
         assert shell("stop", "--now", "--wait").code == 0
     ended = shell.until(lambda state: state.ended)
     assert ended.power is not None
@@ -206,6 +211,54 @@ def test_a_second_run_on_the_same_card_is_refused_unless_it_may_share(
     again = shell("run", "run.toml", "--detach")
     assert again.code == 0, again
     assert shell("stop", "--now", "--wait").code == 0
+
+
+OWN = TINY.replace("epochs = 2", "epochs = 400\npatience = 400").replace(
+    'probe = "none"', 'probe = "nvml"\nuuid = "GPU-00000001"\npoll_s = 0.1'
+)
+"""Our own engine, which is started again when it is killed, with the card looked at."""
+
+
+def test_a_run_that_is_started_again_by_the_next_supervisor_has_its_card_for_itself(
+    shell: Shell, driver: Library
+) -> None:
+    driver(card("60"))
+    shell.write("run.toml", f"{OWN}\n[supervisor]\nrestarts = 8\nrestart_after_s = 0.2\n")
+    assert shell("run", "run.toml", "--detach").code == 0
+    begun = shell.until(lambda state: state.last is not None and state.sample is not None)
+    first = shell.run
+    supervisor, engine = shell.supervisor().process, shell.engine().process
+    assert send_signal(supervisor, signal.SIGKILL)
+    until(lambda: not is_alive(supervisor), "an end of the supervisor")
+    assert send_signal(engine, signal.SIGKILL)
+    until(lambda: not is_alive(engine), "an end of the engine")
+    assert begun.sample is not None
+    with take_gpu(shell.runtime / "timellm-ops", begun.sample.uuid or "", "another-run"):
+        client = shell.start("attach", "--plain", output=shell.folder / "out")
+        shell.until(lambda state: "in use by run another-run" in state.restart_reason)
+        assert shell.state().engine_pid is None
+    shell.until(lambda state: state.engine_pid is not None and state.activity == "training")
+    refused = shell("run", "run.toml", "--plain")
+    assert refused.code == 3, refused
+    assert f"in use by run {first.run_id}" in refused.out + refused.err
+    assert shell("stop", first.run_id, "--wait").code == 0
+    assert client.wait(PATIENCE_S) == 0
+
+
+def test_a_gpu_that_is_lost_ends_the_run_saved_with_code_5_and_no_other_start(
+    shell: Shell, driver: Library
+) -> None:
+    script = driver(card("60"))
+    shell.write("run.toml", f"{OWN}\n[supervisor]\nrestarts = 8\nrestart_after_s = 0.2\n")
+    client = shell.start("run", "run.toml", "--plain", output=shell.folder / "out")
+    shell.until(lambda state: state.iteration > 0 and state.sample is not None)
+    rewrite(script, f"{card('60')}error nvmlDeviceGetTemperatureV 15\n")
+    assert client.wait(PATIENCE_S) == 5
+    state = shell.state()
+    assert (state.outcome, state.exit_code, state.restarts) == ("stopped_for_hardware", 5, 0)
+    assert "GPU is lost" in state.end_reason
+    assert state.steps_at_risk == 0
+    assert f"timellm-ops run --resume {shell.run.run_id}" in state.end_reason
 
 
 def test_a_card_without_memory_left_is_refused_and_says_so(shell: Shell, driver: Library) -> None:

@@ -50,6 +50,12 @@ def begin(shell: Shell, text: str) -> None:
     assert done.out.strip() == shell.run.run_id
 
 
+def commands(shell: Shell) -> list[str]:
+    """What was asked of the run, in order."""
+    records = read_records(shell.run.journal)
+    return [r.event.what for r in records if isinstance(r.event, ev.Command)]
+
+
 def is_training(state: RunState) -> bool:
     return state.iteration > 0
 
@@ -167,8 +173,13 @@ def test_closing_the_terminal_leaves_the_run_going(shell: Shell) -> None:
     shell.until(is_training)
     os.killpg(client.pid, signal.SIGHUP)
     assert client.wait(PATIENCE_S) == 0
+    people = shell.supervisor().process, shell.engine().process
+    for process in people:
+        assert os.getsid(process.pid) == process.pid, "the terminal's hang-up does not get there"
+        send_signal(process, signal.SIGHUP)  # and would end nobody
     seen = shell.state().step
     shell.until(lambda state: state.step > seen)
+    assert all(map(is_alive, people))
     assert shell("stop", "--wait").code == 0
 
 
@@ -181,6 +192,34 @@ def test_ctrl_c_once_saves_and_stops(shell: Shell) -> None:
     state = shell.state()
     assert (state.outcome, state.steps_at_risk) == ("stopped", 0)
     assert state.last is not None
+    assert commands(shell) == ["stop checkpoint"]
+
+
+def test_ctrl_c_twice_ends_it_and_three_times_kills_it(shell: Shell) -> None:
+    shell.write("run.toml", LONG)
+    client = shell.start("run", "run.toml", "--plain", output=shell.folder / "out")
+    shell.until(lambda state: state.last is not None)
+    engine = shell.engine().process
+    send_signal(engine, signal.SIGSTOP)  # it hears of nothing but the last
+    for mode in ("checkpoint", "now", "kill"):
+        client.send_signal(signal.SIGINT)
+        shell.until(lambda _, mode=mode: commands(shell)[-1:] == [f"stop {mode}"])  # type: ignore[misc]
+    assert client.wait(PATIENCE_S) == 0
+    state = shell.state()
+    assert state.outcome == "stopped"
+    assert "ended at once as asked" in state.end_reason
+    assert commands(shell) == ["stop checkpoint", "stop now", "stop kill"]
+    assert not is_alive(engine)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_supervisor_saves_and_stops(shell: Shell, number: signal.Signals) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    send_signal(shell.supervisor().process, number)
+    state = shell.until(lambda state: state.ended)
+    assert (state.outcome, state.exit_code, state.steps_at_risk) == ("stopped", 0, 0)
+    assert commands(shell) == ["stop checkpoint"]
 
 
 def test_a_supervisor_killed_while_training_is_replaced_by_one_that_adopts(shell: Shell) -> None:

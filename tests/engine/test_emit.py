@@ -102,3 +102,19 @@ def test_a_reader_that_is_gone_does_not_end_the_writer() -> None:
     writer.write(b"to nobody\n")
     assert writer.waiting == 1
     os.close(writing)
+
+
+def test_secrets_of_the_environment_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "open sesame")
+    log = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    emitter = Emitter.open(tmp_path / "events", FakeClock(), log)
+    emitter.alert("the hub did not take open sesame")
+    emitter.event(ev.EngineFailed(message="open sesame is wrong", kind="preflight"))
+    emitter.close()
+    os.close(log)
+    for name in ("events", "log"):
+        text = (tmp_path / name).read_text()
+        assert "***" in text
+        assert "open sesame" not in text

@@ -144,9 +144,12 @@ def test_a_backbone_that_cannot_be_had_is_code_3(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("HF_TOKEN", "nobody/nothing")  # a secret that gets into a message
     layout = tiny_run(tmp_path / "run", backbone__source="nobody/nothing", backbone__layers=1)
     assert finished(layout) == 3
     assert last_word(layout).kind == "preflight"
+    assert "***" in last_word(layout).message
+    assert "nobody/nothing" not in layout.engine_log.read_text()
 
 
 @pytest.mark.slow
@@ -158,13 +161,18 @@ def test_training_that_fails_is_code_4(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_nobody_foresaw_is_code_4_with_a_traceback_in_the_log(tmp_path: Path) -> None:
+def test_what_nobody_foresaw_is_code_4_with_a_traceback_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "run_session")  # as if a line of the traceback held one
     layout = tiny_run(tmp_path)
     of_no_engine = Contents(epoch=1, iteration=1, tensors={}, state=b'{"position": "unknown"}')
     FolderStorage(layout.checkpoints).save("last", of_no_engine)
     assert finished(layout, "--resume") == 4
     assert last_word(layout).kind == "training"
-    assert "Traceback" in layout.engine_log.read_text()
+    log = layout.engine_log.read_text()
+    assert "Traceback" in log
+    assert "run_session" not in log
 
 
 def test_a_folder_that_is_not_there_is_code_2(tmp_path: Path) -> None:

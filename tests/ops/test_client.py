@@ -12,7 +12,7 @@ from waiting import python
 
 from timellm_ops.client import RunClient
 from timellm_ops.contract.commands import PauseRun, Ping, Reply
-from timellm_ops.contract.events import Alert
+from timellm_ops.contract.events import Alert, RunEnded
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.journal import Journal
 from timellm_ops.process.identity import ProcessIdentity, identify
@@ -131,4 +131,15 @@ def test_a_supervisor_that_could_open_no_socket(layout: RunLayout) -> None:
     assert RunClient(layout).send(Ping()) == Reply(
         ok=False,
         message=f"the supervisor has no socket; `kill -INT {os.getpid()}` saves and stops the run",
+    )
+
+
+def test_a_request_in_the_moment_of_the_end_is_told_of_the_end(layout: RunLayout) -> None:
+    """The supervisor lives on for a moment, closing what it has open, its socket first."""
+    in_charge(layout, own_identity(), "/nonexistent/closed.sock")
+    journal = Journal.open(layout.journal)
+    journal.append(RunEnded(outcome="finished", exit_code=0, reason="training finished"))
+    journal.close()
+    assert RunClient(layout).send(PauseRun()) == Reply(
+        ok=False, message="the run has ended already: training finished"
     )

@@ -280,6 +280,7 @@ def test_a_fault_of_the_device_is_named_and_mended_by_a_fresh_child(
     problem = next_problem(probe)
     assert words in problem.reason
     assert not problem.permanent
+    assert problem.lost == (code in (15, 16)), "the GPU itself, and not only the way to it"
     rewrite(script, FULL)
     assert sample_after_problems(probe).temperature_c == 61.0
 
@@ -321,13 +322,10 @@ def test_a_crash_of_the_library_stays_in_the_child(
     assert sample_after_problems(probe).temperature_c == 61.0
 
 
-def test_attempts_are_spaced_further_and_further_apart(
-    driver: Library, opened: Callable[..., NvmlProbe]
-) -> None:
-    driver("error nvmlInitWithFlags 999\n")
-    probe = opened(required=True)
-    now_t, failures_t = 100.0, []
-    while len(failures_t) < 4:
+def failures_of(probe: NvmlProbe, count: int, now_t: float) -> list[float]:
+    """The seconds of so many failures in a row, on a clock that waits for each answer."""
+    failures_t: list[float] = []
+    while len(failures_t) < count:
         child_answers_by = time.monotonic() + PATIENCE_S
         reading = probe.poll(now_t)
         while reading is None and readers() and time.monotonic() < child_answers_by:
@@ -336,9 +334,30 @@ def test_attempts_are_spaced_further_and_further_apart(
         if reading is not None:
             failures_t.append(now_t)
         now_t += 0.5
+    return failures_t
+
+
+def test_attempts_are_spaced_further_and_further_apart(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver("error nvmlInitWithFlags 999\n")
+    failures_t = failures_of(opened(required=True), 4, now_t=100.0)
     gaps = [later - earlier for earlier, later in itertools.pairwise(failures_t)]
     assert gaps == sorted(gaps)
     assert gaps[-1] >= 2 * gaps[0]
+
+
+def test_a_reading_ends_the_row_of_failures(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    script = driver("error nvmlInitWithFlags 999\n")
+    probe = opened(required=True)
+    last_t = failures_of(probe, 4, now_t=100.0)[-1]
+    rewrite(script, FULL)
+    assert isinstance(next_reading(probe, lambda: last_t + 100.0), GpuSample)
+    rewrite(script, "error nvmlDeviceGetTemperatureV 15\n")
+    first_t, second_t = failures_of(probe, 2, now_t=last_t + 200.0)
+    assert second_t - first_t < 2.0, "the next attempt does not wait as if nothing had been read"
 
 
 def test_polling_never_waits_for_a_hung_driver(

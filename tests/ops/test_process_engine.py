@@ -464,12 +464,16 @@ def test_a_supervisor_that_ignores_a_signal_does_not_make_the_engine_ignore_it(
         assert supervisor.poll() is None
 
 
-def test_a_launcher_stays_to_tell_how_a_script_took_a_signal(layout: RunLayout) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_launcher_stays_to_tell_how_a_script_took_a_signal(
+    layout: RunLayout, number: signal.Signals
+) -> None:
     """The signal goes to the whole tree, the launcher included, and nobody else is its parent."""
-    config = foreign(script_file(layout, TERMINATED), layout.root)
+    script = TERMINATED.replace("signal.SIGTERM", f"signal.{number.name}")
+    config = foreign(script_file(layout, script), layout.root)
     with orphaned(layout, "foreign", as_json(config)) as engine:
         until(lambda: "ready" in output(layout), "the script")
-        engine.send_signal(signal.SIGTERM)
+        engine.send_signal(number)
         assert ended(engine) == ExitStatus(code=5)
 
 

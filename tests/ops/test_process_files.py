@@ -11,7 +11,13 @@ from msgspec import Struct
 from small_disk import fill, small_disk
 from waiting import python, until
 
-from timellm_ops.process.files import read_json, replace_file, sync_folder, write_all
+from timellm_ops.process.files import (
+    read_json,
+    replace_file,
+    replace_small_json,
+    sync_folder,
+    write_all,
+)
 
 
 class Small(Struct):
@@ -104,6 +110,28 @@ def test_on_a_full_disk_the_old_file_stands_and_nothing_lies_beside_it(tmp_path:
         filler.unlink()
         replace_file(path, b"new")
         assert path.read_bytes() == b"new"
+
+
+def test_a_small_file_is_written_over_in_its_place_where_there_is_no_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        path = disk / "x"
+        replace_small_json(path, b'{"number":1}')
+        before = path.stat()
+        replace_small_json(path, b'{"number":2}')
+        assert path.stat().st_ino != before.st_ino, "while there is room it is replaced"
+        fill(disk)
+        before = path.stat()
+        replace_small_json(path, b'{"number":3}')
+        assert read_json(path, Small) == Small(number=3)
+        after = path.stat()
+        assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+        assert after.st_mtime_ns > before.st_mtime_ns, "a reader sees by it that there is news"
+        assert names(disk) == ["filler", "x"]
+        with pytest.raises(OSError, match="No space left"):
+            replace_small_json(disk / "another", b"{}")
+        with pytest.raises(OSError, match="No space left"):
+            replace_small_json(path, b'{"number":4}'.ljust(8192))
+        assert read_json(path, Small) == Small(number=3)
 
 
 def test_where_there_is_no_folder_or_a_folder_is_in_the_way(tmp_path: Path) -> None:

@@ -49,6 +49,19 @@ def test_a_pause_is_taken_once() -> None:
     assert asked(run(holds=(MINE,)), PauseRun()) == (True, "already paused by a user", None)
 
 
+def test_while_no_engine_is_there_nobody_is_told_of_its_next_step() -> None:
+    waits = run(activity="restarting", engine_pid=None)
+    _, message, command = asked(waits, PauseRun())
+    assert (message, command) == (
+        "the engine is started again, and stands before its first step",
+        "pause",
+    )
+    for mode in STOP_MODES:
+        _, message, command = asked(waits, StopRun(mode=mode))
+        assert message == "stopping; no engine is there now, and none is started again"
+        assert command == f"stop {mode}"
+
+
 def test_a_pause_of_a_run_that_heat_holds_already_keeps_it_beyond_the_heat() -> None:
     ok, message, command = asked(run(holds=(HOT,), standing=True), PauseRun())
     assert (ok, command) == (True, "pause")

@@ -23,7 +23,7 @@ from timellm_ops.probe.protocol import Unreadable
 from timellm_ops.process.engine import ExitStatus
 from timellm_ops.process.identity import ProcessIdentity
 from timellm_ops.supervisor import core
-from timellm_ops.supervisor.loop import QUIET_WITHIN_S, Supervisor, Surroundings
+from timellm_ops.supervisor.loop import GONE_AFTER_S, QUIET_WITHIN_S, Supervisor, Surroundings
 from timellm_ops.supervisor.rebuild import recall, take_over
 from timellm_ops.supervisor.reception import Reception
 from timellm_ops.supervisor.restart import Patience
@@ -237,6 +237,27 @@ def test_an_engine_that_cannot_be_started_again_ends_the_run(bench: Bench) -> No
     assert isinstance(last, ev.RunEnded)
     assert (last.outcome, bench.supervisor.exit_code) == ("failed", 4)
     assert "no more processes" in last.reason
+
+
+def test_an_engine_that_cannot_be_started_for_a_while_is_started_later(bench: Bench) -> None:
+    patience = Patience(restarts=2, restart_after_s=5.0)
+    bench.supervisor.settings = msgspec.structs.replace(
+        bench.supervisor.settings, patience=patience
+    )
+    second = FakeEngine()
+    bench.relaunched = [OSError("no more processes"), second]
+    bench.engine.ended = ExitStatus(signal=signal.SIGKILL)
+    bench.turn()
+    bench.turn(5.0)
+    again = bench.events()[-1]
+    assert isinstance(again, ev.EngineRestart)
+    assert (again.attempt, again.wait_s) == (2, 10.0)
+    assert "no more processes" in again.reason
+    bench.turn(9.0)
+    assert bench.supervisor.engine is None
+    bench.turn(1.0)
+    assert bench.supervisor.engine is second
+    assert bench.supervisor.exit_code is None
 
 
 def test_a_supervisor_that_takes_over_during_the_wait_starts_the_engine(bench: Bench) -> None:
@@ -559,4 +580,60 @@ def test_what_a_full_disk_kept_waiting_is_written_in_a_quiet_turn(tmp_path: Path
         told = [e.message for e in bench.events() if isinstance(e, ev.Alert)]
         assert f"99 {'x' * 100}" in told
         bench.journal.close()
+        bench.reception.close()
+
+
+def test_a_run_is_deleted_once_its_journal_is_missing_for_a_while(bench: Bench) -> None:
+    bench.turn()
+    bench.layout.journal.unlink()
+    bench.turn(GONE_AFTER_S)
+    assert bench.supervisor.exit_code is None
+    bench.turn(2.0)
+    assert bench.supervisor.exit_code == 4
+    assert bench.engine.signals == [signal.SIGKILL]
+
+
+def test_a_folder_that_cannot_be_looked_at_is_not_a_deleted_run(bench: Bench) -> None:
+    bench.turn()
+    aside = bench.layout.journal.rename(bench.root / "aside")
+    bench.layout.journal.symlink_to(bench.layout.journal)  # whoever follows it gets an error
+    for _ in range(5):
+        bench.turn(GONE_AFTER_S)
+    bench.layout.journal.unlink()
+    aside.rename(bench.layout.journal)
+    bench.turn(GONE_AFTER_S)
+    assert bench.supervisor.exit_code is None
+    assert bench.engine.signals == []
+
+
+def test_the_end_of_a_run_on_a_full_disk_is_written_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        bench = Bench(disk)
+        filler = fill(disk)
+        bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
+        assert bench.journal.waiting
+        bench.engine.ended = ExitStatus(code=0)
+        made_room = threading.Timer(0.5, filler.unlink)
+        made_room.start()
+        assert bench.supervisor.run() == 4
+        made_room.join()
+        assert bench.kinds()[-2:] == ["EngineExited", "RunEnded"]
+        bench.reception.close()
+
+
+def test_nobody_waits_for_room_against_a_persons_will(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        bench = Bench(disk)
+        fill(disk)
+        bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
+        assert bench.journal.waiting
+        bench.engine.ended = ExitStatus(code=0)
+
+        def interrupt() -> None:
+            bench.supervisor.interrupts += 1
+
+        signalled = threading.Timer(0.5, interrupt)
+        signalled.start()
+        assert bench.supervisor.run() == 4
+        signalled.join()
         bench.reception.close()

@@ -48,6 +48,18 @@ def test_a_suspended_machine_does_not_stretch_an_override() -> None:
     overrides(run, "thermal")
     run.began += timedelta(hours=2)
     assert actions(run.sees(90.0)) == ["thermal pause"]
+    assert run.state.overrides == (), "nobody is told of it any more"
+
+
+def test_a_clock_on_the_wall_that_is_set_back_does_not_stretch_it_either() -> None:
+    run = WatchedRun(QUICK)
+    run.sees(90.0)
+    overrides(run, "thermal", for_s=600.0)
+    run.began -= timedelta(hours=2)
+    assert run.state.override_of("thermal", run.t + 599.0, run.now_at) is not None
+    assert run.state.override_of("thermal", run.t + 600.0, run.now_at) is None
+    assert run.sees(*[95.0] * 599) == []
+    assert actions(run.sees(95.0)) == ["thermal pause"]
 
 
 def test_a_pause_of_the_users_own_ends_every_override() -> None:

@@ -1,12 +1,14 @@
 """`reduce(state, event) -> state`: pure, total, and the only way a `RunState` changes."""
 
 import math
+from datetime import datetime
 from typing import assert_never
 
 import msgspec
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import StopMode, stronger
+from timellm_ops.contract.reboot import CLOCK_FELL_S, of_another_boot
 from timellm_ops.contract.state import (
     EpochRow,
     Evaluation,
@@ -40,11 +42,13 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     """Move the clocks on. Seconds that run backwards (a reboot in between) count as none."""
     if event.t is None:
         return state if event.at is None else _replace(state, updated_at=event.at)
+    if state.t is not None and event.t < state.t - CLOCK_FELL_S:
+        state = of_another_boot(state, event.t, event.at)
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
     counted = not state.ended and not isinstance(event, ev.RunStarted)
     passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0
     if state.overrides:
-        state = _without_ended_overrides(state, event.t)
+        state = _without_ended_overrides(state, event.t, event.at)
     if state.standing and not isinstance(event, ev.Adopted):
         state = _replace(state, paused_s=state.paused_s + passed)
     # Every field named here costs time, and a long journal has a hundred thousand records.
@@ -54,8 +58,8 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     return _replace(state, t=event.t, updated_at=at, active_s=active_s)
 
 
-def _without_ended_overrides(state: RunState, now_t: float) -> RunState:
-    kept = tuple(o for o in state.overrides if o.until_t is not None and now_t < o.until_t)
+def _without_ended_overrides(state: RunState, now_t: float, now_at: datetime | None) -> RunState:
+    kept = tuple(o for o in state.overrides if o.in_force(now_t, now_at))
     return _replace(state, overrides=kept)
 
 

@@ -73,6 +73,12 @@ class Override(Struct, frozen=True, kw_only=True, gc=False):
     until_at: datetime | None = None
     """The same on the wall clock. Whichever of the two comes first ends it."""
 
+    def in_force(self, now_t: float, now_at: datetime | None) -> bool:
+        """Whether it still counts at this moment, on both clocks."""
+        if self.until_t is None or now_t >= self.until_t:
+            return False
+        return self.until_at is None or now_at is None or now_at < self.until_at
+
 
 class Told(Struct, frozen=True, kw_only=True, gc=False):
     """An alert of a rule, as far as that rule needs to know of it."""
@@ -316,11 +322,7 @@ class RunState(Struct, frozen=True, kw_only=True, gc=False):
     def override_of(self, rule: str, now_t: float, now_at: datetime | None) -> Override | None:
         """The override of `rule` that is in force at this moment, on both clocks."""
         found = next((o for o in self.overrides if o.rule == rule), None)
-        if found is None or found.until_t is None or now_t >= found.until_t:
-            return None
-        if found.until_at is not None and now_at is not None and now_at >= found.until_at:
-            return None
-        return found
+        return found if found is not None and found.in_force(now_t, now_at) else None
 
     @property
     def ended(self) -> bool:

@@ -1,14 +1,20 @@
 """Files that are either the old or the new whole, whatever happens in between."""
 
 import contextlib
+import errno
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+SMALL_BYTES = 512
+"""What a small file is filled up to with spaces, so that it can be written over where it lies."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -34,6 +40,40 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def replace_small_json(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """`replace_file` for a few bytes of JSON that must get through on a full disk too.
+
+    Where there is no room for a second file, the one that is there is written over in its place,
+    which takes none. Its reader may then see it torn for a moment, and must look once more when
+    its times have changed. Raises `OSError`.
+    """
+    padded = data.ljust(SMALL_BYTES - 1) + b"\n"
+    try:
+        replace_file(path, padded, durable=durable)
+    except OSError as error:
+        if error.errno not in _NO_ROOM or not _written_over(path, padded):
+            raise
+
+
+def _written_over(path: Path, data: bytes) -> bool:
+    """Whether `data` took the place of as many bytes."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if os.fstat(descriptor).st_size != len(data):
+            return False
+        whole = os.pwrite(descriptor, data, 0) == len(data)
+        now_ns = time.time_ns()  # after the last byte: who has looked meanwhile looks again
+        os.utime(descriptor, ns=(now_ns, now_ns))
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return whole
 
 
 def read_json(path: Path, kind: type[T]) -> T | None:

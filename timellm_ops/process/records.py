@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.process.files import read_json, replace_file
+from timellm_ops.process.files import read_json, replace_small_json
 from timellm_ops.process.identity import ProcessIdentity, is_alive
 
 
@@ -31,8 +31,8 @@ Record = TypeVar("Record", EngineRecord, SupervisorRecord)
 
 
 def write_record(path: Path, record: EngineRecord | SupervisorRecord) -> None:
-    """Put the record in place, whole. Raises `OSError`."""
-    replace_file(path, msgspec.json.encode(record) + b"\n")
+    """Put the record in place, on a full disk too. Raises `OSError`."""
+    replace_small_json(path, msgspec.json.encode(record), durable=True)
 
 
 def is_live(layout: RunLayout) -> bool:

@@ -72,6 +72,8 @@ def _pause(state: RunState, request: PauseRun) -> Answer:
     if _user_hold(state) is not None:
         return Answer(Reply(ok=True, message="already paused by a user"))
     message = "pausing after the current step"
+    if state.activity == "restarting":
+        message = "the engine is started again, and stands before its first step"
     if state.engine == "foreign":
         message = "pausing the script and all of its processes"
     if state.standing:
@@ -141,6 +143,8 @@ def _stop(state: RunState, request: StopRun, stop_grace_s: float) -> Answer:
 
 def _stop_message(state: RunState, mode: StopMode, stop_grace_s: float) -> str:
     foreign = state.engine == "foreign"
+    if state.activity == "restarting":
+        return "stopping; no engine is there now, and none is started again"
     match mode:
         case "kill":
             return f"killing the engine at once; {_at_risk(state)}"

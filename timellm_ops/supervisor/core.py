@@ -33,9 +33,9 @@ from timellm_ops.supervisor.foreign_steering import rest_or_wake, stand_or_move
 from timellm_ops.supervisor.ladder import Climb, is_stronger, lowest_signal, next_signal
 from timellm_ops.supervisor.memory import Memory, remember
 from timellm_ops.supervisor.novelty import changes_anything, rests
-from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude
+from timellm_ops.supervisor.outcome import Evidence, before_restart, conclude, not_started
 from timellm_ops.supervisor.power_limit import AskedPower, next_power, power_event
-from timellm_ops.supervisor.restart import Patience, due, restart
+from timellm_ops.supervisor.restart import Patience, due, restart, restart_unstarted
 from timellm_ops.supervisor.rules_in_force import policy_in_force
 from timellm_ops.supervisor.stop_pacing import Account
 
@@ -43,6 +43,10 @@ ACKNOWLEDGE_WITHIN_S = 60.0
 ACKNOWLEDGE_WITHIN_STEPS = 5
 """A control must be acknowledged within this many seconds and this many steps, or a person is
 told. Longer than the longest stretch in which an engine does not look."""
+
+AHEAD_S = 60.0
+"""An engine's time may be so much later than the turn's, which began before its words were read.
+One that is further ahead is of another boot."""
 
 RECENT_SAMPLES = KEPT_READINGS
 
@@ -162,6 +166,21 @@ def note(supervision: Supervision, event: ev.Event, now: Moment, offset: int | N
     draft = _Draft(supervision, now)
     draft.record(event, offset)
     return Turn(supervision=draft.supervision(), records=tuple(draft.records))
+
+
+def not_launched(settings: Settings, supervision: Supervision, problem: str, now: Moment) -> Turn:
+    """The engine could not be started again: another try after a longer wait, or the end."""
+    draft = _Draft(supervision, now)
+    again = restart_unstarted(settings.patience, draft.run, draft.memory, problem)
+    if again is None:
+        draft.end(not_started(draft.run, problem))
+    else:
+        draft.record(again)
+    return Turn(
+        supervision=draft.supervision(),
+        records=tuple(draft.records),
+        effects=tuple(draft.effects),
+    )
 
 
 def control_written(supervision: Supervision, control: Control, now: Moment) -> Supervision:
@@ -363,8 +382,9 @@ class _Draft:
 
 def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     """`event` with both times. An engine's own times are kept; within one boot, time in the
-    journal never runs backwards, or the seconds between two events would be counted twice."""
+    journal never runs backwards, or the seconds between two events would be counted twice. What an
+    engine said before the machine was started anew is as old as its being read."""
     t = now.t if event.t is None else event.t
     if run.t is not None and run.t <= now.t:
-        t = max(t, run.t)
+        t = max(now.t if t > now.t + AHEAD_S else t, run.t)
     return _replace(event, at=now.at if event.at is None else event.at, t=t)

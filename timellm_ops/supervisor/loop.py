@@ -21,7 +21,7 @@ from timellm_ops.contract.state import SavedCheckpoint
 from timellm_ops.journal import Journal
 from timellm_ops.probe.protocol import GpuProbe, HostProbe
 from timellm_ops.process.engine import EngineHandle, ExitStatus
-from timellm_ops.process.files import replace_file
+from timellm_ops.process.files import replace_small_json
 from timellm_ops.supervisor import core
 from timellm_ops.supervisor.effects import (
     AnyEffect,
@@ -48,6 +48,8 @@ QUIET_WITHIN_S = 60.0
 """How long a moment is looked for in which a script that is to end writes no checkpoint."""
 GONE_AFTER_S = 3.0
 """How long the journal is missed from its folder until the run is taken to be deleted."""
+LAST_WORDS_S = 24 * 3600.0
+"""How long a run that has ended waits for a disk that takes nothing."""
 FAILED_CODE = 4
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
@@ -111,7 +113,25 @@ class Supervisor:
                 self.turn()
         finally:
             self.restore_power()
+        self._write_last_words()
         return self.exit_code
+
+    def _write_last_words(self) -> None:
+        """Stay until a full disk has taken what is still in memory, the end of the run most of all;
+        whoever has waited long enough ends this by one more signal."""
+        journal, before = self.around.journal, self.interrupts
+        give_up_t = self.around.clock.monotonic() + LAST_WORDS_S
+        while journal.waiting and self.interrupts == before:
+            now = self._now()
+            if now.t > give_up_t or self._is_deleted(now.t):
+                return
+            self._beat(now)
+            for pending in self.around.reception.wait(TURN_S):
+                turn = core.advance(
+                    self.settings, self.supervision, core.Inputs(requests=(pending.request,)), now
+                )
+                pending.reply(turn.replies[0])
+            journal.retry()
 
     def leave(self) -> None:
         """To be called however `run` ends: nobody else would let an engine that rests go on."""
@@ -193,7 +213,7 @@ class Supervisor:
     def write_control(self, control: Control) -> bool:
         """Put `control.json` in place; whether it is there now. Says so once where it is not."""
         try:
-            replace_file(self.around.layout.control, msgspec.json.encode(control), durable=False)
+            replace_small_json(self.around.layout.control, msgspec.json.encode(control))
         except OSError as error:
             problem = f"control.json cannot be written: {error.strerror or error}"
             if problem != self._control_problem:
@@ -215,13 +235,19 @@ class Supervisor:
         self._beat_t = now.t
         beat = Heartbeat(pid=self.around.pid, t=now.t)
         with contextlib.suppress(OSError):
-            replace_file(self.around.layout.heartbeat, msgspec.json.encode(beat), durable=False)
+            replace_small_json(self.around.layout.heartbeat, msgspec.json.encode(beat))
 
     def _is_deleted(self, now_t: float) -> bool:
         """Whether somebody has deleted or moved the run: nothing of it would be found again."""
         if self._beat_t is not None and 0.0 <= now_t - self._beat_t < HEARTBEAT_S:
             return False
-        if self.around.layout.journal.exists():
+        try:
+            self.around.layout.journal.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:  # a share or a drive that is not there for a while is not a deleted run
+            self._seen_t = None
+        else:
             self._seen_t = now_t
         return self._seen_t is not None and now_t - self._seen_t > GONE_AFTER_S
 
@@ -338,12 +364,18 @@ class Supervisor:
         try:
             self.engine = self.around.relaunch(pieces)
         except OSError as error:
-            self.restore_power()
-            text = f"the engine could not be started again: {error}"
-            self.note(ev.RunEnded(outcome="failed", exit_code=FAILED_CODE, reason=text))
-            self.exit_code = FAILED_CODE
+            self._not_launched(f"the engine could not be started again: {error}")
             return
         self.note(ev.EngineStarted(pid=self.engine.identity.pid))
+
+    def _not_launched(self, problem: str) -> None:
+        turn = core.not_launched(self.settings, self.supervision, problem, self._now())
+        if turn.supervision.run.ended and self.restore_power():
+            turn = core.not_launched(self.settings, self.supervision, problem, self._now())
+        self.supervision = turn.supervision
+        self._write(turn)
+        for effect in turn.effects:
+            self._act(effect)
 
     def _signal(self, number: int) -> None:
         """Send it. One that ends a script after its checkpoint must not hit it in the next one,

@@ -154,6 +154,14 @@ def before_restart(state: RunState) -> ev.RunEnded:
     return _stopped(state, f"{_as_asked(state)} before the engine was started again; {saved}")
 
 
+def not_started(state: RunState, problem: str) -> ev.RunEnded:
+    """The end of a run whose engine could not be started again, however often that was tried."""
+    parts = [problem]
+    if state.last is not None:
+        parts.append(f"go on from the last checkpoint with: {resume_command(state)}")
+    return _ended("failed", 4, "; ".join(parts))
+
+
 def _ended(outcome: ev.Outcome, exit_code: int, reason: str) -> ev.RunEnded:
     return ev.RunEnded(outcome=outcome, exit_code=exit_code, reason=reason)
 

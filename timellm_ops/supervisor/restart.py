@@ -43,6 +43,16 @@ def restart(
     return _again(patience, memory, how(exited), state.pieces)
 
 
+def restart_unstarted(
+    patience: Patience, state: RunState, memory: Memory, problem: str
+) -> ev.EngineRestart | None:
+    """The same about an engine that could not even be started: for want of memory or room, or
+    since another run has its GPU, any of which may pass."""
+    if memory.restarts_in_row >= patience.restarts:
+        return None
+    return _again(patience, memory, problem, state.pieces)
+
+
 def due(memory: Memory, now_t: float) -> bool:
     """Whether the wait is over. A clock that began anew since (a reboot) ends it too."""
     left_s = memory.restart_t - now_t

@@ -5,6 +5,7 @@ it was replaced. Waiting of any kind is done in short naps, so that a new contro
 a lost supervisor is noticed at once.
 """
 
+import contextlib
 import math
 import signal
 from pathlib import Path
@@ -57,7 +58,11 @@ class ControlFile:
         self.control = _NOT_READ
 
     def changed(self) -> bool:
-        """Look; whether there is a control of another number. One that is torn is left alone."""
+        """Look; whether there is another control. One that is torn is left alone.
+
+        On a full disk it is written over where it lies, so that a mixture of two may be read; the
+        times of the file change once more when it is whole.
+        """
         try:
             found = self._path.stat()
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
@@ -67,7 +72,7 @@ class ControlFile:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return False
         self._seen = seen
-        if control.sequence == self.control.sequence:
+        if control == self.control:
             return False
         self.control = control
         return True
@@ -89,6 +94,7 @@ class Controls:
         self._section, self._emitter = section, emitter
         self._clock, self._signals = clock, signals
         self._orphaned = False
+        self._beat_t = -math.inf
         self._duty = 1.0
 
     def saved(self) -> None:
@@ -172,11 +178,11 @@ class Controls:
     def _silent_s(self, since_t: float) -> float:
         """Seconds since the supervisor's last sign of life, or since `since_t` if that is later.
 
-        A sign from the future is one of another boot of the machine: none at all.
+        A sign from the future is one of another boot of the machine: none at all. Where it cannot
+        be read at this moment, the one before counts.
         """
         now = self._clock.monotonic()
-        try:
-            beat = msgspec.json.decode(self._heartbeat.read_bytes(), type=Heartbeat).t
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            beat = -math.inf
-        return now - max(since_t, beat if beat <= now else -math.inf)
+        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            beat_t = msgspec.json.decode(self._heartbeat.read_bytes(), type=Heartbeat).t
+            self._beat_t = beat_t if beat_t <= now else -math.inf
+        return now - max(since_t, self._beat_t)

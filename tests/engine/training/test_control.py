@@ -203,6 +203,26 @@ def test_a_heartbeat_from_another_boot_is_none(bench: Bench) -> None:
         bench.controls.boundary()
 
 
+def test_a_heartbeat_that_is_torn_for_a_moment_is_not_silence(bench: Bench) -> None:
+    bench.control(1, "pause")
+    for seconds in range(50, 1000, 50):
+        bench.later(float(seconds), bench.beat)
+        bench.later(seconds + 1.0, lambda: bench.layout.heartbeat.write_bytes(b'{"pid":1,"t":'))
+    bench.later(1000.0, lambda: bench.control(2))
+    bench.controls.boundary()
+    assert bench.kinds()[-1] == "Resumed"
+
+
+def test_a_control_that_was_read_while_it_was_written_over_is_read_again(bench: Bench) -> None:
+    bench.control(1)
+    bench.controls.boundary()
+    bench.control(2)  # the number of the next one, and what the one before asked for
+    bench.controls.boundary()
+    bench.control(2, "stop_now")
+    with pytest.raises(StopNow):
+        bench.controls.boundary()
+
+
 def test_an_orphan_may_be_told_to_go_on_until_somebody_is_back(tmp_path: Path) -> None:
     bench = Bench(tmp_path, orphan_action="continue")
     bench.control(1, "pause")

@@ -293,6 +293,16 @@ def test_a_loss_that_is_no_number_ends_training_and_is_never_saved(tmp_path: Pat
             assert bool(torch.isfinite(tensor).all())
 
 
+def test_a_validation_loss_that_is_no_number_ends_training_and_nothing_is_saved(
+    tmp_path: Path,
+) -> None:
+    # One step an epoch: what it has spoilt is first seen when the epoch is evaluated.
+    layout = tiny_run(tmp_path, train__learning_rate=1e30, train__batch_size=10_000)
+    with pytest.raises(TrainingError, match=r"the validation loss is (nan|inf) in epoch 1"):
+        run_here(layout)
+    assert not list(layout.checkpoints.glob("*"))
+
+
 def test_a_full_disk_does_not_end_training_and_the_best_is_written_later(
     whole: RunLayout, tmp_path: Path
 ) -> None:

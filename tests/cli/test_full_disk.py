@@ -1,0 +1,51 @@
+"""A run whose disk somebody fills to the last byte: it is still steered, and nobody gives it up."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import TINY, Shell
+from small_disk import fill, small_disk
+
+from timellm_ops.contract.state import RunState
+from timellm_ops.process.identity import is_alive
+
+pytestmark = pytest.mark.slow
+
+ORPHAN_AFTER_S = 2.0
+LONG = (
+    f"{TINY}\n[supervisor]\norphan_after_s = {ORPHAN_AFTER_S}\n\n[policy.disk]\nenabled = false\n"
+).replace("epochs = 2", "epochs = 4000\npatience = 4000")
+
+
+@pytest.fixture
+def small(shell: Shell) -> Iterator[Shell]:
+    """A shell whose runs lie on a disk with just the room that a run is begun with."""
+    with small_disk(shell.folder / "runs", kib=280 << 10):
+        yield shell
+
+
+def moves(state: RunState) -> bool:
+    return not state.ended and not state.standing and state.iteration > 0
+
+
+def test_a_pause_is_obeyed_and_kept_on_a_full_disk_until_there_is_room(small: Shell) -> None:
+    small.write("run.toml", LONG)
+    assert small("run", "run.toml", "--detach").code == 0
+    small.until(lambda state: state.last is not None and moves(state))
+    engine, filler = small.engine(), fill(small.folder / "runs")
+    assert small("pause").code == 0
+
+    time.sleep(3.0 * ORPHAN_AFTER_S)  # nobody may take the supervisor for gone meanwhile
+    assert is_alive(engine.process)
+    before_s = small.engine_cpu_s()
+    time.sleep(1.5)
+    assert small.engine_cpu_s() - before_s < 0.75
+
+    filler.unlink()
+    stood = small.until(lambda state: state.standing)
+    assert stood.engine_pid == engine.process.pid
+    assert small("resume").code == 0
+    small.until(lambda state: moves(state) and state.step > stood.step)
+    assert small("stop", "--wait").code == 0
+    assert small.state().outcome == "stopped"
