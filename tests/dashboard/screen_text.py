@@ -3,6 +3,7 @@
 import difflib
 import io
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,7 +20,9 @@ from timellm_dashboard.services import Services
 from timellm_dashboard.text import Lang
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+PICTURES = os.environ.get("TIMELLM_SNAPSHOT_PICTURES", "")
 SECONDS_LATER = 2.0
+_drawn: deque[str] = deque(maxlen=1)
 
 
 def dashboard(
@@ -77,11 +80,19 @@ def rows_of(app: Dashboard) -> list[str]:
     console.print(
         app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     )
+    if PICTURES:
+        _drawn.append(console.export_svg(title=f"{width}x{height}", clear=False))
     return console.export_text().splitlines()[:height]
 
 
 def check_snapshot(name: str, rows: list[str]) -> None:
-    """Compare with the stored screen. `TIMELLM_UPDATE_SNAPSHOTS=1` stores this one instead."""
+    """Compare with the stored screen. `TIMELLM_UPDATE_SNAPSHOTS=1` stores this one instead.
+
+    `TIMELLM_SNAPSHOT_PICTURES=FOLDER` puts it there as a picture as well, in its colours.
+    """
+    if PICTURES and _drawn:
+        Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        (Path(PICTURES) / f"{name}.svg").write_text(_drawn[-1], encoding="utf-8")
     path = SNAPSHOTS / f"{name}.txt"
     text = "\n".join(row.rstrip() for row in rows) + "\n"
     if os.environ.get("TIMELLM_UPDATE_SNAPSHOTS"):

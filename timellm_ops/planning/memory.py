@@ -41,7 +41,7 @@ CPU_TRANSFORMERS_BYTES = 125 * _MIB
 """transformers beside them, which the embedded backbone does without; measured likewise."""
 CPU_PACKAGES_BYTES = 75 * _MIB
 """bitsandbytes and accelerate beside them, with what they load in turn."""
-CPU_BF16_BYTES = 45 * _MIB
+CPU_BF16_BYTES = 55 * _MIB
 """What oneDNN makes for a backbone's products in bfloat16, beside their weights; measured."""
 CUDA_RUNTIME_BYTES = 500 * _MIB
 """A CUDA context with its libraries' workspaces; assumed, it differs between cards and drivers."""
