@@ -390,7 +390,9 @@ class Dashboard(App[None]):
             if yes:
                 self._request(StopRun(who=_WHO, mode="now"))
 
-        self.push_screen(StopNowScreen(view), answered)
+        grace_of = self._services.stop_grace_s
+        grace_s = None if grace_of is None else grace_of()
+        self.push_screen(StopNowScreen(view, grace_s), answered)
 
     def _ask_to_override(self) -> None:
         view = self.view

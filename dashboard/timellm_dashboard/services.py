@@ -29,6 +29,8 @@ class Services(Struct, frozen=True, kw_only=True):
     """What a report has besides the journal: evaluations, the engine's last lines."""
     save_report: Callable[[Report], Path] | None = None
     """Writes the report as a page with plots; returns where. Raises `OSError`."""
+    stop_grace_s: Callable[[], float | None] | None = None
+    """Seconds that an engine has to end by itself when it is stopped now; `None`: not known."""
     runs: Callable[[], tuple[RunRow, ...]] | None = None
     """All runs of the folder, as they stand. Cheap when little has come since the last call; called
     on a thread, one call at a time. Raises `OSError`."""

@@ -51,8 +51,6 @@ class Words(Struct, frozen=True, kw_only=True):
     resuming_reason: str
     stopping: str
     stop_after_checkpoint: str
-    stop_checkpoint: str
-    stop_now: str
     stop_kill: str
     then_stops: str
     finished: str
@@ -287,10 +285,6 @@ class Words(Struct, frozen=True, kw_only=True):
     ctrl_c: str
     ctrl_c_ended: str
     stop_now_title: str
-    stop_now_body: str
-    stop_now_cost: str
-    stop_now_free: str
-    stop_now_gentler: str
     stop_now_yes: str
     stop_now_no: str
     override_title: str

@@ -184,6 +184,14 @@ def test_what_a_run_has_shown_stands_in_the_answers() -> None:
     assert "200 steps" in answer("checkpoints", facts("training")).brief
 
 
+def test_every_way_to_stop_is_told_with_the_grace_of_the_config() -> None:
+    own = "\n".join(drawn(answer("checkpoints", facts("training", "supervisor.stop_grace_s=45"))))
+    assert "ends within 45 s: it saves; else it is killed" in " ".join(own.split())
+    of_script = facts("foreign", "supervisor.stop_grace_s=45", problem=SCRIPT)
+    script = " ".join("\n".join(drawn(answer("checkpoints", of_script))).split())
+    assert "45 s after each comes the next of SIGINT, SIGTERM, SIGKILL" in script
+
+
 def test_whose_numbers_they_are_is_said() -> None:
     assert "configs/etth1.toml" in whose(facts(), Say("en"))
     assert "7f3a" in whose(facts("training"), Say("zh"))

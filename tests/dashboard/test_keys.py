@@ -65,7 +65,8 @@ async def test_capital_s_asks_saying_what_would_be_lost() -> None:
     async with running(app) as pilot:
         await pilot.press("S")
         await until(pilot, lambda: isinstance(app.screen, StopNowScreen))
-        assert "200 steps would be lost" in screen(app)
+        assert "asked to save at its next step" in screen(app)
+        assert "only then 200 steps" in screen(app)
         await pilot.press("y")
         await until(pilot, lambda: bool(source.requests))
     assert source.requests == [StopRun(who="dashboard", mode="now")]
@@ -86,7 +87,8 @@ async def test_when_nothing_would_be_lost_the_question_says_so() -> None:
     async with running(app) as pilot:
         await pilot.press("S")
         await until(pilot, lambda: isinstance(app.screen, StopNowScreen))
-        assert "No step would be lost" in screen(app)
+        assert "not even" in screen(app)
+        assert "200 steps" not in screen(app)
 
 
 @pytest.mark.parametrize("answer", ["yes", "no"])

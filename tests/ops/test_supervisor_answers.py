@@ -204,8 +204,11 @@ def test_a_run_that_has_ended_cannot_be_stopped() -> None:
         (TRAINING, "after_checkpoint", "once the next checkpoint is safely on disk"),
         (run(engine="foreign"), "after_checkpoint", "or at the next epoch's end"),
         (run(holds=(HOT,)), "after_checkpoint", "not before the run goes on: the thermal hold"),
-        (TRAINING, "now", "killed if it is still there after 20 s"),
-        (TRAINING, "now", "40 steps are lost, for there is no checkpoint yet"),
+        (TRAINING, "now", "the engine saves at its next step and ends; killed if it is still"),
+        (TRAINING, "now", "after 20 s, and then 40 steps are lost, for there is no checkpoint"),
+        (run(activity="starting"), "now", "as soon as the engine is up; killed if it is still"),
+        (run(engine="foreign"), "now", "which has no way to save itself; killed if it is still"),
+        (run(activity="restarting"), "now", "not started again"),
         (TRAINING, "kill", "killing the engine at once"),
         (run(epoch=0, iteration=0), "kill", "no step is lost"),
         (

@@ -56,8 +56,9 @@ RUN_ACTIONS: tuple[Action, ...] = (
         shown_keys="S",
         label=Said("stop now", "立即停止"),
         help=Said(
-            "end the engine at once; asks first and says what would be lost",
-            "立刻结束引擎；会先询问，并说明会丢失什么",
+            "our own engine saves at its next step and ends, a script just ends; killed if it takes"
+            " too long; asks first",
+            "我们自己的引擎在下一步保存并结束，脚本则直接结束；太久则强制结束；会先询问",
         ),
         asks=True,
     ),
