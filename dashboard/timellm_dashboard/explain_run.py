@@ -63,9 +63,10 @@ RUN: tuple[Explanation, ...] = (
         title=Said("Progress", "进度"),
         body=Said(
             "Two bars: steps of this epoch, and steps of the whole run if it does not stop early."
-            " A step is one batch. While an epoch is evaluated, its bar counts windows.",
+            " A step is one batch. While an epoch is evaluated, the first bar is that of its"
+            " validation or its test, and counts windows.",
             "两条横条：本轮的步数，以及不提前停止时整个运行的步数。一步是一个批次。"
-            "评估时，本轮的横条改为计窗口数。",
+            "评估时，第一条横条改为验证或测试的进度，计窗口数。",
         ),
         now=lambda view: f"{view.progress.epoch.label}, {view.progress.whole.text}",
     ),

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from timellm_dashboard.text_refusals import refusal_words
 from timellm_ops.contract.commands import AnyRequest, Reply
 from timellm_ops.contract.events import JournalRecord, RunStarted
 
@@ -19,7 +20,7 @@ SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 SLOWEST, FASTEST = 0.1, 100_000.0
 _PIECE = 5000
 """Records that one poll hands out."""
-REFUSAL = "this is a replay: nothing can be asked of a run that is over"
+REFUSAL = refusal_words("en").replay
 
 
 class Schedule:

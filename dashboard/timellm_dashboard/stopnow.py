@@ -1,4 +1,4 @@
-"""What `S` would do and cost at this moment: how the engine is ended, and what a kill would lose."""
+"""What `S` would do and cost now: how the engine is ended, and what a kill would lose."""
 
 from timellm_dashboard import format as fmt
 from timellm_dashboard.text_stopping import StoppingWords, stopping_words

@@ -81,6 +81,8 @@ class Words(Struct, frozen=True, kw_only=True):
     # progress and time
     epoch: str
     epoch_of: str
+    validation: str
+    test: str
     total: str
     step: str
     step_of: str
@@ -222,6 +224,7 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_engine_started: str
     ev_training: str
     ev_epoch: str
+    ev_epoch_goes_on: str
     ev_evaluating_vali: str
     ev_evaluating_test: str
     ev_epoch_ended: str

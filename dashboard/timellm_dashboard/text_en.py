@@ -63,6 +63,8 @@ EN = Words(
     all_frozen_on="{backbone} on {device}",
     epoch="epoch",
     epoch_of="epoch {epoch} of {epochs}",
+    validation="validation",
+    test="test",
     total="total",
     step="step {step}",
     step_of="step {step} of {total}",
@@ -195,6 +197,7 @@ EN = Words(
     ev_training="training: {samples:window|windows}, {steps:step|steps} an epoch,"
     " {epochs:epoch|epochs}",
     ev_epoch="epoch {epoch} begins",
+    ev_epoch_goes_on="epoch {epoch} goes on after step {step}",
     ev_evaluating_vali="evaluating: validation",
     ev_evaluating_test="evaluating: test",
     ev_epoch_ended="epoch {epoch}: train {train}, vali {vali}",

@@ -136,7 +136,10 @@ def _evaluations_left(state: RunState) -> tuple[int, float]:
 
 def _hold_left_s(state: RunState, moment: Moment) -> float | None:
     """Seconds until the engine goes on; `None` where nobody can tell: a hold of which its rule
-    says nothing, and one that has outlasted what its rule expected."""
+    says nothing, one that has outlasted what its rule expected, and an engine that still stands
+    though nothing holds it any more."""
+    if state.standing and not state.holds:
+        return None
     left_s = 0.0
     for hold in state.holds:
         expected_s, since_s = hold.expected_s, moment.since(hold.since_t)

@@ -122,6 +122,8 @@ class Recorder:
         """The latest readings of the GPU, as the rules see them."""
         self.records = 0
         """How many records were taken in."""
+        self.seen = self.history
+        """The history as the latest view shows it: up to its moment, not to the last record."""
 
     def take(self, records: Iterable[JournalRecord]) -> None:
         """Take in records, in their order."""
@@ -138,8 +140,10 @@ class Recorder:
     def view(self, moment: Moment, look: Look, *, loading: bool = False) -> View:
         """The view at `moment`."""
         feed = self._feed.lines(self.history, look)
-        seen = (self.state, self.history, feed, moment, look)
-        return build_view(*seen, recent=self.recent, loading=loading)
+        self.seen = self.history.at(self.state, moment)
+        return build_view(
+            self.state, self.seen, feed, moment, look, recent=self.recent, loading=loading
+        )
 
 
 def build_view(

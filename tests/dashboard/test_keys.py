@@ -87,7 +87,7 @@ async def test_when_nothing_would_be_lost_the_question_says_so() -> None:
     async with running(app) as pilot:
         await pilot.press("S")
         await until(pilot, lambda: isinstance(app.screen, StopNowScreen))
-        assert "not even" in screen(app)
+        assert "even then no" in screen(app)
         assert "200 steps" not in screen(app)
 
 

@@ -57,8 +57,8 @@ def view(journal: Journal, lang: Lang = "en") -> View:
     [
         (in_second_epoch, "asked to save at its next step", "only then 200 steps would be lost"),
         (first_steps, "asked to save at its next step", "only then 240 steps would be lost"),
-        (saved, "asked to save at its next step", "not even then a step is lost"),
-        (starting, "ends as soon as it is up", "not even then a step is lost"),
+        (saved, "asked to save at its next step", "even then no step is lost"),
+        (starting, "ends as soon as it is up", "even then no step is lost"),
         (restarting, "is not started again", "--resume goes on from its last checkpoint"),
         (foreign, "no way to save itself", "100 steps since its best weights would be lost"),
         (foreign_unsaved, "no way to save itself", "100 steps would be lost: nothing of it"),

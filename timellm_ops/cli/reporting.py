@@ -70,4 +70,4 @@ def report_of(layout: RunLayout, look: Look) -> Report:
     recorder.take(client.all())
     moment = Moment(t=time.monotonic(), wall=datetime.now(UTC), supervised=supervised)
     extras: Extras = extras_of(layout)
-    return build_report(recorder.view(moment, look), recorder.state, recorder.history, look, extras)
+    return build_report(recorder.view(moment, look), recorder.state, recorder.seen, look, extras)

@@ -9,6 +9,7 @@ RunActionId = Literal[
     "stop",
     "stop_now",
     "override",
+    "supervise",
     "leave",
     "help",
     "language",
@@ -75,6 +76,20 @@ RUN_ACTIONS: tuple[Action, ...] = (
             "让被规则暂停的运行继续 30 分钟；会先询问",
         ),
         asks=True,
+    ),
+    Action(
+        id="supervise",
+        only="live",
+        changes_run=True,
+        keys=("a",),
+        shown_keys="a",
+        label=Said("supervise again", "恢复监管"),
+        help=Said(
+            "start a supervisor for a run that has lost its own: it takes over the running engine,"
+            " or tells how it ended; `timellm-ops attach` does the same",
+            "为失去监管进程的运行启动一个：接管正在运行的引擎，或说明它如何结束；"
+            "`timellm-ops attach` 相同",
+        ),
     ),
     Action(
         id="leave",

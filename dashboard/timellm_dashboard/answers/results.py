@@ -148,9 +148,9 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             0,
             say.passage(
                 "A script saves as it was written: the published one at the end of each better"
-                " epoch. What it saves is watched and told. s waits for its next checkpoint and then"
-                " sends SIGINT; timellm-ops stop and Ctrl+C with --plain send SIGINT at once, S and"
-                " stop --now SIGTERM, and {grace} after each comes the next of SIGINT, SIGTERM,"
+                " epoch. What it saves is watched and told. s waits for its next checkpoint and"
+                " then sends SIGINT; timellm-ops stop, and Ctrl+C with --plain, send it at once, S"
+                " and stop --now SIGTERM, and {grace} after each comes the next of SIGINT, SIGTERM,"
                 " SIGKILL. It ends with what it has saved, and cannot go on from there. All that"
                 " follows is about our own engine.",
                 "脚本按自己的写法保存：原版脚本在每个更好的轮结束时保存。它保存的内容会被发现并显"
