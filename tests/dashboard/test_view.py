@@ -445,6 +445,16 @@ def test_simulated_is_always_said() -> None:
     assert any("simulated" in line.text for line in view(started("simulated")).feed)
 
 
+def test_where_a_card_slows_is_what_that_card_tells() -> None:
+    def slows(journal: Journal) -> list[str]:
+        return [mark.text for mark in view(journal).gpu.marks if mark.kind == "slowdown"]
+
+    assert slows(in_second_epoch()) == ["95 card slows"]
+    softer = in_second_epoch().add(ev.Telemetry(sample=sample(70.0, throttle_c=87.0)), 1.0)
+    assert slows(softer) == ["87 card slows"]
+    assert slows(partly_unknown()) == []
+
+
 def test_of_several_gpus_it_is_said_which_one_is_watched() -> None:
     for gpus, title in ((1, "NVIDIA RTX"), (2, "NVIDIA RTX · #1")):
         card = sample(70.0, name="NVIDIA RTX", index=1, gpus=gpus)

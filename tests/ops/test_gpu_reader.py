@@ -101,7 +101,8 @@ def read(card: Card, *, paravirtual: bool = False) -> GpuSample:
 
 def test_every_field_of_a_sample_is_read() -> None:
     sample = read(Card(full()))
-    assert set(MADE_FROM) == {f.name for f in msgspec.structs.fields(GpuSample)} - {"source"}
+    untold = {"source", "throttle_c"}  # NVML has no word on where its software throttles
+    assert set(MADE_FROM) == {f.name for f in msgspec.structs.fields(GpuSample)} - untold
     assert None not in msgspec.structs.astuple(sample)
 
 
