@@ -226,6 +226,7 @@ class Dashboard(App[None]):
                 supervised = await asyncio.to_thread(self._source.supervised)
                 while records := await asyncio.to_thread(self._source.poll):
                     await self._take(records)
+                self.recorder.damaged = self._source.damaged()
                 self._supervised, self._backlog, self._problem = supervised, False, ""
             except OSError as error:
                 self._complain(str(error))

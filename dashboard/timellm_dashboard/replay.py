@@ -83,9 +83,12 @@ class Replay:
         monotonic: Callable[[], float],
         speed: float = 1.0,
         at_s: float = 0.0,
+        damaged: int = 0,
     ) -> None:
-        """`monotonic` is the clock of whoever looks on, in seconds."""
+        """`monotonic` is the clock of whoever looks on, in seconds. `damaged`: lines of the journal
+        that hold no record."""
         self._records = list(records)
+        self._damaged = damaged
         self.schedule = Schedule(self._records)
         self._clock = monotonic
         self._lock = threading.RLock()
@@ -217,6 +220,10 @@ class Replay:
             self._handed = max(self._handed, end)
             self._caught_up = 0 < len(records) < _PIECE
             return records
+
+    def damaged(self) -> int:
+        """Of the whole journal, wherever the replay is."""
+        return self._damaged
 
     def keep(self, count: int) -> None:
         """Whoever takes the records has kept what the first `count` of them come to, and need not

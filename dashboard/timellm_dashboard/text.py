@@ -217,6 +217,7 @@ class Words(Struct, frozen=True, kw_only=True):
     events_none: str
     events_newer: str
     events_left_out: str
+    damaged_lines: str
     ev_run_started: str
     ev_run_resumed: str
     ev_gpu_none: str

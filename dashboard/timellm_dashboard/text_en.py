@@ -188,6 +188,7 @@ EN = Words(
     events_title="events",
     events_newer="newer rows below: {count}",
     events_none="nothing has happened yet",
+    damaged_lines="{count:line|lines} of the journal damaged and skipped",
     events_left_out="{count:earlier event is|earlier events are} in the journal",
     ev_run_started="run started",
     ev_run_resumed="run resumed",

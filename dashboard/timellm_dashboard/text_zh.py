@@ -188,6 +188,7 @@ ZH = Words(
     events_title="事件",
     events_newer="下面还有更新的 {count} 行",
     events_none="尚无事件",
+    damaged_lines="运行日志有 {count} 行损坏，已跳过",
     events_left_out="更早的 {count} 个事件在运行日志里",
     ev_run_started="运行开始",
     ev_run_resumed="继续运行",
