@@ -143,6 +143,10 @@ def _verdict(
         if at_risk and state.outcome != "finished" and state.engine == "timellm":
             return "ended", words.lost_steps.format(count=Count(at_risk))
         return "ended", words.safe_ended
+    if state.activity == "restarting":
+        step = 0 if state.last is None else state.last.step
+        text = stopping_words(look.shown_lang).engine_gone.format(step=fmt.count(step))
+        return "yes", text
     if state.writing is not None:
         return "no", words.safe_writing.format(kind=state.writing)
     if state.engine == "foreign":

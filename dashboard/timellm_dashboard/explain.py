@@ -9,7 +9,7 @@ from timellm_dashboard.explanation import Explanation
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         id="state",
-        covers=("headline", "outcome", "held_by_user", "held_by_rules", "read_only"),
+        covers=("headline", "outcome", "stop", "held_by_user", "held_by_rules", "read_only"),
         title=Said("State", "状态"),
         body=Said(
             "The first line: a word, a sign, and the reason. TRAINING and EVALUATING go on by"

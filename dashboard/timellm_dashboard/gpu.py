@@ -133,7 +133,7 @@ def _message(
         case "none":
             return words.gpu_imported if state.engine == "imported" else words.gpu_none
         case "waiting":
-            return words.gpu_waiting
+            return words.gpu_never if state.ended else words.gpu_waiting
         case "gone":
             # The events tell what the driver's library said.
             if state.gpu != "recorded":

@@ -141,6 +141,7 @@ class Words(Struct, frozen=True, kw_only=True):
     gpu_none: str
     gpu_imported: str
     gpu_waiting: str
+    gpu_never: str
     gpu_gone: str
     gpu_over: str
     gpu_lost: str

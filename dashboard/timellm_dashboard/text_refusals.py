@@ -12,6 +12,7 @@ class RefusalWords(Struct, frozen=True, kw_only=True):
     replay_report: str
     replay_runs: str
     imported: str
+    ending: str
     unsupervised: str
     supervised: str
     one_language: str
@@ -28,6 +29,7 @@ EN = RefusalWords(
     replay_report="this is a replay: timellm-ops report --html writes the report of the whole run",
     replay_runs="this is a replay: it shows one run alone",
     imported="this is the record of a run elsewhere: there is nobody to ask",
+    ending="the run is ending already",
     unsupervised="nobody supervises this run, so nobody would hear it; {key} starts a supervisor",
     supervised="the run is supervised: there is nothing to take over",
     one_language="in ASCII there is English alone",
@@ -44,6 +46,7 @@ ZH = RefusalWords(
     replay_report="这是回放：timellm-ops report --html 可写出整个运行的报告",
     replay_runs="这是回放：只显示这一个运行",
     imported="这是在别处运行的记录：没有可以要求的对象",
+    ending="运行已经在停止",
     unsupervised="此运行没有监管进程，没有人会听到；按 {key} 启动一个",
     supervised="此运行有监管进程，不需要接管",
     one_language="ASCII 模式只有英文",

@@ -30,6 +30,7 @@ from timellm_dashboard.rules import RulesView, rules_view
 from timellm_dashboard.series import Point
 from timellm_dashboard.text import Lang, Words, words
 from timellm_dashboard.timeleft import TimeLeft, time_left
+from timellm_ops.contract.commands import StopMode
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.events import JournalRecord, Outcome, Telemetry
 from timellm_ops.contract.policy_checks import KEPT_READINGS
@@ -96,6 +97,8 @@ class View(Struct, frozen=True, kw_only=True):
     checkpoints: CheckpointPanel
     outcome: OutcomeView | None
     rules: RulesView
+    stop: StopMode | None
+    """How the run was told to stop, if it was and has not ended."""
     held_by_user: bool
     """A person has paused the run, whatever else holds it."""
     held_by_rules: bool
@@ -189,6 +192,7 @@ def build_view(
         checkpoints=checkpoint_panel(state, moment, look),
         outcome=_outcome(state, moment, look),
         rules=rules_view(state, recent, moment, look, loading=loading),
+        stop=None if state.ended else state.stop,
         held_by_user=any(hold.rule == "user" for hold in state.holds),
         held_by_rules=any(hold.rule != "user" for hold in state.holds),
         feed=feed,

@@ -19,7 +19,16 @@ from timellm_dashboard.moment import Moment
 from timellm_dashboard.services import Services
 from timellm_dashboard.text_refusals import RefusalWords, refusal_words
 from timellm_dashboard.view import Recorder, View
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, StopRun
+from timellm_ops.supervisor.answers import Terms, answer
 
+REQUESTS: dict[str, AnyRequest] = {
+    "pause": PauseRun(),
+    "stop": StopRun(mode="after_checkpoint"),
+    "stop_now": StopRun(mode="now"),
+    "override": ResumeRun(for_s=600.0),
+}
 ASKING = ("pause", "stop", "stop_now", "override", "policies_change")
 
 
@@ -206,3 +215,28 @@ async def test_ctrl_c_in_a_replay_closes_nothing_but_says_how() -> None:
 def test_it_is_said_in_both_languages(name: str) -> None:
     assert getattr(refusal_words("en"), name).isascii()
     assert not getattr(refusal_words("zh"), name).isascii()
+
+
+@pytest.mark.parametrize(
+    ("mode", "vain"),
+    [
+        ("after_checkpoint", {"stop"}),
+        ("checkpoint", {"pause", "stop", "override"}),
+        ("now", {"pause", "stop", "stop_now", "override"}),
+        ("kill", {"pause", "stop", "stop_now", "override"}),
+    ],
+)
+def test_a_stop_that_would_be_gentler_is_not_offered_and_is_refused(
+    mode: str, vain: set[str]
+) -> None:
+    journal = STATES["paused_thermal"]().add(ev.Command(who="cli", what=f"stop {mode}"), 1.0)
+    recorder = Recorder()
+    recorder.take(journal.records)
+    seen = recorder.view(Moment(t=journal.t, wall=journal.wall), Look(zone=ZONE))
+    shown = {found.id for found in offered(seen, "overview")}
+    asking = {"pause", "stop", "stop_now", "override"}
+    assert asking - shown == vain
+    for name in asking:
+        assert refusal(action(name), seen) == ("the run is ending already" if name in vain else "")
+        reply = answer(recorder.state, REQUESTS[name], Terms(stop_grace_s=20.0)).reply
+        assert name not in vain or not reply.ok or reply.message.startswith("already stopping")

@@ -361,6 +361,28 @@ def test_a_power_limit_is_told_once_with_its_reason() -> None:
     assert told(journal)[before + 1 :] == ["power limit 115 W"]
 
 
+def test_an_engine_that_is_to_be_started_again_loses_no_more_and_has_steps_to_repeat() -> None:
+    before = view(in_second_epoch()).left.seconds
+    journal = in_second_epoch().add(ev.EngineExited(signal=9))
+    journal.add(ev.EngineRestart(reason="the engine was ended by SIGKILL", attempt=1, wait_s=9.0))
+    shown = view(journal)
+    assert shown.headline.state == "restarting"
+    assert shown.checkpoints.safe.line == (
+        "safe to stop: yes · no engine is at work; it goes on from step 3,000"
+    )
+    assert before is not None
+    assert shown.left.seconds is not None
+    assert math.isclose(shown.left.seconds, before + 200 * STEP_S, rel_tol=0.01)
+    assert shown.left.done_text.startswith("not before ")
+
+
+def test_a_run_that_was_refused_has_trained_and_read_nothing() -> None:
+    ended = ev.RunEnded(outcome="refused", exit_code=2, reason="data.path: found nothing")
+    shown = view(started().add(ended, 1.0))
+    assert shown.gpu.message == "no reading was taken"
+    assert "total  —" in page(shown)
+
+
 def test_a_script_that_tells_no_steps_gets_its_own_estimate_or_none() -> None:
     journal = started("none", "foreign").add(ev.EpochStarted(epoch=1), 5.0)
     journal.add(ev.Progress(iteration=100, epoch=1, loss=1.0, left_seconds=600.0), 10.0)

@@ -15,6 +15,7 @@ from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.text_read_only import read_only_words
 from timellm_dashboard.text_refusals import refusal_words
 from timellm_dashboard.view import View
+from timellm_ops.contract.commands import StopMode
 
 __all__ = [
     "ACTIONS", "REPLAY_ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId",
@@ -78,7 +79,8 @@ def refusal(found: Action, view: View, *, key: str = "a") -> str:
     """Why the action makes no sense now, in one line; empty where it does.
 
     Who may only look changes nothing, nothing can be asked of a replay, of a run that has ended or
-    of one without a supervisor, and in ASCII there is one language. `key` starts a supervisor.
+    of one without a supervisor, a stop never becomes gentler, and in ASCII there is one language.
+    `key` starts a supervisor.
     """
     texts = refusal_words(view.lang)
     if found.changes_run and view.read_only:
@@ -97,4 +99,16 @@ def refusal(found: Action, view: View, *, key: str = "a") -> str:
         return texts.imported
     if found.id == "supervise":
         return "" if view.headline.state == "unsupervised" else texts.supervised
-    return "" if view.run.supervised else texts.unsupervised.format(key=key)
+    if not view.run.supervised:
+        return texts.unsupervised.format(key=key)
+    return texts.ending if view.stop is not None and _is_vain(found, view.stop) else ""
+
+
+def _is_vain(found: Action, stop: StopMode) -> bool:
+    """Whether a run that was told to stop in that way would refuse it: a stop never becomes
+    gentler, and from a checkpoint on nothing is left to hold."""
+    if found.id == "stop":
+        return True
+    if found.id == "stop_now":
+        return stop in ("now", "kill")
+    return found.id in ("pause", "override") and stop != "after_checkpoint"
