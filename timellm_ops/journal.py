@@ -203,7 +203,8 @@ class JournalFollower:
                     self._offset += len(new)
                     *lines, self._partial = (self._partial + new).split(b"\n")
                     found = [record for line in lines if (record := _record(line)) is not None]
-                    self.damaged += sum(bool(line.strip()) for line in lines) - len(found)
+                    if len(found) < len(lines):
+                        self.damaged += sum(bool(line.strip()) for line in lines) - len(found)
                     if found:
                         return found
         except FileNotFoundError:
