@@ -28,6 +28,10 @@ class RunClient:
         while records := self.poll():
             yield from records
 
+    def damaged(self) -> int:
+        """How many lines of what was read are damaged, and were skipped."""
+        return self._follower.damaged
+
     def supervised(self) -> bool:
         """Whether the supervisor that took charge of this run lives."""
         return self._supervisor() is not None

@@ -193,6 +193,9 @@ class JournalFollower:
         self._path = path
         self._offset = offset
         self._partial = b""
+        self.damaged = 0
+        """Whole lines so far that are no record, or one that this version does not know: torn by a
+        crash or a full disk, or garbage. They were skipped."""
 
     @property
     def offset(self) -> int:
@@ -211,6 +214,8 @@ class JournalFollower:
                     self._offset += len(new)
                     *lines, self._partial = (self._partial + new).split(b"\n")
                     found = [record for line in lines if (record := _record(line)) is not None]
+                    if len(found) < len(lines):
+                        self.damaged += sum(bool(line.strip()) for line in lines) - len(found)
                     if found:
                         return found
         except FileNotFoundError:

@@ -19,18 +19,21 @@ from textual.widgets import Input
 
 from timellm_dashboard.actions import (
     SCREEN_ORDER,
+    Action,
     RunActionId,
     ScreenId,
     action,
     bindings,
     label_of,
     offered,
+    refusal,
 )
+from timellm_dashboard.actions.keymap import shown_key
 from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.explain import part_of
 from timellm_dashboard.jobcontrol import continue_well, leave_well
 from timellm_dashboard.look import LimitsOf, Look
-from timellm_dashboard.moment import Moment
+from timellm_dashboard.moment import Moment, state_at
 from timellm_dashboard.phrases import said
 from timellm_dashboard.report import Report, build_report
 from timellm_dashboard.report_parts import Extras
@@ -49,6 +52,7 @@ from timellm_dashboard.source import RunSource
 from timellm_dashboard.taste import Taste
 from timellm_dashboard.text import Lang
 from timellm_dashboard.text_read_only import read_only_words
+from timellm_dashboard.text_refusals import refusal_words
 from timellm_dashboard.text_runs import RunsWords, runs_words
 from timellm_dashboard.themes import DARK, LIGHT
 from timellm_dashboard.view import Recorder, View
@@ -115,6 +119,7 @@ class Dashboard(App[None]):
         self._supervised = True
         self._wake = asyncio.Event()
         self._problem = ""
+        self._supervising = False
         self._here: ScreenId = "overview"
         self._services = services or Services()
         self._runs: RunsScreen | None = None
@@ -133,8 +138,12 @@ class Dashboard(App[None]):
     @property
     def view(self) -> View:
         """The run as it is now."""
-        moment = Moment(t=self._monotonic(), wall=self._now(), supervised=self._supervised)
-        return self.recorder.view(moment, self._look, loading=self._backlog)
+        return self.recorder.view(self.moment, self._look, loading=self._backlog)
+
+    @property
+    def moment(self) -> Moment:
+        """Now."""
+        return Moment(t=self._monotonic(), wall=self._now(), supervised=self._supervised)
 
     def on_mount(self) -> None:
         """Show something at once, then follow the run."""
@@ -217,6 +226,7 @@ class Dashboard(App[None]):
                 supervised = await asyncio.to_thread(self._source.supervised)
                 while records := await asyncio.to_thread(self._source.poll):
                     await self._take(records)
+                self.recorder.damaged = self._source.damaged()
                 self._supervised, self._backlog, self._problem = supervised, False, ""
             except OSError as error:
                 self._complain(str(error))
@@ -283,14 +293,24 @@ class Dashboard(App[None]):
     def action_act(self, action_id: str) -> None:
         """Do what the registry calls `action_id`."""
         asked = action(action_id)
-        if asked.changes_run and self._look.read_only:
-            self._notify(read_only_words(self.view.lang).refused)
+        if why := self._refusal(asked):
+            self._notify(why)
         elif asked.goes_to is not None:
             self.go_to(asked.goes_to)
         elif asked.on is not None:
             self.run_screen.act(asked.id)
         else:
             self._act_on_run(convert(asked.id, RunActionId))
+
+    def _refusal(self, asked: Action) -> str:
+        """Why it cannot be done now; empty where it can. Most can always be done, and for them no
+        view is made."""
+        if not (asked.changes_run or asked.on == "runs" or asked.id == "language"):
+            return ""
+        return refusal(asked, self.view, key=self._key_of("supervise"))
+
+    def _key_of(self, action_id: str) -> str:
+        return shown_key(action(action_id), self._own_keys, ascii_only=self._look.ascii_only)
 
     def action_type(self, action_id: str) -> None:
         """Open a line to type in, before the next key is looked at: none may reach the run that
@@ -321,6 +341,8 @@ class Dashboard(App[None]):
                 self._ask_to_stop_now()
             case "override":
                 self._ask_to_override()
+            case "supervise":
+                self._supervise()
             case "leave":
                 self.exit()
             case "help":
@@ -344,7 +366,7 @@ class Dashboard(App[None]):
         """The help, from what is focused on."""
         focused = self.screen.focused
         at = part_of(focused.id) if focused is not None and focused.id else ""
-        ask, state = self._services.facts, self.recorder.state
+        ask, state = self._services.facts, state_at(self.recorder.state, self.moment)
         self.push_screen(
             HelpScreen(
                 self.view,
@@ -357,16 +379,22 @@ class Dashboard(App[None]):
 
     def _report(self, view: View, extras: Extras) -> Report:
         recorder = self.recorder
-        return build_report(view, recorder.state, recorder.history, self._look, extras)
+        return build_report(view, recorder.state, recorder.seen, self._look, extras)
 
     def action_help_quit(self) -> None:
         """Ctrl+C ends nothing; it says what does."""
         view = self.view
-        only = self._look.read_only
-        if view.outcome is not None:
+        texts = refusal_words(view.lang)
+        if self._look.read_only:
+            self._notify(read_only_words(view.lang).ctrl_c)
+        elif view.replay:
+            self._notify(texts.ctrl_c_replay)
+        elif view.outcome is not None:
             self._notify(view.words.ctrl_c_ended)
-            return
-        self._notify(read_only_words(view.lang).ctrl_c if only else view.words.ctrl_c)
+        elif view.headline.state == "unsupervised":
+            self._notify(texts.ctrl_c_alone.format(key=self._key_of("supervise")))
+        else:
+            self._notify(view.words.ctrl_c)
 
     def action_command_palette(self) -> None:
         """Open the palette, unless it is open."""
@@ -374,29 +402,25 @@ class Dashboard(App[None]):
             self.push_screen(Palette(placeholder=self.view.words.palette))
 
     def _switch_language(self) -> None:
-        if self._look.ascii_only:
-            return
         other: Lang = "en" if self._look.lang == "zh" else "zh"
         self._look = msgspec.structs.replace(self._look, lang=other)
         self._show()
 
     def _ask_to_stop_now(self) -> None:
         view = self.view
-        if view.outcome is not None:
-            self._notify(view.words.already_ended)
-            return
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self._request(StopRun(who=_WHO, mode="now"))
 
-        self.push_screen(StopNowScreen(view), answered)
+        grace_of = self._services.stop_grace_s
+        grace_s = None if grace_of is None else grace_of()
+        self.push_screen(StopNowScreen(view, grace_s), answered)
 
     def _ask_to_override(self) -> None:
         view = self.view
-        if view.outcome is not None or not view.held_by_rules:
-            ended = view.outcome is not None
-            self._notify(view.words.already_ended if ended else view.words.override_none)
+        if not view.held_by_rules:
+            self._notify(view.words.override_none)
             return
 
         def answered(yes: bool | None) -> None:
@@ -404,6 +428,30 @@ class Dashboard(App[None]):
                 self._request(ResumeRun(who=_WHO, for_s=DEFAULT_OVERRIDE_S))
 
         self.push_screen(OverrideScreen(view), answered)
+
+    def _supervise(self) -> None:
+        """Start a supervisor, on a thread; one at a time."""
+        texts, start = refusal_words(self.view.lang), self._services.supervise
+        if start is None:
+            self._notify(texts.by_command.format(run=self.view.run.run_id))
+            return
+        if self._supervising:
+            return
+        self._supervising = True
+        self._notify(texts.supervising)
+
+        async def supervise() -> None:
+            try:
+                await asyncio.to_thread(start)
+            except OSError as error:
+                self._notify(texts.not_taken_over.format(error=error), error=True)
+            else:
+                self._notify(texts.taken_over)
+            finally:
+                self._supervising = False
+            self._wake.set()
+
+        self.run_worker(supervise(), group="supervise")
 
     def on_run_screen_asks(self, message: RunScreen.Asks) -> None:
         """A screen wants something of the supervisor."""

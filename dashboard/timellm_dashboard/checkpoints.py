@@ -143,6 +143,10 @@ def _verdict(
         if at_risk and state.outcome != "finished" and state.engine == "timellm":
             return "ended", words.lost_steps.format(count=Count(at_risk))
         return "ended", words.safe_ended
+    if state.activity == "restarting":
+        step = 0 if state.last is None else state.last.step
+        text = stopping_words(look.shown_lang).engine_gone.format(step=fmt.count(step))
+        return "yes", text
     if state.writing is not None:
         return "no", words.safe_writing.format(kind=state.writing)
     if state.engine == "foreign":
@@ -152,10 +156,12 @@ def _verdict(
     if at_risk == 0:
         return "yes", words.safe_everything
     risk = words.unknown_count if at_risk is None else steps(at_risk, words)
-    if not moment.supervised or state.stop in ("now", "kill"):
+    if not moment.supervised or state.stop == "kill":
         return "no", words.risk_unsupervised.format(steps=risk)
+    stopping = stopping_words(look.shown_lang)
+    if state.stop in ("checkpoint", "now"):
+        return "no", stopping.at_risk_now.format(steps=risk)
     if state.stop is not None:
-        stopping = stopping_words(look.shown_lang)
         waits_for_a_person = state.stop == "after_checkpoint" and by_hand(state)
         text = stopping.at_risk_user if waits_for_a_person else stopping.at_risk
         return "no", text.format(steps=risk)

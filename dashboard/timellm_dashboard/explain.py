@@ -9,16 +9,16 @@ from timellm_dashboard.explanation import Explanation
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         id="state",
-        covers=("headline", "outcome", "held_by_user", "held_by_rules", "read_only"),
+        covers=("headline", "outcome", "stop", "held_by_user", "held_by_rules", "read_only"),
         title=Said("State", "状态"),
         body=Said(
             "The first line: a word, a sign, and the reason. TRAINING and EVALUATING go on by"
             " themselves. PAUSED stands still between two steps and loses nothing. UNSUPERVISED:"
             " the engine may still run, but nobody watches its temperature; the command beside it"
-            " starts a new supervisor, which takes over the running engine.",
+            " and the key a start a new supervisor, which takes over the running engine.",
             "第一行：一个词、一个符号和原因。训练中、评估中会自行继续。已暂停是停在两步之间，"
             "不会丢失任何东西。无人监管：引擎可能仍在运行，但没有人看着温度；"
-            "旁边的命令会启动新的监管进程，接管正在运行的引擎。",
+            "旁边的命令和 a 键会启动新的监管进程，接管正在运行的引擎。",
         ),
         now=lambda view: view.headline.line,
     ),
@@ -70,12 +70,14 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             " Loss that it prints); vali and test are the MSE over all windows of those splits, MAE"
             " the mean absolute error on test (the average miss, less swayed by a few large ones)."
             " Validation decides what is best and when to stop early; test decides nothing,"
-            " it only reports.",
+            " it only reports. ★ is the epoch with the best validation, ✓ the one whose weights are"
+            " on disk as best: mostly the same, but for the moment of saving.",
             "每轮结束后：训练是这一轮各步的平均 MSE，无论用哪种损失（用 Huber 或 MAE 时，日志里的"
             " Train Loss 是另一个数；对脚本而言，就是它打印的 Train Loss）；"
             "验证和测试是对应数据集全部窗口上的 MSE，"
             "MAE 是测试集上的平均绝对误差（平均偏差，不易被少数大误差左右）。"
-            "验证决定哪一轮最佳、何时提前停止；测试不参与任何决定，只作报告。",
+            "验证决定哪一轮最佳、何时提前停止；测试不参与任何决定，只作报告。"
+            "★ 是验证最佳的一轮，✓ 是权重作为最佳检查点存在磁盘上的一轮：除保存的片刻外通常相同。",
         ),
         now=lambda view: view.results.patience.text,
     ),

@@ -12,9 +12,13 @@ RUN: tuple[Explanation, ...] = (
             "Whether a power cut at this very moment would cost anything. yes: everything trained"
             " so far is in a checkpoint that is written, synced and hashed. no: so many steps would"
             " have to be repeated. Stopping with s, or timellm-ops stop, saves first and costs"
-            " nothing either way.",
+            " nothing either way. So does S, but an engine that does not come to its next step in"
+            " time is killed, and then they are lost. A script cannot save itself: only s waits for"
+            " its checkpoint.",
             "此刻断电是否会丢失什么。是：到目前为止的训练都在已写入、已同步、已校验的检查点里。"
-            "否：有这么多步需要重做。按 s 或用 timellm-ops stop 停止会先保存，无论如何都不丢失。",
+            "否：有这么多步需要重做。按 s 或用 timellm-ops stop 停止会先保存，无论如何都不丢失。"
+            "按 S 也会先保存，但引擎若未能及时走到下一步就会被强制结束，这些步便丢失。"
+            "脚本无法自己保存：只有 s 会等它的检查点。",
         ),
         now=lambda view: view.checkpoints.safe.line,
     ),
@@ -59,9 +63,10 @@ RUN: tuple[Explanation, ...] = (
         title=Said("Progress", "进度"),
         body=Said(
             "Two bars: steps of this epoch, and steps of the whole run if it does not stop early."
-            " A step is one batch. While an epoch is evaluated, its bar counts windows.",
+            " A step is one batch. While an epoch is evaluated, the first bar is that of its"
+            " validation or its test, and counts windows.",
             "两条横条：本轮的步数，以及不提前停止时整个运行的步数。一步是一个批次。"
-            "评估时，本轮的横条改为计窗口数。",
+            "评估时，第一条横条改为验证或测试的进度，计窗口数。",
         ),
         now=lambda view: f"{view.progress.epoch.label}, {view.progress.whole.text}",
     ),

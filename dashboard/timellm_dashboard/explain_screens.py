@@ -6,14 +6,16 @@ from timellm_dashboard.explanation import Explanation
 SCREENS: tuple[Explanation, ...] = (
     Explanation(
         id="events",
-        covers=("feed", "feed_left_out"),
+        covers=("feed", "feed_left_out", "damaged_lines"),
         title=Said("Events", "事件"),
         body=Said(
             "What has happened, newest last; arrows and page keys go back. All of it is in the"
-            " journal of the run's folder, with more than is shown here.",
+            " journal of the run's folder, with more than is shown here. A line of it that a crash"
+            " or a full disk has torn cannot be read: it is skipped, and counted in the title.",
             "发生过的事，最新的在最后；方向键和翻页键可往回看。全部都在运行文件夹的日志里，比这里"
-            "更详细。",
+            "更详细。因崩溃或磁盘写满而残缺的行无法读取：会被跳过，标题里写着有几行。",
         ),
+        now=lambda view: view.damaged_lines.text,
     ),
     Explanation(
         id="report",

@@ -87,7 +87,10 @@ def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
         case ev.RunEnded() as event:
             return _run_ended(event, look)
         case ev.EpochStarted() as event:
-            return "quiet", words.ev_epoch.format(epoch=event.epoch)
+            if item.iteration == 0:
+                return "quiet", words.ev_epoch.format(epoch=event.epoch)
+            step = fmt.count(item.iteration)
+            return "quiet", words.ev_epoch_goes_on.format(epoch=event.epoch, step=step)
         case ev.EvaluationProgress() as event:
             vali = event.split == "vali"
             return "quiet", words.ev_evaluating_vali if vali else words.ev_evaluating_test

@@ -134,7 +134,7 @@ def _message(
         case "none":
             return words.gpu_imported if state.engine == "imported" else words.gpu_none
         case "waiting":
-            return words.gpu_waiting
+            return words.gpu_never if state.ended else words.gpu_waiting
         case "gone":
             # The events tell what the driver's library said.
             if state.gpu != "recorded":
@@ -173,7 +173,7 @@ def _marks(state: RunState, look: Look) -> tuple[Mark, ...]:
         ("resume", None if limits is None else limits.resume_below_c, words.mark_resume),
         ("pause", None if limits is None else limits.pause_above_c, words.mark_pause),
         ("emergency", None if limits is None else limits.emergency_c, words.mark_emergency),
-        ("slowdown", None if card is None else card.slowdown_c, words.mark_slowdown),
+        ("slowdown", None if card is None else card.slows_at_c, words.mark_slowdown),
         ("shutdown", None if card is None else card.shutdown_c, words.mark_shutdown),
     ]
     marks = [

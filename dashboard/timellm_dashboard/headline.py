@@ -247,15 +247,23 @@ def rule_name(rule: str, words: Words) -> str:
 
 
 def _stopping(state: RunState, history: History, moment: Moment, look: Look) -> str:
-    words = look.words
-    modes = {
-        "after_checkpoint": _next_checkpoint(state, history, moment, look),
-        "checkpoint": words.stop_checkpoint,
-        "now": words.stop_now,
-        "kill": words.stop_kill,
-    }
-    how = modes[state.stop] if state.stop is not None else ""
+    if state.stop == "after_checkpoint":
+        how = _next_checkpoint(state, history, moment, look)
+    elif state.stop == "kill":
+        how = look.words.stop_kill
+    else:
+        how = _at_the_next_step(state, look)
     return " · ".join(part for part in (how, said(state.stop_reason, look.shown_lang)) if part)
+
+
+def _at_the_next_step(state: RunState, look: Look) -> str:
+    """What a stop that waits for no checkpoint does: our own engine saves, a script cannot."""
+    stopping, now = stopping_words(look.shown_lang), state.stop == "now"
+    if state.engine == "foreign":
+        return stopping.script_ended if now else stopping.script_interrupted
+    if state.activity in ("waiting", "starting"):
+        return stopping.once_loaded
+    return stopping.saving_now if now else stopping.saving
 
 
 def _next_checkpoint(state: RunState, history: History, moment: Moment, look: Look) -> str:

@@ -5,6 +5,7 @@ events. Its coordinate for time is `RunState.active_s`, which knows no reboots a
 """
 
 from collections import deque
+from copy import copy
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from timellm_dashboard.gpucourse import GpuCourse
 from timellm_dashboard.interludes import Interludes
 from timellm_dashboard.ledger import Ledger
 from timellm_dashboard.losscourse import LossCourse
+from timellm_dashboard.moment import Moment, unrecorded_s
 from timellm_dashboard.pausecycles import PauseCycles
 from timellm_dashboard.statedpace import StatedPace
 from timellm_dashboard.steptime import StepTime
@@ -25,11 +27,14 @@ _INTERVAL_SMOOTHING = 0.3
 
 
 class FeedItem(Struct, frozen=True):
-    """An event worth telling. `seconds`: how long what it ends has lasted, where that is known."""
+    """An event worth telling."""
 
     seq: int
     event: ev.Event
     seconds: float | None = None
+    """How long what it ends has lasted, where that is known."""
+    iteration: int = 0
+    """Steps of the epoch that were done before it."""
 
 
 class EpochMark(Struct, frozen=True):
@@ -83,6 +88,16 @@ class History:
         """Events worth telling that are not kept any more."""
         return self.feed_total - len(self.feed)
 
+    def at(self, state: RunState, moment: Moment) -> "History":
+        """What it is like at `moment`, with the last event, which led to `state`, some time ago: an
+        engine that stands still is still losing time. This one is left as it is."""
+        passed_s = unrecorded_s(state, moment)
+        if not state.standing or passed_s <= 0.0:
+            return self
+        later = copy(self)
+        later.ledger = self.ledger.stood_on(passed_s, state)
+        return later
+
     def fold(self, seq: int, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
         self._pass_time(before, event, after)
@@ -95,8 +110,8 @@ class History:
                 self._progress(event, after)
             case _:
                 seconds = self._happened(before, event, after)
-                if _worth_telling(before, event):
-                    self.feed.append(FeedItem(seq, event, seconds))
+                if _worth_telling(before, event, after):
+                    self.feed.append(FeedItem(seq, event, seconds, after.iteration))
                     self.feed_total += 1
         self.trace.fold(seq, before, event, after, seconds)
         self.ledger.fold(before, event, after)
@@ -211,11 +226,20 @@ _NEVER_TOLD: frozenset[type[ev.BaseEvent]] = frozenset({
 })  # fmt: skip
 
 
-def _worth_telling(before: RunState, event: ev.Event) -> bool:
-    """Whether `event` is a line of the feed. Of an evaluation, its beginning is."""
-    if isinstance(event, ev.EvaluationProgress):
-        return before.evaluation is None or before.evaluation.split != event.split
-    return type(event) not in _NEVER_TOLD
+def _worth_telling(before: RunState, event: ev.Event, after: RunState) -> bool:
+    """Whether `event` is a line of the feed. Of an evaluation, its beginning is; of a pace, that it
+    was decided, with the reason, and not that it then was kept as well."""
+    match event:
+        case ev.EvaluationProgress():
+            return before.evaluation is None or before.evaluation.split != event.split
+        case ev.Paced():
+            return event.duty != before.pace.duty
+        case ev.PowerLimitSet():
+            return event.limit_w != before.pace.power_limit_w
+        case ev.EpochStarted():  # of a script under way, it may be how many steps there are
+            return after.iteration == 0 or after.engine == "timellm"
+        case _:
+            return type(event) not in _NEVER_TOLD
 
 
 def _since(start_t: float | None, end_t: float | None) -> float | None:

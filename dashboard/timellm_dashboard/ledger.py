@@ -5,6 +5,7 @@ lost is booked besides, by its cause. No number of it ever goes down.
 """
 
 from collections import deque
+from copy import copy
 from math import ceil
 from typing import Literal, get_args
 
@@ -71,6 +72,12 @@ class _Bucket:
         self.lost_s: dict[str, float] = {}
         self.slow: dict[Slowdown, SlowSteps] = {}
 
+    def copied(self) -> "_Bucket":
+        """The same, for more to be lost in. Slow steps are shared: nobody who stands makes any."""
+        other = copy(self)
+        other.lost_s = dict(self.lost_s)
+        return other
+
 
 class Ledger:
     """Folds events, one after the other. Bounded, whatever the length of the run."""
@@ -128,6 +135,30 @@ class Ledger:
                 self._steps.drop()
             case _:
                 pass
+
+    def stood_on(self, passed_s: float, state: RunState) -> "Ledger":
+        """The ledger of an engine that has stood still for `passed_s` more since the last event,
+        which led to `state`; this one is left as it is."""
+        later = copy(self)
+        later.detach()
+        later.stand_on(passed_s, state)
+        return later
+
+    def detach(self) -> None:
+        """Share nothing that changes while it stands with whatever this is a copy of."""
+        self.standing = copy(self.standing)
+        self.standing.detach()
+        self._buckets = self._buckets.copy()
+        if self._buckets:
+            self._buckets[-1] = self._buckets[-1].copied()
+
+    def stand_on(self, passed_s: float, state: RunState) -> None:
+        """Book `passed_s` more of the pause that lasts."""
+        if state.holds:
+            self.standing.cause = state.holds[0].rule
+        self._now_s += passed_s
+        self.standing.stand(passed_s, state.active_s + passed_s)
+        self._lose(self.standing.cause, passed_s)
 
     # --- what a second was -----------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ class EpochView(Struct, frozen=True, kw_only=True):
     lr: Figure
     best: bool
     saved: bool
+    """Its weights are those that are on disk as `best`: of one epoch at most, for a better one
+    replaces them."""
 
 
 class ResultsView(Struct, frozen=True, kw_only=True):
@@ -77,7 +79,7 @@ def results_view(state: RunState, look: Look) -> ResultsView:
     mse, mae = figure(state.final_mse, fmt.loss, "—"), figure(state.final_mae, fmt.loss, "—")
     final = "" if state.final_mse is None else words.final_test.format(mse=mse.text, mae=mae.text)
     return ResultsView(
-        rows=tuple(_row(row, state.best_epoch) for row in state.rows),
+        rows=tuple(_row(row, state) for row in state.rows),
         best_epoch=state.best_epoch,
         patience=_patience(state, look),
         final_mse=mse,
@@ -86,7 +88,7 @@ def results_view(state: RunState, look: Look) -> ResultsView:
     )
 
 
-def _row(row: EpochRow, best_epoch: int | None) -> EpochView:
+def _row(row: EpochRow, state: RunState) -> EpochView:
     return EpochView(
         epoch=row.epoch,
         train_mse=figure(row.train_mse, fmt.loss, "—"),
@@ -95,8 +97,8 @@ def _row(row: EpochRow, best_epoch: int | None) -> EpochView:
         test_mae=figure(row.test_mae, fmt.loss, "—"),
         seconds=figure(row.seconds, fmt.brief_duration, "—"),
         lr=figure(row.lr, fmt.rate, "—"),
-        best=row.epoch == best_epoch,
-        saved=row.saved,
+        best=row.epoch == state.best_epoch,
+        saved=state.best is not None and row.epoch == state.best.epoch,
     )
 
 

@@ -96,8 +96,30 @@ _ZH: tuple[tuple[str, str], ...] = (
     ),
     (r"already stopping \(([^;]+)\)", r"已经在停止（\1）"),
     (r"killing the engine at once", r"立即强制结束引擎"),
-    (r"asking the engine to end now", r"已要求引擎立刻结束"),
+    (r"the engine saves at its next step and ends", r"引擎会在下一步保存并结束"),
+    (
+        r"stopping; no engine is there now, and it is not started again",
+        r"正在停止；现在没有引擎，也不再重新启动",
+    ),
+    (
+        r"ending the script, which has no way to save itself",
+        r"正在结束脚本；脚本无法自己保存",
+    ),
+    (
+        r"interrupting the script, which has no way to save itself",
+        r"正在中断脚本；脚本无法自己保存",
+    ),
+    (r"stopping as soon as the engine is up", r"引擎就绪后立即停止"),
+    (r"there is nothing to save yet", r"还没有需要保存的内容"),
+    (
+        r"saving a checkpoint after the current step, then stopping",
+        r"这一步之后保存检查点，然后停止",
+    ),
     (r"killed if it is still there after ([\d.]+) s", r"\1 秒后若仍在，将强制结束"),
+    (
+        r"killed if it is still there after ([\d.]+) s, and then (.+)",
+        r"\1 秒后若仍在，将强制结束，那样\2",
+    ),
     (r"stopping once the next checkpoint is safely on disk", r"下一个检查点落盘后停止"),
     (
         (

@@ -12,7 +12,7 @@ from timellm_dashboard.lines import Line, line, text_of, wrap
 from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.panels.checkpoints import draw_checkpoints
 from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
-from timellm_dashboard.panels.feed import feed_blocks, newest_rows
+from timellm_dashboard.panels.feed import feed_blocks, feed_title, newest_rows
 from timellm_dashboard.panels.gpu import draw_gpu, draw_no_gpu, gpu_title
 from timellm_dashboard.panels.header import draw_headline, draw_title
 from timellm_dashboard.panels.ledger import draw_ledger
@@ -103,6 +103,7 @@ class _Narrator:
         self._look = look
         self._titled = False
         self._told_seq = 0
+        self._told_damaged: float | None = 0
         self._told_headline = ""
         self._progress_t: float | None = None
 
@@ -121,6 +122,9 @@ class _Narrator:
             yield self._stamped(view, view.words.plain_gone.format(command=view.headline.command))
 
     def _events(self, view: View) -> Iterator[str]:
+        if view.damaged_lines.value != self._told_damaged:
+            self._told_damaged = view.damaged_lines.value
+            yield view.damaged_lines.text
         if self._told_seq == 0 and view.feed_left_out:
             yield view.words.events_left_out.format(count=Count(view.feed_left_out))
         for event in view.feed:
@@ -176,7 +180,7 @@ def page(view: View, width: int = PAGE_WIDTH) -> str:
         *machine,
         *lost,
         *rules,
-        (words.events_title, events),
+        (feed_title(view), events),
     ]
     texts = _without_repeats([text_of(row).rstrip() for row in rows])
     for title, drawn in sections:

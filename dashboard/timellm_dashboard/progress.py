@@ -7,7 +7,7 @@ from timellm_dashboard.figure import Figure, figure
 from timellm_dashboard.history import History
 from timellm_dashboard.ledger import Spent
 from timellm_dashboard.look import Look
-from timellm_dashboard.moment import Moment, is_watched
+from timellm_dashboard.moment import Moment, unrecorded_s
 from timellm_dashboard.text import Words
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState
@@ -25,7 +25,8 @@ class Portion(Struct, frozen=True, kw_only=True):
 
 
 class ProgressView(Struct, frozen=True, kw_only=True):
-    """`epoch` is the evaluation's progress while one is under way, else that of the steps."""
+    """`epoch` is the progress of an evaluation while one is under way, by its name, else that of
+    the epoch's steps."""
 
     epoch: Portion
     whole: Portion
@@ -43,9 +44,7 @@ class ProgressView(Struct, frozen=True, kw_only=True):
 def progress_view(state: RunState, history: History, moment: Moment, look: Look) -> ProgressView:
     """Where the run stands in numbers."""
     words = look.words
-    elapsed_s = state.active_s
-    if is_watched(state, moment) and state.t is not None:
-        elapsed_s += moment.since(state.t) or 0.0
+    elapsed_s = state.active_s + unrecorded_s(state, moment)
     timed = state.t is not None
     spent = history.ledger.spent
     mean_s = history.mean_step_s or state.seconds_per_iteration
@@ -75,6 +74,8 @@ def _epoch(state: RunState, words: Words) -> Portion:
     )
     evaluation = state.evaluation
     if evaluation is not None:
+        if not state.ended:
+            label = words.validation if evaluation.split == "vali" else words.test
         total = fmt.count(evaluation.total)
         text = words.window_of.format(done=fmt.count(evaluation.done), total=total)
         return _portion(label, evaluation.done, evaluation.total, text)

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from timellm_dashboard.text_refusals import refusal_words
 from timellm_ops.contract.commands import AnyRequest, Reply
 from timellm_ops.contract.events import JournalRecord, RunStarted
 
@@ -19,7 +20,7 @@ SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 SLOWEST, FASTEST = 0.1, 100_000.0
 _PIECE = 5000
 """Records that one poll hands out."""
-REFUSAL = "this is a replay: nothing can be asked of a run that is over"
+REFUSAL = refusal_words("en").replay
 
 
 class Schedule:
@@ -82,9 +83,12 @@ class Replay:
         monotonic: Callable[[], float],
         speed: float = 1.0,
         at_s: float = 0.0,
+        damaged: int = 0,
     ) -> None:
-        """`monotonic` is the clock of whoever looks on, in seconds."""
+        """`monotonic` is the clock of whoever looks on, in seconds. `damaged`: lines of the journal
+        that hold no record."""
         self._records = list(records)
+        self._damaged = damaged
         self.schedule = Schedule(self._records)
         self._clock = monotonic
         self._lock = threading.RLock()
@@ -216,6 +220,10 @@ class Replay:
             self._handed = max(self._handed, end)
             self._caught_up = 0 < len(records) < _PIECE
             return records
+
+    def damaged(self) -> int:
+        """Of the whole journal, wherever the replay is."""
+        return self._damaged
 
     def keep(self, count: int) -> None:
         """Whoever takes the records has kept what the first `count` of them come to, and need not

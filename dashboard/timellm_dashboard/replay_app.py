@@ -20,7 +20,7 @@ from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.text import Lang
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.view import Recorder
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.state import RunState
 
@@ -71,16 +71,15 @@ class ReplayDashboard(Dashboard):
         self._kept: dict[int, Recorder] = {0: Recorder()}
 
     @property
-    def view(self) -> View:
-        """The run as it was at the moment that is shown."""
+    def moment(self) -> Moment:
+        """The moment that is shown."""
         word, of = _WORDS[self._look.shown_lang]
-        moment = Moment(
+        return Moment(
             t=self.replay.monotonic(),
             wall=self.replay.now(),
             supervised=self._supervised,
             replay=self.replay.text(word, of),
         )
-        return self.recorder.view(moment, self._look, loading=self._backlog)
 
     def _log_end(self) -> int:
         """By the records that the rest of the screen is made of."""

@@ -289,6 +289,8 @@ class SectionMaker:
         return ""
 
     def _warnings(self) -> Iterator[str]:
+        if self._view.damaged_lines.text:
+            yield self._view.damaged_lines.text
         for notice in self._state.notices:
             if notice.level != "info":
                 at = notice.at

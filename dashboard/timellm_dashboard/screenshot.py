@@ -42,6 +42,10 @@ class Recording:
         """There is nobody to ask."""
         return Reply(ok=False, message="this is a recording")
 
+    def damaged(self) -> int:
+        """None is told of."""
+        return 0
+
     def supervised(self) -> bool:
         """Whether it was supervised then."""
         return self._supervised

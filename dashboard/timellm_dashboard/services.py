@@ -29,6 +29,11 @@ class Services(Struct, frozen=True, kw_only=True):
     """What a report has besides the journal: evaluations, the engine's last lines."""
     save_report: Callable[[Report], Path] | None = None
     """Writes the report as a page with plots; returns where. Raises `OSError`."""
+    stop_grace_s: Callable[[], float | None] | None = None
+    """Seconds that an engine has to end by itself when it is stopped now; `None`: not known."""
+    supervise: Callable[[], None] | None = None
+    """Starts a supervisor for a run that has lost its own, and waits until it is in charge. Called
+    on a thread. Raises `OSError`."""
     runs: Callable[[], tuple[RunRow, ...]] | None = None
     """All runs of the folder, as they stand. Cheap when little has come since the last call; called
     on a thread, one call at a time. Raises `OSError`."""

@@ -25,6 +25,10 @@ class RunSource(Protocol):
         new. Only an empty answer means that nothing is left. Never waits."""
         ...
 
+    def damaged(self) -> int:
+        """How many lines of what `poll` has read are damaged, and were skipped."""
+        ...
+
     def send(self, request: AnyRequest) -> Reply:
         """Ask the supervisor. May wait for its answer; one that is gone is an answer too."""
         ...
@@ -67,6 +71,7 @@ def follow(
             recorder.take(records)
             progressed = progressed or any(isinstance(r.event, Progress) for r in records)
             run_ended = run_ended or any(isinstance(r.event, RunEnded) for r in records)
+        recorder.damaged = source.damaged()
         t, state = monotonic(), recorder.state
         view = recorder.view(Moment(t=t, wall=now(), supervised=supervised), look)
         seen = run_ended and not backlog

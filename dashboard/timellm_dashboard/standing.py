@@ -66,6 +66,11 @@ class Standing:
         ]
         return tuple(sorted(found, key=lambda item: -item.seconds))
 
+    def detach(self) -> None:
+        """Share nothing that changes with whatever this is a copy of."""
+        self.seconds, self._pauses = dict(self.seconds), dict(self._pauses)
+        self._stretches = self._stretches.copy()
+
     def stand(self, seconds: float, now_s: float) -> None:
         """The engine has stood still for so long, until `now_s`, and that for the present cause."""
         if self._open is None or self._open.rule != self.cause:

@@ -51,8 +51,6 @@ class Words(Struct, frozen=True, kw_only=True):
     resuming_reason: str
     stopping: str
     stop_after_checkpoint: str
-    stop_checkpoint: str
-    stop_now: str
     stop_kill: str
     then_stops: str
     finished: str
@@ -83,6 +81,8 @@ class Words(Struct, frozen=True, kw_only=True):
     # progress and time
     epoch: str
     epoch_of: str
+    validation: str
+    test: str
     total: str
     step: str
     step_of: str
@@ -141,6 +141,7 @@ class Words(Struct, frozen=True, kw_only=True):
     gpu_none: str
     gpu_imported: str
     gpu_waiting: str
+    gpu_never: str
     gpu_gone: str
     gpu_over: str
     gpu_lost: str
@@ -217,6 +218,7 @@ class Words(Struct, frozen=True, kw_only=True):
     events_none: str
     events_newer: str
     events_left_out: str
+    damaged_lines: str
     ev_run_started: str
     ev_run_resumed: str
     ev_gpu_none: str
@@ -224,6 +226,7 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_engine_started: str
     ev_training: str
     ev_epoch: str
+    ev_epoch_goes_on: str
     ev_evaluating_vali: str
     ev_evaluating_test: str
     ev_epoch_ended: str
@@ -287,10 +290,6 @@ class Words(Struct, frozen=True, kw_only=True):
     ctrl_c: str
     ctrl_c_ended: str
     stop_now_title: str
-    stop_now_body: str
-    stop_now_cost: str
-    stop_now_free: str
-    stop_now_gentler: str
     stop_now_yes: str
     stop_now_no: str
     override_title: str

@@ -116,7 +116,7 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
         step_s = state.seconds_per_iteration  # as it says; of our own, it is of a cold first step
     if step_s is None:
         return words.left_not_measured
-    steps_s = 0.0 if state.early_stopped else max(0, total - state.step) * step_s
+    steps_s = 0.0 if state.early_stopped else max(0, total - _done(state)) * step_s
     ending_s = _ENDING_S if state.engine == "timellm" else 0.0
     one_s = evaluation_s(state, history)
     if one_s is None:
@@ -125,8 +125,16 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
     evaluations_s = (whole + part) * one_s
     present_s = min(evaluated_s(state, history, moment), (1.0 if whole else part) * one_s)
     note = words.left_early_stop if state.early_counter > 0 and not state.early_stopped else ""
-    evaluating_s = (evaluations_s - present_s) / history.steps.duty
-    return _Work(steps_s + evaluating_s + ending_s, note)
+    seconds = steps_s + (evaluations_s - present_s) / history.steps.duty + ending_s
+    return _Work(seconds, note, complete=state.activity != "restarting")
+
+
+def _done(state: RunState) -> int:
+    """Steps that need not be made any more: of an engine that is to be started again, those that
+    its last checkpoint holds."""
+    if state.activity != "restarting":
+        return state.step
+    return 0 if state.last is None else state.last.step
 
 
 def _evaluations_left(state: RunState) -> tuple[int, float]:
@@ -142,7 +150,10 @@ def _evaluations_left(state: RunState) -> tuple[int, float]:
 
 def _hold_left_s(state: RunState, moment: Moment) -> float | None:
     """Seconds until the engine goes on; `None` where nobody can tell: a hold of which its rule
-    says nothing, and one that has outlasted what its rule expected."""
+    says nothing, one that has outlasted what its rule expected, and an engine that still stands
+    though nothing holds it any more."""
+    if state.standing and not state.holds:
+        return None
     left_s = 0.0
     for hold in state.holds:
         expected_s, since_s = hold.expected_s, moment.since(hold.since_t)

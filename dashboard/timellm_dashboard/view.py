@@ -5,7 +5,7 @@ and moment give the same view.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from timellm_dashboard import format as fmt
 from timellm_dashboard.asciitext import ascii_words, texts_in_ascii
 from timellm_dashboard.checkpoints import CheckpointPanel, checkpoint_panel
 from timellm_dashboard.feed import FeedLine, FeedMemory
+from timellm_dashboard.figure import Figure
 from timellm_dashboard.gpu import GpuCard, gpu_card
 from timellm_dashboard.headline import Headline, headline, resume_command
 from timellm_dashboard.history import EpochMark, History
@@ -29,6 +30,7 @@ from timellm_dashboard.rules import RulesView, rules_view
 from timellm_dashboard.series import Point
 from timellm_dashboard.text import Lang, Words, words
 from timellm_dashboard.timeleft import TimeLeft, time_left
+from timellm_ops.contract.commands import StopMode
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.events import JournalRecord, Outcome, Telemetry
 from timellm_ops.contract.policy_checks import KEPT_READINGS
@@ -95,12 +97,16 @@ class View(Struct, frozen=True, kw_only=True):
     checkpoints: CheckpointPanel
     outcome: OutcomeView | None
     rules: RulesView
+    stop: StopMode | None
+    """How the run was told to stop, if it was and has not ended."""
     held_by_user: bool
     """A person has paused the run, whatever else holds it."""
     held_by_rules: bool
     """A rule has paused the run, whatever else holds it."""
     feed: tuple[FeedLine, ...]
     feed_left_out: int
+    damaged_lines: Figure
+    """Lines of the journal that could not be read. Its text is empty where there is none."""
     charts: Charts
     read_only: bool = False
     """Whoever looks may only look."""
@@ -122,6 +128,10 @@ class Recorder:
         """The latest readings of the GPU, as the rules see them."""
         self.records = 0
         """How many records were taken in."""
+        self.damaged = 0
+        """Lines of the journal that hold no record. Told by whoever reads them."""
+        self.seen = self.history
+        """The history as the latest view shows it: up to its moment, not to the last record."""
 
     def take(self, records: Iterable[JournalRecord]) -> None:
         """Take in records, in their order."""
@@ -138,8 +148,17 @@ class Recorder:
     def view(self, moment: Moment, look: Look, *, loading: bool = False) -> View:
         """The view at `moment`."""
         feed = self._feed.lines(self.history, look)
-        seen = (self.state, self.history, feed, moment, look)
-        return build_view(*seen, recent=self.recent, loading=loading)
+        self.seen = self.history.at(self.state, moment)
+        return build_view(
+            self.state,
+            self.seen,
+            feed,
+            moment,
+            look,
+            recent=self.recent,
+            damaged=self.damaged,
+            loading=loading,
+        )
 
 
 def build_view(
@@ -150,6 +169,7 @@ def build_view(
     look: Look,
     *,
     recent: Sequence[TimedSample] = (),
+    damaged: int = 0,
     loading: bool = False,
 ) -> View:
     """The view of a run in `state` with that history and those latest readings, at that moment."""
@@ -172,10 +192,12 @@ def build_view(
         checkpoints=checkpoint_panel(state, moment, look),
         outcome=_outcome(state, moment, look),
         rules=rules_view(state, recent, moment, look, loading=loading),
+        stop=None if state.ended else state.stop,
         held_by_user=any(hold.rule == "user" for hold in state.holds),
         held_by_rules=any(hold.rule != "user" for hold in state.holds),
         feed=feed,
         feed_left_out=history.feed_left_out,
+        damaged_lines=_damaged(damaged, look),
         charts=_charts(history),
         read_only=look.read_only,
     )
@@ -193,10 +215,13 @@ def view_of(
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
+    damaged: Callable[[], int] | None = None,
 ) -> View:
-    """The view of a whole journal."""
+    """The view of a whole journal. `damaged`: how many of its lines could not be read, to be asked
+    when the records are all there."""
     recorder = Recorder()
     recorder.take(records)
+    recorder.damaged = 0 if damaged is None else damaged()
     look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits, rules=rules)
     return recorder.view(Moment(t=now_t, wall=wall_now, supervised=supervised), look)
 
@@ -247,6 +272,11 @@ def _outcome(state: RunState, moment: Moment, look: Look) -> OutcomeView | None:
         ended_text=texts.ended_at.format(when=when) if when else "",
         resume_command=resume_command(state),
     )
+
+
+def _damaged(lines: int, look: Look) -> Figure:
+    text = look.words.damaged_lines.format(count=Count(lines)) if lines else ""
+    return Figure(lines, text)
 
 
 def _charts(history: History) -> Charts:

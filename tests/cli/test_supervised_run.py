@@ -12,6 +12,8 @@ import pytest
 from conftest import PATIENCE_S, TINY, Shell
 
 from timellm_ops.app import Order, start_supervisor
+from timellm_ops.cli.run_services import services_of
+from timellm_ops.cli.run_states import RunStates
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.state import RunState
@@ -255,6 +257,28 @@ def test_a_supervisor_killed_while_paused_leaves_a_pause_that_can_be_ended(shell
     assert shell("resume").code == 0  # a new supervisor takes over by itself
     shell.until(lambda state: state.step > stood.step)
     assert shell("stop", "--wait").code == 0
+
+
+def test_what_the_dashboard_offers_brings_a_supervisor_back_and_stop_now_saves(
+    shell: Shell,
+) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    engine, before = shell.engine(), shell.supervisor().process.pid
+    kill_supervisor(shell)
+    services = services_of(shell.run, states=RunStates(shell.folder / "states"))
+    assert services.supervise is not None
+    services.supervise()
+    assert shell.supervisor().process.pid != before
+    assert is_alive(engine.process)
+    done = shell("stop", "--now", "--wait")
+    assert done.code == 0
+    assert "the engine saves at its next step and ends" in done.out
+    state = shell.until(lambda state: state.ended)
+    assert "the checkpoint is on disk" in state.end_reason
+    assert state.steps_at_risk == 0
+    services.supervise()  # an ended run needs none
+    assert not is_alive(engine.process)
 
 
 def test_an_engine_that_is_killed_and_may_not_be_started_again_is_told(shell: Shell) -> None:

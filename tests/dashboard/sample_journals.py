@@ -437,6 +437,7 @@ class FakeRun:
         self.waiting = list(journal.records)
         self.is_supervised = supervised
         self.requests: list[AnyRequest] = []
+        self.damaged_lines = 0
         self.reply = reply or Reply(ok=True, message="taken")
 
     def poll(self) -> list[JournalRecord]:
@@ -446,6 +447,9 @@ class FakeRun:
     def send(self, request: AnyRequest) -> Reply:
         self.requests.append(request)
         return self.reply
+
+    def damaged(self) -> int:
+        return self.damaged_lines
 
     def supervised(self) -> bool:
         return self.is_supervised

@@ -184,6 +184,30 @@ def test_what_a_run_has_shown_stands_in_the_answers() -> None:
     assert "200 steps" in answer("checkpoints", facts("training")).brief
 
 
+def test_every_way_to_stop_is_told_with_the_grace_of_the_config() -> None:
+    own = "\n".join(drawn(answer("checkpoints", facts("training", "supervisor.stop_grace_s=45"))))
+    assert "ends within 45 s: it saves; else it is killed" in " ".join(own.split())
+    of_script = facts("foreign", "supervisor.stop_grace_s=45", problem=SCRIPT)
+    script = " ".join("\n".join(drawn(answer("checkpoints", of_script))).split())
+    assert "45 s after each comes the next of SIGINT, SIGTERM, SIGKILL" in script
+
+
+def test_whose_limits_of_heat_are_told() -> None:
+    def told(of: Facts) -> str:
+        return " ".join("\n".join(drawn(answer("heat", of))).split())
+
+    known = told(facts("training"))
+    assert "95 °C the card slows itself down" in known
+    assert "assumed" not in known
+    assert "No card has been read yet: the limits are assumed" in told(facts())
+    unknown = told(facts("partly_unknown"))
+    assert "no temperature stops the run" in unknown
+    assert "near the card's own end" not in unknown
+    stops = told(facts("partly_unknown", "policy.thermal.emergency_c=93"))
+    assert "the limits are assumed to suit it." in stops
+    assert "at 93 °C it is saved and stopped" in stops
+
+
 def test_whose_numbers_they_are_is_said() -> None:
     assert "configs/etth1.toml" in whose(facts(), Say("en"))
     assert "7f3a" in whose(facts("training"), Say("zh"))

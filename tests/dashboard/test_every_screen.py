@@ -41,7 +41,8 @@ def app_of(
     journal: Journal, *, source: FakeRun | None = None, supervised: bool = True, log: Path | None
 ) -> Dashboard:
     source = source or FakeRun(journal, supervised=supervised)
-    return dashboard(journal, source, rules=UNDER, services=Services(log=log), refresh_s=0.1)
+    services = Services(log=log, stop_grace_s=lambda: 20.0)
+    return dashboard(journal, source, rules=UNDER, services=services, refresh_s=0.1)
 
 
 async def seen(pilot: Pilot[None], app: Dashboard, screen: ScreenId) -> None:

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from random_journals import HOT, journals
 from sample_facts import facts
 from sample_journals import STATES, Journal, paused_thermal, sample, training
@@ -19,11 +20,11 @@ from timellm_dashboard.answers.hardware import heat
 from timellm_dashboard.compare import compare
 from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.look import Look
-from timellm_dashboard.moment import Moment
+from timellm_dashboard.moment import Moment, state_at
 from timellm_dashboard.report import Report, build_report
 from timellm_dashboard.report_parts import Row
 from timellm_dashboard.text import Lang
-from timellm_dashboard.view import Recorder, view_of
+from timellm_dashboard.view import Recorder, View, view_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.journal import read_records
@@ -209,3 +210,55 @@ def test_a_night_between_an_end_and_the_resume_is_no_time_without_a_supervisor(
     assert not_running in told
     assert nobody_there not in told
     check(journal.records)
+
+
+def seen_later(recorder: Recorder, later_s: float, look: Look | None = None) -> View:
+    state = recorder.state
+    wall = (state.updated_at or WALL) + timedelta(seconds=later_s)
+    return recorder.view(Moment(t=(state.t or 0.0) + later_s, wall=wall), look or Look())
+
+
+@pytest.mark.parametrize("later_s", [0.0, 3.0, 45.0])
+@pytest.mark.parametrize("state", ["paused_thermal", "paused_by_user"])
+def test_a_pause_is_counted_to_the_moment_that_is_shown(state: str, later_s: float) -> None:
+    recorder = Recorder()
+    recorder.take(STATES[state]().records)
+    recorded_s = recorder.history.ledger.spent.standing_s
+    view = seen_later(recorder, later_s)
+    report = build_report(view, recorder.state, recorder.seen, Look())
+    (row,) = view.ledger.rows
+    told = rows(report, "pauses")[f"pauses_{row.cause}"]
+    for paused_s in (view.progress.paused.value, row.lasted.value, row.recent.value):
+        assert paused_s == pytest.approx(recorded_s + later_s)
+    assert told.cells[2].text == row.lasted.text
+    assert view.progress.paused.text.startswith(f"paused {row.lasted.text} ")
+    assert row.lasted.text in view.ledger.spent[-1].text
+    assert state_at(recorder.state, Moment(t=(recorder.state.t or 0.0) + later_s, wall=WALL)) == (
+        msgspec.structs.replace(
+            recorder.state,
+            paused_s=recorder.state.paused_s + later_s,
+            active_s=recorder.state.active_s + later_s,
+        )
+    )
+
+
+def test_of_a_run_that_nobody_watches_nothing_more_is_counted() -> None:
+    recorder = Recorder()
+    recorder.take(paused_thermal().records)
+    t = (recorder.state.t or 0.0) + 600.0
+    view = recorder.view(Moment(t=t, wall=WALL, supervised=False), Look())
+    assert view.progress.paused.value == recorder.history.ledger.spent.standing_s == 20.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(journals(), st.lists(st.floats(0.0, 50.0), max_size=4))
+def test_looking_changes_nothing_that_is_counted(journal: Journal, looks: list[float]) -> None:
+    looked_at, left_alone = Recorder(), Recorder()
+    for index, record in enumerate(journal.records):
+        looked_at.take([record])
+        left_alone.take([record])
+        if looks:
+            seen_later(looked_at, looks[index % len(looks)])
+    one, other = looked_at.history.ledger, left_alone.history.ledger
+    assert (one.spent, one.losses) == (other.spent, other.losses)
+    assert one.standing.stretches == other.standing.stretches

@@ -38,7 +38,7 @@ from timellm_dashboard.panels.timeline import (
     draw_tracks,
     sign,
 )
-from timellm_dashboard.panels.tracks import put
+from timellm_dashboard.panels.tracks import GUTTER, draw_track, put
 from timellm_dashboard.plain import page
 from timellm_dashboard.text_timeline import TimelineWords, timeline_words
 from timellm_dashboard.timeaxis import clock_ticks
@@ -296,6 +296,21 @@ def test_the_limits_of_temperature_are_marked_in_words() -> None:
     drawn = "\n".join(map(text_of, draw_tracks(seen.timeline(), seen.view, 20)))
     assert "85 pauses" in drawn
     assert "75 resumes" in drawn
+
+
+@pytest.mark.parametrize("cells", [44, 70, 110])
+@pytest.mark.parametrize("state", ["training", "paused_thermal", "finished", "telemetry_unknown"])
+def test_on_a_low_track_a_limit_that_a_course_runs_along_is_named_beside_its_line(
+    state: str, cells: int
+) -> None:
+    seen = Seen(STATES[state]())
+    (track,) = (t for t in seen.timeline(cells=cells).tracks if t.id == "temperature")
+    rows = [text_of(row) for row in draw_track(track, cells, 4, None, ascii_only=False)]
+    (pauses,) = (index for index, row in enumerate(rows) if "85 pauses" in row)
+    (resumes,) = (index for index, row in enumerate(rows) if "75 resumes" in row)
+    assert (pauses, resumes) in ((0, 1), (0, 2))
+    for faint in rows:
+        assert cell_len(faint) == GUTTER + cells
 
 
 def test_where_the_card_cannot_be_read_the_track_says_why() -> None:

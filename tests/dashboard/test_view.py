@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sample_journals import (
     EPOCHS,
@@ -271,6 +272,117 @@ def test_a_held_run_has_no_clock_time_unless_the_end_of_the_hold_is_known(
     assert known.done_text.startswith("done ")
 
 
+def test_an_engine_that_was_told_to_go_on_but_stands_promises_no_clock_time() -> None:
+    journal = pause(cooled_once(in_second_epoch()), "thermal", 120.0)
+    journal.add(ev.PolicyDecision(action="resume", rule="thermal", reason="cool"), 60.0)
+    shown = view(journal)
+    assert shown.headline.state == "resuming"
+    assert shown.left.seconds is not None
+    assert (shown.left.done_at, shown.left.done_text) == (None, "")
+    assert shown.left.note == "once it goes on"
+    assert view(journal.add(ev.Resumed(), 0.5)).left.done_text.startswith("done ")
+
+
+def test_what_a_per_cent_is_of_is_named_while_an_epoch_is_evaluated() -> None:
+    assert view(in_second_epoch()).progress.epoch.label == "epoch 2 of 3"
+    validating = view(evaluating())
+    assert validating.progress.epoch.label == "validation"
+    assert view(evaluating(), lang="zh").progress.epoch.label == "验证"
+    testing = evaluating().add(
+        ev.EvaluationProgress(split="test", done=9_000, total=19_495, epoch=2), 5.0
+    )
+    assert view(testing).progress.epoch.label == "test"
+    failed_meanwhile = testing.add(ev.RunEnded(outcome="failed", exit_code=4, reason="x"), 1.0)
+    assert view(failed_meanwhile).progress.epoch.label == "epoch 2 of 3"
+
+
+def test_the_mark_of_the_saved_weights_is_at_the_epoch_whose_weights_are_on_disk() -> None:
+    def marks(journal: Journal) -> list[tuple[bool, bool]]:
+        return [(row.best, row.saved) for row in view(journal).results.rows]
+
+    journal = train(in_second_epoch(), 2, 1_220, 2_000)
+    assert marks(journal) == [(True, True)]
+    ended = ev.EpochEnded(epoch=2, train_mse=0.4, vali_mse=0.3705, seconds=1_000.0)
+    journal.add(ended, 60.0)
+    assert marks(journal) == [(False, True), (True, False)]
+    saved = ev.CheckpointSaved(
+        kind="best", path="checkpoints/best", bytes=1, epoch=2, iteration=2_000, vali_mse=0.3705
+    )
+    journal.add(saved, 1.0)
+    assert marks(journal) == [(False, False), (True, True)]
+
+
+def told(journal: Journal) -> list[str]:
+    return [line.text for line in view(journal).feed]
+
+
+def test_an_epoch_that_goes_on_after_a_resume_does_not_begin() -> None:
+    journal = stopped().add(
+        ev.RunStarted(run_id="r", name="r", engine="timellm", gpu="nvml", resumed=True), 600.0
+    )
+    again = training().records[-2].event
+    assert isinstance(again, ev.TrainingStarted)
+    journal.add(msgspec.structs.replace(again, start_epoch=2, start_iteration=1_200), 20.0)
+    journal.add(ev.EpochStarted(epoch=2, steps=2_000))
+    assert told(journal)[-1] == "epoch 2 goes on after step 1,200"
+    train(journal, 2, 1_220, 2_000).add(ev.EpochStarted(epoch=3, steps=2_000), 1.0)
+    assert told(journal)[-1] == "epoch 3 begins"
+
+
+def test_that_a_script_tells_its_steps_in_the_middle_of_an_epoch_is_no_event() -> None:
+    journal = started("none", "foreign").add(ev.EpochStarted(epoch=1), 5.0)
+    journal.add(ev.Progress(iteration=100, epoch=1, loss=1.0), 10.0)
+    before = told(journal)
+    journal.add(ev.EpochStarted(epoch=1, steps=300, epochs=4))
+    assert told(journal) == before
+    journal.add(ev.EpochStarted(epoch=2, steps=300, epochs=4), 30.0)
+    assert told(journal) == [*before, "epoch 2 begins"]
+
+
+def test_a_pace_is_told_once_with_its_reason() -> None:
+    journal = in_second_epoch()
+    before = len(told(journal))
+    why = "82 °C, to be held at 80 °C: computing 80 % of the time after 100 %"
+    journal.add(ev.PolicyDecision(action="pace", rule="governor", reason=why, value=0.8), 1.0)
+    journal.add(ev.Paced(duty=0.8), 0.5)
+    assert told(journal)[before:] == [f"governor: pace · {why}"]
+    journal.add(ev.Paced(duty=0.5), 0.5)  # which nobody is on record for
+    assert told(journal)[before + 1 :] == ["pace 50 %"]
+
+
+def test_a_power_limit_is_told_once_with_its_reason() -> None:
+    journal = in_second_epoch()
+    before = len(told(journal))
+    why = "82 °C, to be held at 80 °C: a power limit of 90 W after 115 W"
+    pace = ev.PolicyDecision(action="pace", rule="governor", reason=why, value=90.0, unit="W")
+    journal.add(pace, 1.0).add(ev.PowerLimitSet(limit_w=90.0), 0.5)
+    assert told(journal)[before:] == [f"governor: pace · {why}"]
+    journal.add(ev.PowerLimitSet(limit_w=115.0), 60.0)
+    assert told(journal)[before + 1 :] == ["power limit 115 W"]
+
+
+def test_an_engine_that_is_to_be_started_again_loses_no_more_and_has_steps_to_repeat() -> None:
+    before = view(in_second_epoch()).left.seconds
+    journal = in_second_epoch().add(ev.EngineExited(signal=9))
+    journal.add(ev.EngineRestart(reason="the engine was ended by SIGKILL", attempt=1, wait_s=9.0))
+    shown = view(journal)
+    assert shown.headline.state == "restarting"
+    assert shown.checkpoints.safe.line == (
+        "safe to stop: yes · no engine is at work; it goes on from step 3,000"
+    )
+    assert before is not None
+    assert shown.left.seconds is not None
+    assert math.isclose(shown.left.seconds, before + 200 * STEP_S, rel_tol=0.01)
+    assert shown.left.done_text.startswith("not before ")
+
+
+def test_a_run_that_was_refused_has_trained_and_read_nothing() -> None:
+    ended = ev.RunEnded(outcome="refused", exit_code=2, reason="data.path: found nothing")
+    shown = view(started().add(ended, 1.0))
+    assert shown.gpu.message == "no reading was taken"
+    assert "total  —" in page(shown)
+
+
 def test_a_script_that_tells_no_steps_gets_its_own_estimate_or_none() -> None:
     journal = started("none", "foreign").add(ev.EpochStarted(epoch=1), 5.0)
     journal.add(ev.Progress(iteration=100, epoch=1, loss=1.0, left_seconds=600.0), 10.0)
@@ -353,6 +465,16 @@ def test_simulated_is_always_said() -> None:
     assert shown.gpu.simulated
     assert "simulated" in shown.gpu.title
     assert any("simulated" in line.text for line in view(started("simulated")).feed)
+
+
+def test_where_a_card_slows_is_what_that_card_tells() -> None:
+    def slows(journal: Journal) -> list[str]:
+        return [mark.text for mark in view(journal).gpu.marks if mark.kind == "slowdown"]
+
+    assert slows(in_second_epoch()) == ["95 card slows"]
+    softer = in_second_epoch().add(ev.Telemetry(sample=sample(70.0, throttle_c=87.0)), 1.0)
+    assert slows(softer) == ["87 card slows"]
+    assert slows(partly_unknown()) == []
 
 
 def test_of_several_gpus_it_is_said_which_one_is_watched() -> None:

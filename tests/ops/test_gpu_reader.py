@@ -101,8 +101,9 @@ def read(card: Card, *, paravirtual: bool = False) -> GpuSample:
 
 def test_every_field_of_a_sample_is_read() -> None:
     sample = read(Card(full()))
-    assert set(MADE_FROM) == {f.name for f in msgspec.structs.fields(GpuSample)} - {"source"}
-    assert None not in msgspec.structs.astuple(sample)
+    untold = {"source", "throttle_c"}  # NVML has no word on where its software throttles
+    assert set(MADE_FROM) == {f.name for f in msgspec.structs.fields(GpuSample)} - untold
+    assert None not in [getattr(sample, name) for name in MADE_FROM]
 
 
 def test_how_far_the_power_limit_can_be_moved_is_told_with_the_first_reading_alone() -> None:

@@ -230,6 +230,19 @@ def test_a_field_of_a_later_version_is_ignored(tmp_path: Path) -> None:
     assert whole(path) == [JournalRecord(seq=1, event=Resumed())]
 
 
+def test_lines_that_hold_no_record_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    write(path, "before")
+    follower = JournalFollower(path)
+    assert (len(follower.poll()), follower.damaged) == (1, 0)
+    with path.open("ab") as file:
+        file.write(b"garbage\n\n{}\ntorn")
+    assert (follower.poll(), follower.damaged) == ([], 2)
+    write(path, "after")
+    assert (len(follower.poll()), follower.damaged) == (1, 3)
+    assert (follower.poll(), follower.damaged) == ([], 3)
+
+
 def test_a_torn_line_is_ended_and_never_cut_away(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     write(path, "one", "two")

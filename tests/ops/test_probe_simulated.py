@@ -87,6 +87,7 @@ def test_heat_takes_clocks_and_power_away_and_says_so() -> None:
     samples = [reading(probe, float(t)) for t in range(600)]
     assert samples[-1].throttle_reasons == ("sw_thermal_slowdown",)
     assert samples[1].throttle_reasons == ()
+    assert samples[1].slows_at_c == hot_room.throttle_c
     assert samples[-1].sm_clock_mhz < samples[1].sm_clock_mhz  # type: ignore[operator]
 
 

@@ -58,7 +58,7 @@ def test_while_no_engine_is_there_nobody_is_told_of_its_next_step() -> None:
     )
     for mode in STOP_MODES:
         _, message, command = asked(waits, StopRun(mode=mode))
-        assert message == "stopping; no engine is there now, and none is started again"
+        assert message == "stopping; no engine is there now, and it is not started again"
         assert command == f"stop {mode}"
 
 
@@ -217,8 +217,11 @@ def test_a_run_that_has_ended_cannot_be_stopped() -> None:
         (TRAINING, "after_checkpoint", "once the next checkpoint is safely on disk"),
         (run(engine="foreign"), "after_checkpoint", "or at the next epoch's end"),
         (run(holds=(HOT,)), "after_checkpoint", "not before the run goes on: the thermal hold"),
-        (TRAINING, "now", "killed if it is still there after 20 s"),
-        (TRAINING, "now", "40 steps are lost, for there is no checkpoint yet"),
+        (TRAINING, "now", "the engine saves at its next step and ends; killed if it is still"),
+        (TRAINING, "now", "after 20 s, and then 40 steps are lost, for there is no checkpoint"),
+        (run(activity="starting"), "now", "as soon as the engine is up; killed if it is still"),
+        (run(engine="foreign"), "now", "which has no way to save itself; killed if it is still"),
+        (run(activity="restarting"), "now", "not started again"),
         (TRAINING, "kill", "killing the engine at once"),
         (run(epoch=0, iteration=0), "kill", "no step is lost"),
         (

@@ -84,6 +84,7 @@ def show(
         ascii_only=style.ascii_only,
         limits=limits_of(layout),
         rules=rules_of(layout),
+        damaged=client.damaged,
     )
     if json:
         sys.stdout.write(view_json(view).decode() + "\n")

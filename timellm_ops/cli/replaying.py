@@ -14,10 +14,10 @@ from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, sty
 from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.services import own_services
 from timellm_ops.cli.thermal import limits_of
+from timellm_ops.client import RunClient
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.validation import one_line
-from timellm_ops.journal import read_records
 from timellm_ops.store import RunStore, runs_dir
 
 _SPEED = 60.0
@@ -46,7 +46,7 @@ def replay(
     if not SLOWEST <= speed <= FASTEST:
         raise UsageError(f"--speed: found {speed:g}; expected {SLOWEST:g} to {FASTEST:g}")
     layout = RunStore(runs_dir()).resolve(run)
-    records = _all_records(layout)
+    records, damaged = _all_records(layout)
     total_s = Schedule(records).total_s
     if total_s <= 0.0:
         raise UsageError(
@@ -59,24 +59,28 @@ def replay(
             f'--at: found "{one_line(at)}"; expected a time of the run such as 02:30:00, 2:30, 90s'
             " or 50%"
         )
-    made = Replay(records, monotonic=time.monotonic, speed=speed, at_s=place)
+    made = Replay(records, monotonic=time.monotonic, speed=speed, at_s=place, damaged=damaged)
     if style.form == "dashboard":
         return _on_screen(layout, made, style, records)
     return _as_lines(layout, made, style)
 
 
-def _all_records(layout: RunLayout) -> list[JournalRecord]:
-    """The whole journal, which is kept to the end: the collector need not look for what to free in
-    it, which takes a third of the time of a long one."""
+def _all_records(layout: RunLayout) -> tuple[list[JournalRecord], int]:
+    """The whole journal, and how many of its lines are damaged.
+
+    It is kept to the end: the collector need not look for what to free in it, which takes a third
+    of the time of a long one.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
-        records = list(read_records(layout.journal))
+        client = RunClient(layout)
+        records = list(client.all())
         gc.freeze()
     finally:
         if collecting:
             gc.enable()
-    return records
+    return records, client.damaged()
 
 
 def _on_screen(layout: RunLayout, made: Replay, style: Style, records: list[JournalRecord]) -> int:

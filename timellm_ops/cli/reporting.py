@@ -66,6 +66,7 @@ def report_of(layout: RunLayout, look: Look) -> Report:
     client, recorder = RunClient(layout), Recorder()
     supervised = client.supervised()
     recorder.take(client.all())
+    recorder.damaged = client.damaged()
     moment = Moment(t=time.monotonic(), wall=datetime.now(UTC), supervised=supervised)
     extras: Extras = extras_of(layout)
-    return build_report(recorder.view(moment, look), recorder.state, recorder.history, look, extras)
+    return build_report(recorder.view(moment, look), recorder.state, recorder.seen, look, extras)

@@ -53,6 +53,15 @@ def services_of(
             services=services_of(found, client_of, known),
         )
 
+    def supervise() -> None:
+        from timellm_ops.app import SupervisorFailed
+        from timellm_ops.cli.runs import ensure_supervised
+
+        try:
+            ensure_supervised(layout)
+        except SupervisorFailed as failed:
+            raise OSError(str(failed)) from failed
+
     def compared(run_ids: tuple[str, ...]) -> tuple[ComparedRun, ...]:
         return compared_runs(store.resolve(run_id) for run_id in run_ids)
 
@@ -62,6 +71,7 @@ def services_of(
         runs_folder=str(store.root),
         open_run=open_run,
         compared=compared,
+        supervise=supervise,
     )
 
 

@@ -22,6 +22,7 @@ def own_services(layout: RunLayout) -> Services:
         facts=_FactsOf(layout),
         report_extras=lambda: _extras(layout),
         save_report=lambda report: _save(layout, report),
+        stop_grace_s=lambda: _stop_grace_s(layout),
     )
 
 
@@ -44,6 +45,16 @@ def _extras(layout: RunLayout) -> Extras:
     from timellm_ops.cli.report_extras import extras_of
 
     return extras_of(layout)
+
+
+def _stop_grace_s(layout: RunLayout) -> float | None:
+    from timellm_ops.contract.validation import ConfigError
+    from timellm_ops.store import load_config
+
+    try:
+        return load_config(layout).supervisor.stop_grace_s
+    except ConfigError:
+        return None  # an old run's config may be of an old version
 
 
 def _save(layout: RunLayout, report: Report) -> Path:

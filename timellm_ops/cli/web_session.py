@@ -39,7 +39,9 @@ def main(root: str, lang: str) -> int:
         limits=limits_of(layout),
         rules=rules_of(layout),
         # Nothing is written either, not even a report.
-        services=msgspec.structs.replace(services_of(layout, Onlooker), save_report=None),
+        services=msgspec.structs.replace(
+            services_of(layout, Onlooker), save_report=None, supervise=None
+        ),
         read_only=True,
     )
     return 0

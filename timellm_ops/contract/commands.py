@@ -6,7 +6,10 @@ from msgspec import Meta, Struct
 
 StopMode = Literal["checkpoint", "after_checkpoint", "now", "kill"]
 """`checkpoint`: save at the next step and stop; `after_checkpoint`: wait for the next save;
-`now`: SIGTERM, grace, SIGKILL; `kill`: SIGKILL at once."""
+`now`: SIGTERM, grace, SIGKILL; `kill`: SIGKILL at once.
+
+At SIGTERM our own engine saves at its next step too, if it comes to one within the grace. A script
+cannot save itself: `checkpoint` is SIGINT, grace, SIGTERM, grace, SIGKILL for it."""
 
 
 STOP_MODES: tuple[StopMode, ...] = ("after_checkpoint", "checkpoint", "now", "kill")

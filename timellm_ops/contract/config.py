@@ -344,7 +344,8 @@ class SupervisorSection(Section, frozen=True, kw_only=True):
     """`[supervisor]`: how the engine is held and let go."""
 
     stop_grace_s: Seconds = 20.0
-    """Between SIGTERM and SIGKILL when a run is stopped now."""
+    """Between SIGTERM, at which our own engine saves at its next step, and SIGKILL when a run is
+    stopped now."""
     restarts: Annotated[int, Meta(ge=0, le=100)] = 3
     """How often in a row, without a further checkpoint in between, an engine that was killed or
     crashed is started again from its last one; 0: never. Our own engine only."""

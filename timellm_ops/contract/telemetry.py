@@ -43,8 +43,12 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     sm_clock_mhz: float | None = None
     throttle_reasons: tuple[str, ...] | None = None
     """Empty when the card says that nothing holds it back; `None` when it does not say."""
+    throttle_c: float | None = None
+    """Where the card's software begins to lower the clock; NVIDIA's driver does not tell it."""
     slowdown_c: float | None = None
+    """Where its hardware does, and hard."""
     shutdown_c: float | None = None
+    """Where it turns itself off."""
     energy_mj: int | None = None
     """Energy since the driver was loaded, in millijoules."""
     ecc_errors: int | None = None
@@ -54,6 +58,11 @@ class GpuSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     processes: tuple[GpuProcess, ...] | None = None
     power_limits: PowerLimits | None = None
     """Only in the first reading of a probe, where the driver tells it."""
+
+    @property
+    def slows_at_c(self) -> float | None:
+        """The lowest temperature that is known to slow the card down."""
+        return self.slowdown_c if self.throttle_c is None else self.throttle_c
 
 
 class HostSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -212,6 +212,7 @@ class SimulatedProbe:
             utilization_pct=round(100.0 * busy, 1),
             sm_clock_mhz=round(clock_mhz),
             throttle_reasons=self._throttle_reasons(busy),
+            throttle_c=params.throttle_c,
             slowdown_c=max(params.throttle_c, params.shutdown_c - _SLOWDOWN_BELOW_SHUTDOWN_C),
             shutdown_c=params.shutdown_c,
             energy_mj=round(state.energy_j * 1000.0),

@@ -144,15 +144,12 @@ def _stop(state: RunState, request: StopRun, stop_grace_s: float) -> Answer:
 def _stop_message(state: RunState, mode: StopMode, stop_grace_s: float) -> str:
     foreign = state.engine == "foreign"
     if state.activity == "restarting":
-        return "stopping; no engine is there now, and none is started again"
+        return "stopping; no engine is there now, and it is not started again"
     match mode:
         case "kill":
             return f"killing the engine at once; {_at_risk(state)}"
         case "now":
-            return (
-                f"asking the engine to end now; killed if it is still there after"
-                f" {stop_grace_s:g} s; {_at_risk(state)}"
-            )
+            return _stop_now_message(state, stop_grace_s)
         case "checkpoint" if foreign:
             return f"interrupting the script, which has no way to save itself; {_at_risk(state)}"
         case "checkpoint" if state.activity in ("waiting", "starting"):
@@ -163,6 +160,18 @@ def _stop_message(state: RunState, mode: StopMode, stop_grace_s: float) -> str:
             return _stop_after_message(state, foreign)
         case _:
             assert_never(mode)
+
+
+def _stop_now_message(state: RunState, stop_grace_s: float) -> str:
+    """SIGTERM makes our own engine save at its next step; whoever is still there is killed."""
+    killed = f"killed if it is still there after {stop_grace_s:g} s"
+    if state.engine == "foreign":
+        return f"ending the script, which has no way to save itself; {killed}; {_at_risk(state)}"
+    if state.activity in ("waiting", "starting"):
+        return f"stopping as soon as the engine is up; {killed}; {_at_risk(state)}"
+    at_risk = _at_risk(state)
+    joined = f"{killed}; {at_risk}" if state.steps_at_risk == 0 else f"{killed}, and then {at_risk}"
+    return f"the engine saves at its next step and ends; {joined}"
 
 
 def _stop_after_message(state: RunState, foreign: bool) -> str:

@@ -12,11 +12,14 @@ from timellm_dashboard.actions.runs import RUNS_ACTIONS
 from timellm_dashboard.actions.screens import SCREEN_ACTIONS, SCREEN_ORDER
 from timellm_dashboard.actions.timeline import TIMELINE_ACTIONS
 from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.text_read_only import read_only_words
+from timellm_dashboard.text_refusals import refusal_words
 from timellm_dashboard.view import View
+from timellm_ops.contract.commands import StopMode
 
 __all__ = [
     "ACTIONS", "REPLAY_ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId",
-    "action", "bindings", "is_offered", "label_of", "offered",
+    "action", "bindings", "is_offered", "label_of", "offered", "refusal",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -68,13 +71,44 @@ def offered(view: View, on: ScreenId) -> tuple[Action, ...]:
 
 
 def is_offered(found: Action, view: View) -> bool:
-    """Whether the action makes sense now: in ASCII there is one language, who may only look
-    changes nothing, a run that has ended or has no supervisor takes no requests, and a replay has
-    keys of its own."""
+    """Whether the action makes sense now."""
+    return not refusal(found, view) and (found.only != "replay" or bool(view.replay))
+
+
+def refusal(found: Action, view: View, *, key: str = "a") -> str:
+    """Why the action makes no sense now, in one line; empty where it does.
+
+    Who may only look changes nothing, nothing can be asked of a replay, of a run that has ended or
+    of one without a supervisor, a stop never becomes gentler, and in ASCII there is one language.
+    `key` starts a supervisor.
+    """
+    texts = refusal_words(view.lang)
     if found.changes_run and view.read_only:
-        return False
-    if found.needs_supervisor and (view.outcome is not None or not view.run.supervised):
-        return False
+        return read_only_words(view.lang).refused
+    if view.replay and (found.only == "live" or found.needs_supervisor):
+        return texts.replay_report if found.id == "report_save" else texts.replay
+    if view.replay and found.on == "runs":
+        return texts.replay_runs
     if found.id == "language" and view.ascii_only:
-        return False
-    return found.only is None or (found.only == "replay") == bool(view.replay)
+        return texts.one_language
+    if not (found.needs_supervisor or found.id == "supervise"):
+        return ""
+    if view.outcome is not None:
+        return view.words.already_ended
+    if view.run.engine == "imported":
+        return texts.imported
+    if found.id == "supervise":
+        return "" if view.headline.state == "unsupervised" else texts.supervised
+    if not view.run.supervised:
+        return texts.unsupervised.format(key=key)
+    return texts.ending if view.stop is not None and _is_vain(found, view.stop) else ""
+
+
+def _is_vain(found: Action, stop: StopMode) -> bool:
+    """Whether a run that was told to stop in that way would refuse it: a stop never becomes
+    gentler, and from a checkpoint on nothing is left to hold."""
+    if found.id == "stop":
+        return True
+    if found.id == "stop_now":
+        return stop in ("now", "kill")
+    return found.id in ("pause", "override") and stop != "after_checkpoint"

@@ -45,7 +45,7 @@ class Action(Struct, frozen=True, kw_only=True):
     goes_to: ScreenId | None = None
     """It does nothing but show that screen."""
     only: Literal["live", "replay"] | None = None
-    """It makes sense in front of a run that goes on alone, or of a replay alone."""
+    """It makes sense in front of the run itself alone, or of a replay alone."""
     types: bool = False
     """It opens a line to type in: what is typed right after its key is meant for that line."""
     binding: str = ""

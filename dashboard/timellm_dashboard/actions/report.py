@@ -5,6 +5,7 @@ from timellm_dashboard.actions.action import Action, Said
 REPORT_ACTIONS: tuple[Action, ...] = (
     Action(
         id="report_save",
+        only="live",
         changes_run=True,
         keys=("w",),
         shown_keys="w",

@@ -9,6 +9,7 @@ RunActionId = Literal[
     "stop",
     "stop_now",
     "override",
+    "supervise",
     "leave",
     "help",
     "language",
@@ -56,8 +57,9 @@ RUN_ACTIONS: tuple[Action, ...] = (
         shown_keys="S",
         label=Said("stop now", "立即停止"),
         help=Said(
-            "end the engine at once; asks first and says what would be lost",
-            "立刻结束引擎；会先询问，并说明会丢失什么",
+            "our own engine saves at its next step and ends, a script just ends; killed if it takes"
+            " too long; asks first",
+            "我们自己的引擎在下一步保存并结束，脚本则直接结束；太久则强制结束；会先询问",
         ),
         asks=True,
     ),
@@ -74,6 +76,20 @@ RUN_ACTIONS: tuple[Action, ...] = (
             "让被规则暂停的运行继续 30 分钟；会先询问",
         ),
         asks=True,
+    ),
+    Action(
+        id="supervise",
+        only="live",
+        changes_run=True,
+        keys=("a",),
+        shown_keys="a",
+        label=Said("supervise again", "恢复监管"),
+        help=Said(
+            "start a supervisor for a run that has lost its own: it takes over the running engine,"
+            " or tells how it ended; `timellm-ops attach` does the same",
+            "为失去监管进程的运行启动一个：接管正在运行的引擎，或说明它如何结束；"
+            "`timellm-ops attach` 相同",
+        ),
     ),
     Action(
         id="leave",

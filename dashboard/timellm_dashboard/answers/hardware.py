@@ -182,6 +182,54 @@ def heads(facts: Facts, say: Say) -> Told:
     )
 
 
+def _end_of_heat(facts: Facts, say: Say) -> str:
+    """Where a run is stopped for heat; empty where nothing is known that would stop it."""
+    emergency_c, sample = facts.config.policy.thermal.emergency_c, facts.state.sample
+    if emergency_c is not None:
+        return say(
+            ", and at {at} it is saved and stopped",
+            "；到 {at} 时保存并停止",
+            at=fmt.celsius(emergency_c),
+        )
+    if sample is not None and sample.shutdown_c is None:
+        return ""
+    return say(
+        ", and near the card's own end it is saved and stopped",
+        "；接近显卡自身极限时保存并停止",
+    )
+
+
+def _whose_limits(facts: Facts, say: Say) -> list[Block]:
+    """That the limits are not measured against a card's own, where they are not."""
+    sample = facts.state.sample
+    if sample is None:
+        return [
+            say.passage(
+                "No card has been read yet: the limits are assumed to be those of the config. They"
+                " are lowered where the card's own ask for it.",
+                "尚未读取任何显卡：界限假定为配置里的值；显卡自身的界限若更低，会相应降低。",
+            )
+        ]
+    if sample.slowdown_c is not None and sample.shutdown_c is not None:
+        return []
+    emergency_c = facts.config.policy.thermal.emergency_c
+    if sample.shutdown_c is not None or emergency_c is not None:
+        stops = say("", "")
+    else:
+        stops = say(
+            ", and no temperature stops the run (policy.thermal.emergency_c is not set)",
+            "，也没有会停止运行的温度（未设置 policy.thermal.emergency_c）",
+        )
+    return [
+        say.passage(
+            "This card does not tell all of where it slows down and where it turns itself off: the"
+            " limits are assumed to suit it{stops}.",
+            "这块显卡没有全部说明在多少度降频、在多少度关闭：假定界限适合它{stops}。",
+            stops=stops,
+        )
+    ]
+
+
 def heat(facts: Facts, say: Say) -> Told:
     """What the temperature means, and who watches it."""
     state, limits, words = facts.state, facts.limits, say.words
@@ -201,10 +249,10 @@ def heat(facts: Facts, say: Say) -> Told:
                 "policy.thermal",
             ),
         ]
-    if sample is not None and sample.slowdown_c is not None:
+    if sample is not None and sample.slows_at_c is not None:
         rows.append(
             (
-                fmt.celsius(sample.slowdown_c),
+                fmt.celsius(sample.slows_at_c),
                 say("the card slows itself down", "显卡自行降频"),
                 say("the card", "显卡"),
             )
@@ -238,6 +286,8 @@ def heat(facts: Facts, say: Say) -> Told:
         )
     ]
     blocks.append(_who_watches(facts, say))
+    if limits is not None and not facts.looks_at_no_gpu:
+        blocks += _whose_limits(facts, say)
     if facts.running and state.pauses:
         blocks.append(
             say.passage(
@@ -318,10 +368,10 @@ def _who_watches(facts: Facts, say: Say) -> Passage:
         )
     return say.passage(
         "This run does not rely on the card alone: {before} {pause} it is paused between two steps"
-        " until it is below {resume}, and near the card's own end it is saved and stopped.",
-        "此运行不只依赖显卡自身：{before} {pause} 时停在两步之间，"
-        "直到低于 {resume}；接近显卡自身极限时保存并停止。",
+        " until it is below {resume}{end}.",
+        "此运行不只依赖显卡自身：{before} {pause} 时停在两步之间，直到低于 {resume}{end}。",
         before=before,
+        end=_end_of_heat(facts, say),
         pause=fmt.celsius(limits.pause_above_c),
         resume=fmt.celsius(limits.resume_below_c),
     )

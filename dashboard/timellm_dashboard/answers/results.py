@@ -113,20 +113,24 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             say("nothing: it says how to leave", "没有：只提示如何离开"),
         ),
         (
-            say("Ctrl+C with --plain", "--plain 下按 Ctrl+C"),
+            say("s, or stop --after-checkpoint", "按 s 或 stop --after-checkpoint"),
+            say("nothing: goes on to the next checkpoint", "没有：继续到下一个检查点"),
+        ),
+        (
+            say("timellm-ops stop, Ctrl+C with --plain", "timellm-ops stop、--plain 下按 Ctrl+C"),
             say("nothing: saves at the next step, then stops", "没有：在下一步保存后停止"),
         ),
         (
-            say("s, or timellm-ops stop", "按 s 或 timellm-ops stop"),
-            say("nothing: saves first", "没有：先保存"),
+            say("S, stop --now, Ctrl+C twice", "按 S、stop --now、Ctrl+C 两次"),
+            say(
+                "nothing if the next step ends within {grace}: it saves; else it is killed",
+                "若下一步在 {grace}内结束则没有：会保存；否则强制结束",
+                grace=fmt.duration(facts.config.supervisor.stop_grace_s, words),
+            ),
         ),
         (
-            say("power cut, kill -9", "断电、kill -9"),
+            say("Ctrl+C three times, kill -9, power cut", "Ctrl+C 三次、kill -9、断电"),
             say("the steps since last was saved", "上次保存 last 之后的步数"),
-        ),
-        (
-            say("S, or timellm-ops stop --now", "按 S 或 timellm-ops stop --now"),
-            say("the same, and it asks first", "同上，会先询问"),
         ),
     )
     blocks: list[Block] = [
@@ -144,11 +148,17 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             0,
             say.passage(
                 "A script saves as it was written: the published one at the end of each better"
-                " epoch. What it saves is watched and told; Ctrl+C ends it with what it has saved,"
-                " and it cannot go on from there. All that follows is about our own engine.",
+                " epoch. What it saves is watched and told. s waits for its next checkpoint and"
+                " then sends SIGINT; timellm-ops stop, and Ctrl+C with --plain, send it at once, S"
+                " and stop --now SIGTERM, and {grace} after each comes the next of SIGINT, SIGTERM,"
+                " SIGKILL. It ends with what it has saved, and cannot go on from there. All that"
+                " follows is about our own engine.",
                 "脚本按自己的写法保存：原版脚本在每个更好的轮结束时保存。它保存的内容会被发现并显"
-                "示；"
-                "按 Ctrl+C 会让它带着已保存的内容结束，之后不能续训。以下都是关于我们自己的引擎。",
+                "示。按 s 会等它的下一个检查点，然后发送 SIGINT；timellm-ops stop 和 --plain 下的"
+                " Ctrl+C 立即发送 SIGINT，按 S 和 stop --now 发送 SIGTERM；每过 {grace}依次改用"
+                " SIGINT、SIGTERM、SIGKILL 中的下一个。它带着已保存的内容结束，之后不能续训。"
+                "以下都是关于我们自己的引擎。",
+                grace=fmt.duration(facts.config.supervisor.stop_grace_s, words),
             ),
         )
     if facts.running and state.total_steps:
@@ -195,8 +205,8 @@ def checkpoints(facts: Facts, say: Say) -> Told:
     return Told(
         brief=whose
         + say(
-            "{every} and at each epoch's end; Ctrl+C loses nothing{now}.",
-            "{every}以及每轮结束时；按 Ctrl+C 不会丢失任何东西{now}。",
+            "{every} and at each epoch's end; one Ctrl+C loses nothing{now}.",
+            "{every}以及每轮结束时；按一次 Ctrl+C 不会丢失任何东西{now}。",
             every=every if script else every[:1].upper() + every[1:],
             now=now,
         ),

@@ -38,6 +38,17 @@ def feed_blocks(view: View, width: int) -> list[list[Line]]:
     return blocks + [_event(event, width, ascii_only=view.ascii_only) for event in view.feed]
 
 
+def feed_title(view: View, newer: int = 0) -> str:
+    """The panel's title, with what is missing below it: `newer` rows that are out of sight, and
+    lines of the journal that nobody could read."""
+    words, parts = view.words, [view.words.events_title]
+    if newer:
+        parts.append(words.events_newer.format(count=newer))
+    if view.damaged_lines.text:
+        parts.append(view.damaged_lines.text)
+    return (" | " if view.ascii_only else " · ").join(parts)
+
+
 def newest_rows(
     blocks: Sequence[list[Line]], width: int, height: int, *, ascii_only: bool
 ) -> list[Line]:

@@ -60,7 +60,9 @@ def _ended(view: View, width: int, height: int) -> list[Line]:
     """How far it came, and how to go on or what came out."""
     whole, words = view.progress.whole, view.words
     tone: Tone = "done" if view.outcome is not None else "muted"
-    beside = [whole.text] if whole.total is not None else [view.progress.epoch.label]
+    epoch = view.progress.epoch
+    begun = epoch.done > 0 or epoch.total is not None
+    beside = [whole.text] if whole.total is not None else [epoch.label if begun else epoch.text]
     rows = _bars(view, width, [(whole, tone, beside)])
     rest = []
     if view.headline.command:

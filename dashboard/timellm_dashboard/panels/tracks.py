@@ -163,27 +163,32 @@ def _gutter(track: TrackView, low: float, high: float, height: int) -> list[str]
 def _names(
     levels: Sequence[Mark], scale: _Scale, rows: Sequence[Line], cursor: int | None, cells: int
 ) -> list[tuple[int, int, str, Tone]]:
-    """What the limits are, as row, cell, text and tone: at the end where no course is. That of the
-    pause comes first, and is shown at any rate, over the oldest of the course."""
+    """What the limits are, as row, cell, text and tone: at the end where no course is, in the row
+    of the limit or, where that is full, in one beside it that has no limit of its own. That of the
+    pause comes first, and is shown in its own row at any rate, over the oldest of the course."""
     found: list[tuple[int, int, str, Tone]] = []
     taken: list[tuple[int, int, int]] = (
         [] if cursor is None else [(index, cursor, cursor + 1) for index in range(len(rows))]
     )
+    limits = {scale.cell_row(mark.celsius) for mark in levels}
     for mark in sorted(levels, key=lambda mark: mark.kind != "pause"):
-        index, text = scale.cell_row(mark.celsius), f" {mark.text} "
+        own, text = scale.cell_row(mark.celsius), f" {mark.text} "
         size = cell_len(text)
+        beside = [] if mark.kind == "pause" else [own + 1, own - 1]
         places = [
-            place
+            (index, place)
+            for index in (own, *(i for i in beside if i in range(len(rows)) and i not in limits))
             for place in (cells - size, 1)
             if place >= 0
             and not any(i == index and a < place + size and b > place for i, a, b in taken)
         ]
-        free = [place for place in places if _free(rows[index], place, size)]
+        free = [(index, place) for index, place in places if _free(rows[index], place, size)]
         if not free and mark.kind == "pause":
             free = places[-1:]
         if free:
-            found.append((index, free[0], text, _LEVEL_TONES[mark.kind]))
-            taken.append((index, free[0], free[0] + size))
+            index, place = free[0]
+            found.append((index, place, text, _LEVEL_TONES[mark.kind]))
+            taken.append((index, place, place + size))
     return found
 
 

@@ -10,6 +10,7 @@ from textual.events import Click
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from timellm_dashboard.stopnow import stop_now_lines
 from timellm_dashboard.view import View
 
 
@@ -54,15 +55,13 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 class StopNowScreen(ConfirmScreen):
-    """Whether to end the engine at once."""
+    """Whether to end the engine without waiting for a checkpoint of its own accord."""
 
-    def __init__(self, view: View) -> None:
-        words, panel = view.words, view.checkpoints
-        free = panel.at_risk.value == 0
-        cost = words.stop_now_free if free else words.stop_now_cost.format(steps=panel.at_risk.text)
+    def __init__(self, view: View, grace_s: float | None) -> None:
+        words = view.words
         super().__init__(
             words.stop_now_title,
-            (words.stop_now_body, cost, words.stop_now_gentler),
+            stop_now_lines(view, grace_s),
             words.stop_now_yes,
             words.stop_now_no,
         )

@@ -88,9 +88,6 @@ class PoliciesScreen(RunScreen):
         view = self._view
         if view is None or not view.rules.rows:
             return
-        if view.outcome is not None:
-            self.notify(view.words.already_ended, markup=False)
-            return
         words = words_of(view)
         self._settings, self._suggested = view.rules.rows[self._rules.chosen].settings, 0
         text = self._settings[0] if self._settings else ""

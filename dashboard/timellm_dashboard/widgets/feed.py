@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from timellm_dashboard.lines import Line
-from timellm_dashboard.panels.feed import feed_blocks, newest_rows
+from timellm_dashboard.panels.feed import feed_blocks, feed_title, newest_rows
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.panel import Panel
 
@@ -49,12 +49,8 @@ class FeedPanel(Panel, can_focus=True):
         return rows[max(0, end - height) : end]
 
     def title(self, view: View, width: int) -> str:  # noqa: ARG002
-        """Says so when newer events are out of sight."""
-        words = view.words
-        if not self._newer:
-            return words.events_title
-        dot = " | " if view.ascii_only else " · "
-        return f"{words.events_title}{dot}{words.events_newer.format(count=self._newer)}"
+        """Says so when newer events are out of sight, or lines of the journal are damaged."""
+        return feed_title(view, self._newer)
 
     def action_scroll_rows(self, rows: int) -> None:
         """Go back by so many rows."""

@@ -97,6 +97,6 @@ def _place(action: Action, on: ScreenId) -> int:
     """A screen's own keys first, and before the row is full how to get away from it."""
     if action.on is not None:
         return 0
-    if action.id == "override":
-        return 1  # shown only while a rule holds the run: then it is what is looked for
+    if action.id in ("override", "supervise"):
+        return 1  # shown only while a rule holds the run, or nobody: then it is what is looked for
     return 2 if on != "overview" and action.id in _WAYS_OUT else 3
