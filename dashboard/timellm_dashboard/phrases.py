@@ -98,6 +98,10 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"killing the engine at once", r"立即强制结束引擎"),
     (r"the engine saves at its next step and ends", r"引擎会在下一步保存并结束"),
     (
+        r"the engine is started again, and stands before its first step",
+        r"引擎会再次启动，并在第一步之前停住",
+    ),
+    (
         r"stopping; no engine is there now, and it is not started again",
         r"正在停止；现在没有引擎，也不再重新启动",
     ),
