@@ -26,14 +26,14 @@ import long_journal
 import psutil
 from supervision import MIB, TRAINING, attached, cpu_s, created, progress_after, supervised
 
-from timellm_dashboard.focus import Focus
-from timellm_dashboard.logfile import LogFile
-from timellm_dashboard.logsearch import finder
-from timellm_dashboard.look import Look
+from timellm_dashboard.log.file import LogFile
+from timellm_dashboard.log.search import finder
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.loss import draw_loss
 from timellm_dashboard.panels.timeline import draw_timeline
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.viewmodel.focus import Focus
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.journal import JournalFollower

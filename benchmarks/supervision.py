@@ -361,9 +361,9 @@ def load(path):
 """,
     "a dashboard, to its first view": """
 from datetime import UTC, datetime
-from timellm_dashboard.look import Look
+from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.moment import Moment
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.journal import JournalFollower
 def load(path):
     recorder, follower = Recorder(), JournalFollower(path)

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from timellm_dashboard.history import History
-from timellm_dashboard.look import Look
+from timellm_dashboard.folds.history import History
 from timellm_dashboard.moment import Moment
-from timellm_dashboard.timeleft import time_left
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.timeleft import time_left
 from timellm_ops.configfile import read_config
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import ClassVar, Literal, assert_never
 
 import msgspec
@@ -29,15 +30,11 @@ from timellm_dashboard.actions import (
     refusal,
 )
 from timellm_dashboard.actions.keymap import shown_key
-from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.explain import part_of
+from timellm_dashboard.explain.explain import part_of
 from timellm_dashboard.jobcontrol import continue_well, leave_well
-from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.moment import Moment, state_at
-from timellm_dashboard.phrases import said
-from timellm_dashboard.report import Report, build_report
-from timellm_dashboard.report_parts import Extras
-from timellm_dashboard.rulerows import RulesOf
+from timellm_dashboard.reports.parts import Extras
+from timellm_dashboard.reports.report import Report, build_report
 from timellm_dashboard.screens.confirm import OverrideScreen, StopNowScreen
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.screens.log import LogScreen
@@ -50,13 +47,17 @@ from timellm_dashboard.screens.timeline import TimelineScreen
 from timellm_dashboard.services import OpenedRun, Services
 from timellm_dashboard.source import RunSource
 from timellm_dashboard.taste import Taste
-from timellm_dashboard.text import Lang
-from timellm_dashboard.text_read_only import read_only_words
-from timellm_dashboard.text_refusals import refusal_words
-from timellm_dashboard.text_runs import RunsWords, runs_words
 from timellm_dashboard.themes import DARK, LIGHT
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.viewmodel.look import LimitsOf, Look
+from timellm_dashboard.viewmodel.rulerows import RulesOf
+from timellm_dashboard.viewmodel.view import Recorder, View
 from timellm_dashboard.widgets.keybar import KeyButton
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.phrases import said
+from timellm_dashboard.words.read_only import read_only_words
+from timellm_dashboard.words.refusals import refusal_words
+from timellm_dashboard.words.runs import RunsWords, runs_words
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract.commands import (
     DEFAULT_OVERRIDE_S,
     AnyRequest,
@@ -91,7 +92,7 @@ class Palette(CommandPalette):
 class Dashboard(App[None]):
     """Follows one run."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")  # subclasses live elsewhere
     TITLE = "timellm-ops"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(None)]
 

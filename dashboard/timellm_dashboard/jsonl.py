@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from timellm_dashboard.look import LimitsOf, Look
-from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.source import RunSource, follow
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.viewmodel.look import LimitsOf, Look
+from timellm_dashboard.viewmodel.rulerows import RulesOf
+from timellm_dashboard.viewmodel.view import Recorder, View
 from timellm_ops.contract.state import RunState
 
 SCHEMA = "timellm-ops.view/1"

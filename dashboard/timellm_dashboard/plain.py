@@ -6,10 +6,7 @@ Without colours and cursor movements, so that it can go anywhere.
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
 
-from timellm_dashboard import format as fmt
-from timellm_dashboard.gpu import ABSENT
 from timellm_dashboard.lines import Line, line, text_of, wrap
-from timellm_dashboard.look import LimitsOf, Look
 from timellm_dashboard.panels.checkpoints import draw_checkpoints
 from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
 from timellm_dashboard.panels.feed import feed_blocks, feed_title, newest_rows
@@ -19,11 +16,14 @@ from timellm_dashboard.panels.ledger import draw_ledger
 from timellm_dashboard.panels.loss import draw_loss
 from timellm_dashboard.panels.progress import draw_progress
 from timellm_dashboard.panels.rules import draw_rules, rules_title
-from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.source import RunSource, Turn, follow
-from timellm_dashboard.text import Lang
-from timellm_dashboard.timeline import words_of
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.viewmodel.gpu import ABSENT
+from timellm_dashboard.viewmodel.look import LimitsOf, Look
+from timellm_dashboard.viewmodel.rulerows import RulesOf
+from timellm_dashboard.viewmodel.timeline import words_of
+from timellm_dashboard.viewmodel.view import Recorder, View
+from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState
 

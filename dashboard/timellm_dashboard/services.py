@@ -6,13 +6,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from timellm_dashboard.answers.facts import Facts
-from timellm_dashboard.compared import ComparedRun
-from timellm_dashboard.look import LimitsOf
-from timellm_dashboard.report import Report
-from timellm_dashboard.report_parts import Extras
-from timellm_dashboard.rulerows import RulesOf
-from timellm_dashboard.runlist import RunRow
+from timellm_dashboard.reports.parts import Extras
+from timellm_dashboard.reports.report import Report
+from timellm_dashboard.runs.compared import ComparedRun
+from timellm_dashboard.runs.runlist import RunRow
 from timellm_dashboard.source import RunSource
+from timellm_dashboard.viewmodel.look import LimitsOf
+from timellm_dashboard.viewmodel.rulerows import RulesOf
 from timellm_ops.contract.state import RunState
 
 

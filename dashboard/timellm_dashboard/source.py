@@ -6,9 +6,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View
 from timellm_ops.contract.commands import AnyRequest, Reply
 from timellm_ops.contract.events import JournalRecord, Progress, RunEnded
 

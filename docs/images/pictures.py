@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from timellm_dashboard.actions import ScreenId
-from timellm_dashboard.moving_picture import moving_picture
-from timellm_dashboard.screenshot import Recording, export_screenshot
-from timellm_dashboard.text import Lang
+from timellm_dashboard.replay.moving_picture import moving_picture
+from timellm_dashboard.replay.screenshot import Recording, export_screenshot
+from timellm_dashboard.words.text import Lang
 from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.run_services import services_of
 from timellm_ops.cli.thermal import limits_of

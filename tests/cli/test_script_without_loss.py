@@ -2,10 +2,10 @@
 
 from conftest import PATIENCE_S, Shell
 
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.plain import progress_line
-from timellm_dashboard.view import Recorder, build_view
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, build_view
 from timellm_ops.contract import events as ev
 from timellm_ops.journal import read_records
 

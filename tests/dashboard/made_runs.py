@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from timellm_dashboard.history import History
-from timellm_dashboard.look import Look
+from timellm_dashboard.folds.history import History
 from timellm_dashboard.moment import Moment
-from timellm_dashboard.timeleft import TimeLeft, time_left
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.timeleft import TimeLeft, time_left
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState

@@ -3,7 +3,7 @@
 from sample_journals import STATES, Journal
 
 from timellm_dashboard.answers.facts import Facts, HeatLimits
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.backbones import find_facts
 from timellm_ops.configfile import default_config
 from timellm_ops.contract.config import Config

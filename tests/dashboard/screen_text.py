@@ -14,10 +14,10 @@ from sample_journals import ZONE, FakeRun, Journal, Limits
 from textual.pilot import Pilot
 
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.look import Look
-from timellm_dashboard.rulerows import RulesOf
 from timellm_dashboard.services import Services
-from timellm_dashboard.text import Lang
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.rulerows import RulesOf
+from timellm_dashboard.words.text import Lang
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 PICTURES = os.environ.get("TIMELLM_SNAPSHOT_PICTURES", "")

@@ -10,7 +10,7 @@ from screen_text import SECONDS_LATER, dashboard, rows_of, running
 
 from timellm_dashboard.jsonl import view_json
 from timellm_dashboard.plain import headline_text, page, progress_line
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.view import View, view_of
 
 ENDED = ("finished", "failed", "stopped", "imported")
 

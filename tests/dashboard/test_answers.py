@@ -15,7 +15,7 @@ from timellm_dashboard.answers.draw import draw_answer, draw_brief
 from timellm_dashboard.answers.facts import SCRIPT, Facts, whose
 from timellm_dashboard.answers.questions import QUESTIONS, answers, find_question
 from timellm_dashboard.lines import text_of, width_of
-from timellm_dashboard.text import Lang
+from timellm_dashboard.words.text import Lang
 from timellm_ops.configfile import default_config
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from timellm_dashboard.folds.series import Point
 from timellm_dashboard.lines import text_of, width_of
 from timellm_dashboard.panels.canvas import Canvas
 from timellm_dashboard.panels.chart import Chart, Level, draw_chart
 from timellm_dashboard.panels.marks import bar, gauge, sparkline
-from timellm_dashboard.series import Point
 
 
 def points(values: list[float]) -> tuple[Point, ...]:

@@ -23,13 +23,13 @@ from sample_journals import (
     without_gpu,
 )  # fmt: skip
 
-from timellm_dashboard.compare import compare
-from timellm_dashboard.compared import MOST_RUNS, ComparedRun, Comparison
+from timellm_dashboard.folds.series import Point
 from timellm_dashboard.lines import text_of, width_of
 from timellm_dashboard.panels.comparison import draw_comparison
 from timellm_dashboard.panels.curves import Curve, draw_curves
-from timellm_dashboard.series import Point
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.runs.compare import compare
+from timellm_dashboard.runs.compared import MOST_RUNS, ComparedRun, Comparison
+from timellm_dashboard.viewmodel.view import Recorder
 
 BASE: dict[str, Any] = {
     "run": {"name": "a", "seed": 2021},

@@ -9,13 +9,13 @@ from screen_text import check_snapshot, dashboard, rows_of, running
 from test_follow import Night, leave
 
 from timellm_dashboard.jsonl import view_json
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.plain import follow_plain, page
-from timellm_dashboard.replay import Replay
-from timellm_dashboard.report import build_report
-from timellm_dashboard.text import Lang
-from timellm_dashboard.view import Recorder, View, view_of
+from timellm_dashboard.replay.replay import Replay
+from timellm_dashboard.reports.report import build_report
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View, view_of
+from timellm_dashboard.words.text import Lang
 from timellm_ops.client import RunClient
 from timellm_ops.contract.events import encode_record
 from timellm_ops.contract.layout import RunLayout

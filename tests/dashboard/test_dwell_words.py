@@ -4,7 +4,7 @@ import pytest
 from sample_journals import Journal, in_second_epoch
 from test_view import view
 
-from timellm_dashboard.phrases import said
+from timellm_dashboard.words.phrases import said
 from timellm_ops.contract import events as ev
 
 

@@ -15,10 +15,10 @@ from test_agreement import view
 from timellm_dashboard.answers.answer import Table
 from timellm_dashboard.answers.questions import answers, find_question
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.explain import EXPLANATIONS, explained, part_of
+from timellm_dashboard.explain.explain import EXPLANATIONS, explained, part_of
 from timellm_dashboard.screens.help import HelpScreen, draw_help
 from timellm_dashboard.services import Services
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_ops.contract.state import RunState
 
 NO_NUMBERS = ("lang", "ascii_only", "replay")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timellm_dashboard.focus import SHORTEST_SPAN_S, Focus
+from timellm_dashboard.viewmodel.focus import SHORTEST_SPAN_S, Focus
 
 extents = st.floats(0.0, 60_000.0)
 acts = st.lists(

@@ -26,7 +26,7 @@ from sample_journals import (
 
 from timellm_dashboard.jsonl import SCHEMA, follow_json, view_json, view_schema
 from timellm_dashboard.plain import follow_plain, page
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.view import View, view_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 

@@ -19,8 +19,8 @@ from screen_text import check_snapshot, dashboard, resized, rows_of, running
 from timellm_dashboard.lines import text_of
 from timellm_dashboard.panels.gpu import draw_gpu
 from timellm_dashboard.plain import page
-from timellm_dashboard.text import Lang
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.view import View, view_of
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.telemetry import HostSample
 

@@ -9,8 +9,8 @@ from screen_text import ZONE, rows_of, running, until
 from timellm_dashboard.actions import ACTIONS
 from timellm_dashboard.actions.keymap import FIXED, KeymapProblem, keys_of, parse_keymap
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.look import Look
 from timellm_dashboard.taste import Taste
+from timellm_dashboard.viewmodel.look import Look
 from timellm_ops.contract.commands import PauseRun
 
 

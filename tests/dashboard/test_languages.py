@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from sample_journals import foreign, in_second_epoch, paused_thermal, sample, training
 
 from timellm_dashboard.actions import ACTIONS, SCREEN_ORDER
-from timellm_dashboard.explain import EXPLANATIONS
-from timellm_dashboard.phrases import said
-from timellm_dashboard.text import Words, words
-from timellm_dashboard.text_log import LogWords, log_words
-from timellm_dashboard.text_rules import RuleWords, rule_words
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.explain.explain import EXPLANATIONS
+from timellm_dashboard.viewmodel.view import Recorder
+from timellm_dashboard.words.log import LogWords, log_words
+from timellm_dashboard.words.phrases import said
+from timellm_dashboard.words.rules import RuleWords, rule_words
+from timellm_dashboard.words.text import Words, words
 from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, SetPolicy, StopRun
 from timellm_ops.contract.config import PolicySection, ThermalSection
 from timellm_ops.contract.policy_sections import (

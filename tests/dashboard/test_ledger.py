@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from random_journals import CAPPED, HOT, journals
 from sample_journals import Journal, in_second_epoch, paused_thermal, sample, training
 
-from timellm_dashboard.ledger import Ledger, Loss
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.folds.ledger import Ledger, Loss
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState

@@ -10,8 +10,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.logfile import LogFile
-from timellm_dashboard.logsearch import (
+from timellm_dashboard.log.file import LogFile
+from timellm_dashboard.log.search import (
     BadPatternError,
     LineFilter,
     TooSlowError,
@@ -20,8 +20,8 @@ from timellm_dashboard.logsearch import (
     hits_in,
 )
 from timellm_dashboard.services import Services
-from timellm_dashboard.text import Lang
 from timellm_dashboard.widgets.log import LogPanel
+from timellm_dashboard.words.text import Lang
 
 SLOW = "re:(a+)+$"
 LINE = "a" * 5000

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timellm_dashboard import logfile
-from timellm_dashboard.logfile import LogFile
-from timellm_dashboard.logindex import BLOCK, LineIndex, count_lines
-from timellm_dashboard.logsearch import BadPatternError, LineFilter, find, finder
-from timellm_dashboard.logtext import LONGEST, shown, shown_lines, tone_of
+from timellm_dashboard.log import file as logfile
+from timellm_dashboard.log.file import LogFile
+from timellm_dashboard.log.index import BLOCK, LineIndex, count_lines
+from timellm_dashboard.log.search import BadPatternError, LineFilter, find, finder
+from timellm_dashboard.log.text import LONGEST, shown, shown_lines, tone_of
 
 
 def naive_lines(data: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timellm_dashboard.lines import text_of, width_of
-from timellm_dashboard.logviewport import (
+from timellm_dashboard.log.viewport import (
     Lines,
     Place,
     Viewport,

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from made_runs import Made, events_of, told_of
 from sample_journals import Journal, finished, in_second_epoch, started, training
 
-from timellm_dashboard.history import History
-from timellm_dashboard.look import Look
+from timellm_dashboard.folds.history import History
 from timellm_dashboard.moment import Moment
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View
 from timellm_ops.contract import events as ev
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sample_journals import ZONE, Limits, paused_thermal
 
-from timellm_dashboard.moving_picture import moving_picture
-from timellm_dashboard.screenshot import Recording, export_screenshot
+from timellm_dashboard.replay.moving_picture import moving_picture
+from timellm_dashboard.replay.screenshot import Recording, export_screenshot
 
 FRAME = '<svg class="x" viewBox="0 0 10 5" xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
 

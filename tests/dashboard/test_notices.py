@@ -9,7 +9,7 @@ from textual.widgets._toast import Toast
 
 from timellm_dashboard.actions import SCREEN_ORDER
 from timellm_dashboard.app import NOTICE_S, Dashboard
-from timellm_dashboard.text import Lang
+from timellm_dashboard.words.text import Lang
 
 LONG = "stopping once the next checkpoint is on disk, but not before the run goes on: " * 2 + "why"
 SIZES = [(80, 24), (120, 40), (200, 50)]

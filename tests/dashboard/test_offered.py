@@ -7,7 +7,7 @@ import pytest
 from sample_journals import STATES, ZONE, Journal, stopping
 
 from timellm_dashboard.actions import ACTIONS, offered
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.view import View, view_of
 from timellm_ops.contract import events as ev
 
 ASKING = {found.id for found in ACTIONS if found.needs_supervisor}

@@ -17,14 +17,14 @@ from sample_journals import STATES, Journal, paused_thermal, sample, training
 from timellm_dashboard.answers.answer import Say
 from timellm_dashboard.answers.facts import Facts
 from timellm_dashboard.answers.hardware import heat
-from timellm_dashboard.compare import compare
-from timellm_dashboard.compared import ComparedRun
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment, state_at
-from timellm_dashboard.report import Report, build_report
-from timellm_dashboard.report_parts import Row
-from timellm_dashboard.text import Lang
-from timellm_dashboard.view import Recorder, View, view_of
+from timellm_dashboard.reports.parts import Row
+from timellm_dashboard.reports.report import Report, build_report
+from timellm_dashboard.runs.compare import compare
+from timellm_dashboard.runs.compared import ComparedRun
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View, view_of
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.journal import read_records

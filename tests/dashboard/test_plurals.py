@@ -9,7 +9,7 @@ from timellm_dashboard.answers.draw import draw_answer
 from timellm_dashboard.answers.facts import Facts
 from timellm_dashboard.answers.questions import answers
 from timellm_dashboard.lines import text_of
-from timellm_dashboard.view import Recorder, view_of
+from timellm_dashboard.viewmodel.view import Recorder, view_of
 from timellm_ops.contract import events as ev
 
 ONE_OF_MANY = re.compile(r"(?<![\w.,-])1 (?!(?:is|was|has|makes|answers)\b)[a-z]+s\b")

@@ -14,16 +14,16 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.jsonl import view_json
 from timellm_dashboard.lines import clip, text_of
 from timellm_dashboard.panels.rules import blocks_seen
 from timellm_dashboard.plain import page
-from timellm_dashboard.rulerows import MAIN_KEYS, settings_of
 from timellm_dashboard.screens.confirm import OverrideScreen
 from timellm_dashboard.screens.policies import PoliciesScreen
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.rulerows import MAIN_KEYS, settings_of
+from timellm_dashboard.viewmodel.view import View, view_of
 from timellm_dashboard.widgets.rules import HoldsPanel, RulePanel, RulesPanel
+from timellm_dashboard.words.ascii import to_ascii
 from timellm_ops.cli.rules_shown import rules_of, rules_under
 from timellm_ops.configfile import default_config, with_policy_settings, write_config
 from timellm_ops.contract import events as ev

@@ -25,7 +25,7 @@ from textual.pilot import Pilot
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.text import Lang
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 
 LARGER = ((120, 40), (200, 50))

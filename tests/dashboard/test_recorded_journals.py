@@ -13,15 +13,15 @@ from screen_text import rows_of, running
 
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.jsonl import view_json
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.report import report_page
 from timellm_dashboard.plain import page
-from timellm_dashboard.report import build_report, report_json
-from timellm_dashboard.report_html import report_html
-from timellm_dashboard.screenshot import Recording
-from timellm_dashboard.text import Lang
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.replay.screenshot import Recording
+from timellm_dashboard.reports.html import report_html
+from timellm_dashboard.reports.report import build_report, report_json
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.journal import read_records
 

@@ -14,11 +14,11 @@ from textual.widgets import Input
 
 from timellm_dashboard.actions import SCREEN_ORDER, ScreenId, action, offered, refusal
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.services import Services
-from timellm_dashboard.text_refusals import RefusalWords, refusal_words
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View
+from timellm_dashboard.words.refusals import RefusalWords, refusal_words
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, StopRun
 from timellm_ops.supervisor.answers import Terms, answer

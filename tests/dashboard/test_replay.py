@@ -24,18 +24,18 @@ from textual.pilot import Pilot
 
 from timellm_dashboard.actions import ACTIONS, REPLAY_ACTIONS
 from timellm_dashboard.lines import text_of
-from timellm_dashboard.logsearch import finder
-from timellm_dashboard.look import Look
-from timellm_dashboard.phrases import said
+from timellm_dashboard.log.search import finder
 from timellm_dashboard.plain import follow_plain
-from timellm_dashboard.replay import SPEEDS, Replay, Schedule, clock_text, place_of
-from timellm_dashboard.replay_app import ReplayDashboard
+from timellm_dashboard.replay.app import ReplayDashboard
+from timellm_dashboard.replay.replay import SPEEDS, Replay, Schedule, clock_text, place_of
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.text import Lang
-from timellm_dashboard.text_log import log_words
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.widgets.log import LogPanel
+from timellm_dashboard.words.log import log_words
+from timellm_dashboard.words.phrases import said
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import PauseRun
 from timellm_ops.contract.events import JournalRecord

@@ -22,15 +22,15 @@ from sample_journals import (
     training,
 )
 
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.report import draw_report, report_page
-from timellm_dashboard.report import Report, build_report, report_json
-from timellm_dashboard.report_html import report_html
-from timellm_dashboard.report_parts import Extras
-from timellm_dashboard.text import Lang
-from timellm_dashboard.text_report import EN, ZH, ReportWords
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.reports.html import report_html
+from timellm_dashboard.reports.parts import Extras
+from timellm_dashboard.reports.report import Report, build_report, report_json
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder
+from timellm_dashboard.words.report import EN, ZH, ReportWords
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.evaluation import BaselineScore, Computed, Evaluation, Recorded
 

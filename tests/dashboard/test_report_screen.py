@@ -8,9 +8,9 @@ from sample_journals import STATES, FakeRun, Journal
 from screen_text import check_snapshot, dashboard, rows_of, running, until
 
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.report import Report
-from timellm_dashboard.report_html import report_html
-from timellm_dashboard.report_parts import Extras
+from timellm_dashboard.reports.html import report_html
+from timellm_dashboard.reports.parts import Extras
+from timellm_dashboard.reports.report import Report
 from timellm_dashboard.screens.report import ReportScreen
 from timellm_dashboard.services import Services
 

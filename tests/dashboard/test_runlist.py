@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sample_journals import STATES
 from test_languages import CHINESE
 
-from timellm_dashboard.runlist import SORTS, Order, RunRow, in_order, row_of, run_lines
-from timellm_dashboard.text_read_only import ReadOnlyWords, read_only_words
-from timellm_dashboard.text_runs import RunsWords, runs_words
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.runs.runlist import SORTS, Order, RunRow, in_order, row_of, run_lines
+from timellm_dashboard.viewmodel.view import Recorder
+from timellm_dashboard.words.read_only import ReadOnlyWords, read_only_words
+from timellm_dashboard.words.runs import RunsWords, runs_words
 
 numbers = st.none() | st.floats(0, 10) | st.just(math.nan)
 rows = st.builds(

@@ -25,12 +25,12 @@ from screen_text import SECONDS_LATER, check_snapshot, rows_of, running, until
 from textual.pilot import Pilot
 
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.compared import ComparedRun
-from timellm_dashboard.look import Look
-from timellm_dashboard.runlist import Order, RunRow, row_of
+from timellm_dashboard.runs.compared import ComparedRun
+from timellm_dashboard.runs.runlist import Order, RunRow, row_of
 from timellm_dashboard.screens.report import ReportScreen
 from timellm_dashboard.services import OpenedRun, Services
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.widgets.runs import RunsPanel
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, Reply

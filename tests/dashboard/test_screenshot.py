@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sample_journals import ZONE, Limits, paused_thermal
 
-from timellm_dashboard.screenshot import (
+from timellm_dashboard.replay.screenshot import (
     Recording,
     export_screenshot,
     spread_wide_characters,

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_journals import Journal, in_second_epoch, loss_at, sample, training
 
-from timellm_dashboard.history import KEPT_EVENTS
-from timellm_dashboard.series import CAPACITY, Series
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.folds.history import KEPT_EVENTS
+from timellm_dashboard.folds.series import CAPACITY, Series
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.contract import events as ev
 
 values = st.floats(-1e6, 1e6)

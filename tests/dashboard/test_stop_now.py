@@ -20,9 +20,9 @@ from screen_text import dashboard, rows_of, running, until
 
 from timellm_dashboard.screens.confirm import StopNowScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.stopnow import stop_now_lines
-from timellm_dashboard.text import Lang
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.stopnow import stop_now_lines
+from timellm_dashboard.viewmodel.view import View, view_of
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 
 

@@ -24,9 +24,9 @@ from sample_journals import (
 )
 from screen_text import check_snapshot, dashboard, resized, rows_of, running
 
-from timellm_dashboard.text import Lang
-from timellm_dashboard.text_stopping import StoppingWords, stopping_words
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.view import View, view_of
+from timellm_dashboard.words.stopping import StoppingWords, stopping_words
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 
 WINDOWS = 19_495

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from timellm_dashboard import format as fmt
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Span, clip, pad, text_of, width_of, wrap, wrap_line
-from timellm_dashboard.phrases import clean
-from timellm_dashboard.text import words
+from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.phrases import clean
+from timellm_dashboard.words.text import words
 
 EN, ZH = words("en"), words("zh")
 

@@ -24,11 +24,9 @@ from sample_journals import (
     without_gpu,
 )
 
-from timellm_dashboard.feed import told
-from timellm_dashboard.focus import Focus
-from timellm_dashboard.history import FeedItem
+from timellm_dashboard.folds.history import FeedItem
+from timellm_dashboard.folds.trace import KEPT_ANCHORS, KEPT_MARKS, MarkKind, Trace
 from timellm_dashboard.lines import Span, text_of, width_of
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.ledger import draw_ledger, draw_ledger_line
 from timellm_dashboard.panels.timeline import (
@@ -40,12 +38,14 @@ from timellm_dashboard.panels.timeline import (
 )
 from timellm_dashboard.panels.tracks import GUTTER, draw_track, put
 from timellm_dashboard.plain import page
-from timellm_dashboard.text_timeline import TimelineWords, timeline_words
-from timellm_dashboard.timeaxis import clock_ticks
-from timellm_dashboard.timeline import MARK_ORDER, TimelineView, timeline
-from timellm_dashboard.timereading import Reading, nearest_mark, neighbour_mark, reading
-from timellm_dashboard.trace import KEPT_ANCHORS, KEPT_MARKS, MarkKind, Trace
-from timellm_dashboard.view import Recorder, View
+from timellm_dashboard.viewmodel.feed import told
+from timellm_dashboard.viewmodel.focus import Focus
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.timeaxis import clock_ticks
+from timellm_dashboard.viewmodel.timeline import MARK_ORDER, TimelineView, timeline
+from timellm_dashboard.viewmodel.timereading import Reading, nearest_mark, neighbour_mark, reading
+from timellm_dashboard.viewmodel.view import Recorder, View
+from timellm_dashboard.words.timeline import TimelineWords, timeline_words
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 

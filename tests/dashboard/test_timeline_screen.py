@@ -24,11 +24,11 @@ from textual.pilot import Pilot
 
 from timellm_dashboard.actions.timeline import TIMELINE_ACTIONS
 from timellm_dashboard.app import Dashboard
-from timellm_dashboard.focus import Focus
 from timellm_dashboard.jsonl import view_json
 from timellm_dashboard.panels.timeline import cells_of
 from timellm_dashboard.panels.tracks import GUTTER
-from timellm_dashboard.timereading import reading
+from timellm_dashboard.viewmodel.focus import Focus
+from timellm_dashboard.viewmodel.timereading import reading
 from timellm_dashboard.widgets.timeline import TimelinePanel
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord

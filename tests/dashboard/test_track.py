@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timellm_dashboard.track import Column, Track
+from timellm_dashboard.folds.track import Column, Track
 
 values = st.floats(-1e6, 1e6)
 steps = st.lists(st.tuples(st.floats(0.01, 50.0), st.none() | values), max_size=300)

@@ -35,8 +35,8 @@ from sample_journals import (
 )
 
 from timellm_dashboard.plain import page
-from timellm_dashboard.text import Lang
-from timellm_dashboard.view import View, view_of
+from timellm_dashboard.viewmodel.view import View, view_of
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.telemetry import HostSample
 

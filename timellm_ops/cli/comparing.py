@@ -28,10 +28,10 @@ def compare(
 
     A difference between single runs is no proof; the text says what can be told from them.
     """
-    from timellm_dashboard.compare import compare as compare_runs
-    from timellm_dashboard.compared import MOST_RUNS
     from timellm_dashboard.lines import text_of
     from timellm_dashboard.panels.comparison import draw_comparison
+    from timellm_dashboard.runs.compare import compare as compare_runs
+    from timellm_dashboard.runs.compared import MOST_RUNS
     from timellm_ops.cli.run_services import compared_runs
 
     if not 2 <= len(runs) <= MOST_RUNS:

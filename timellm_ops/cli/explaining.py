@@ -12,9 +12,9 @@ from timellm_dashboard.answers.answer import Answer, Say
 from timellm_dashboard.answers.draw import draw_answer, draw_brief
 from timellm_dashboard.answers.facts import Facts, whose
 from timellm_dashboard.answers.questions import QUESTIONS, answer_to, answers, find_question
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import text_of, wrap
-from timellm_dashboard.text import Lang as ShownLang
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.text import Lang as ShownLang
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.facts import FactsOfRun, example_facts, facts_of_config
 from timellm_ops.cli.options import Ascii, Json, Lang, has_unicode, language
@@ -118,7 +118,7 @@ def _names_something(text: str) -> bool:
 
 def _explain_word(topic: str, lang: ShownLang, *, ascii_only: bool, json: bool) -> int:
     """A word of the dashboard that is none of the seventeen."""
-    from timellm_dashboard.explain import EXPLANATIONS
+    from timellm_dashboard.explain.explain import EXPLANATIONS
 
     found = next((e for e in EXPLANATIONS if e.id == topic), None)
     if found is None:

@@ -70,7 +70,7 @@ def show(
     """One run on one page: state, results, checkpoints, GPU, and where everything is."""
     from timellm_dashboard.jsonl import view_json
     from timellm_dashboard.plain import page
-    from timellm_dashboard.view import view_of
+    from timellm_dashboard.viewmodel.view import view_of
 
     layout = RunStore(runs_dir()).resolve(run)
     style = style_of(plain=False, json=json, detach=False, lang=lang, ascii_only=ascii_only)

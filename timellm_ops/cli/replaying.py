@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from timellm_dashboard.replay import FASTEST, SLOWEST, Replay, Schedule, place_of
+from timellm_dashboard.replay.replay import FASTEST, SLOWEST, Replay, Schedule, place_of
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
 from timellm_ops.cli.rules_shown import rules_of
@@ -84,7 +84,7 @@ def _all_records(layout: RunLayout) -> tuple[list[JournalRecord], int]:
 
 
 def _on_screen(layout: RunLayout, made: Replay, style: Style, records: list[JournalRecord]) -> int:
-    from timellm_dashboard.replay_app import run_replay
+    from timellm_dashboard.replay.app import run_replay
     from timellm_ops.adapters.log_moments import log_ends
 
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from timellm_dashboard.report_parts import Extras
+from timellm_dashboard.reports.parts import Extras
 from timellm_ops.contract.evaluation import Evaluation
 from timellm_ops.contract.layout import RunLayout
 

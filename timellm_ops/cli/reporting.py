@@ -8,13 +8,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from timellm_dashboard.look import Look
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.report import report_page
-from timellm_dashboard.report import Report, build_report, report_json
-from timellm_dashboard.report_html import report_html
-from timellm_dashboard.report_parts import Extras
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.reports.html import report_html
+from timellm_dashboard.reports.parts import Extras
+from timellm_dashboard.reports.report import Report, build_report, report_json
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
 from timellm_ops.cli.output_file import write_output

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from timellm_dashboard.rulerows import RuleRow, RulesOf, settings_of
+from timellm_dashboard.viewmodel.rulerows import RuleRow, RulesOf, settings_of
 from timellm_ops.clock import machine_zone
 from timellm_ops.contract.config import GpuSection, PolicySection
 from timellm_ops.contract.layout import RunLayout

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from timellm_dashboard.compared import ComparedRun
-from timellm_dashboard.runlist import RunRow, row_of
+from timellm_dashboard.runs.compared import ComparedRun
+from timellm_dashboard.runs.runlist import RunRow, row_of
 from timellm_dashboard.services import OpenedRun, Services
-from timellm_dashboard.view import Recorder
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.run_states import RunStates, state_cache
 from timellm_ops.cli.services import own_services

@@ -6,8 +6,8 @@ What a service needs is loaded when it is first asked for: the first frame must 
 from pathlib import Path
 
 from timellm_dashboard.answers.facts import Facts
-from timellm_dashboard.report import Report
-from timellm_dashboard.report_parts import Extras
+from timellm_dashboard.reports.parts import Extras
+from timellm_dashboard.reports.report import Report
 from timellm_dashboard.services import Services
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import RunState
@@ -58,7 +58,7 @@ def _stop_grace_s(layout: RunLayout) -> float | None:
 
 
 def _save(layout: RunLayout, report: Report) -> Path:
-    from timellm_dashboard.report_html import report_html
+    from timellm_dashboard.reports.html import report_html
     from timellm_ops.process.files import replace_file
 
     path = layout.root / REPORT

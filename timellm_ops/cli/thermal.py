@@ -1,6 +1,6 @@
 """The temperatures that a run's own config and its card put into force, for whoever shows them."""
 
-from timellm_dashboard.look import LimitsOf
+from timellm_dashboard.viewmodel.look import LimitsOf
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import ConfigError

@@ -11,10 +11,10 @@ from timellm_dashboard.actions.run import RUN_ACTIONS, RunActionId
 from timellm_dashboard.actions.runs import RUNS_ACTIONS
 from timellm_dashboard.actions.screens import SCREEN_ACTIONS, SCREEN_ORDER
 from timellm_dashboard.actions.timeline import TIMELINE_ACTIONS
-from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.text_read_only import read_only_words
-from timellm_dashboard.text_refusals import refusal_words
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.read_only import read_only_words
+from timellm_dashboard.words.refusals import refusal_words
 from timellm_ops.contract.commands import StopMode
 
 __all__ = [

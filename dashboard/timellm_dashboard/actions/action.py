@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from timellm_dashboard.text import Lang
+from timellm_dashboard.words.text import Lang
 
 ScreenId = Literal["overview", "timeline", "log", "policies", "runs", "report"]
 

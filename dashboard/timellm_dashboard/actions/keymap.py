@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from textual.keys import _character_to_key, format_key
 
 from timellm_dashboard.actions import ACTIONS, Action
-from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.words.ascii import to_ascii
 
 Keymap = Mapping[str, tuple[str, ...]]
 """By an action's id, the keys that do it, as Textual names them."""

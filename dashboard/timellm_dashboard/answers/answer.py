@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from timellm_dashboard.text import Lang, Words, words
+from timellm_dashboard.words.text import Lang, Words, words
 
 
 class Passage(Struct, frozen=True, tag=True):

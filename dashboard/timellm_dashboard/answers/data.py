@@ -1,6 +1,5 @@
 """Questions about the data: where it is, how it is split, and what windows and batches are."""
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import (
     own_steps,
@@ -10,6 +9,7 @@ from timellm_dashboard.answers.diagrams import (
     windows_diagram,
 )
 from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.words import format as fmt
 from timellm_ops.contract.counting import Count
 
 _EMBEDDED = "embedded"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import DIAGRAM_CELLS, Diagram
 from timellm_dashboard.lines import pad
+from timellm_dashboard.words import format as fmt
 
 FULL, HALF, LIGHT = "█", "▒", "░"
 _LABEL_CELLS = 16

@@ -6,8 +6,8 @@ from typing import assert_never
 from rich.cells import cell_len
 
 from timellm_dashboard.answers.answer import Answer, Block, Diagram, Passage, Table
-from timellm_dashboard.asciitext import texts_in_ascii
 from timellm_dashboard.lines import Line, Span, Tone, line, pad, wrap
+from timellm_dashboard.words.ascii import texts_in_ascii
 
 _GAP = 2
 _NARROWEST = 12

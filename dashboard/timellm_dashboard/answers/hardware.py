@@ -1,9 +1,9 @@
 """Questions about the hardware: what else may use the GPU, heads and cards, heat."""
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Passage, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
 from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.words import format as fmt
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.plan import MemoryPlan
 from timellm_ops.contract.sizes import part_text

@@ -1,9 +1,9 @@
 """Questions about the model: how a patch is embedded, what shapes the weights, what it answers."""
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
 from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.words import format as fmt
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.plan import TensorPlan
 

@@ -11,7 +11,7 @@ from timellm_dashboard.answers.hardware import heads, heat, sharing
 from timellm_dashboard.answers.model import embedding, inference, weights
 from timellm_dashboard.answers.results import checkpoints, metrics, saved
 from timellm_dashboard.answers.training import loss, output, total
-from timellm_dashboard.text import Lang
+from timellm_dashboard.words.text import Lang
 
 
 class Question(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,9 @@
 """Questions about results: what is saved, when, and what the errors say."""
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, timeline_diagram
 from timellm_dashboard.answers.facts import SCRIPT, Facts
+from timellm_dashboard.words import format as fmt
 from timellm_ops.contract.counting import Count
 
 

@@ -1,8 +1,8 @@
 """Questions about training: what it prints, what the loss is, how many iterations there are."""
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.words import format as fmt
 from timellm_ops.contract.counting import Count
 
 _LOSSES = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}

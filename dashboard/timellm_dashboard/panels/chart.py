@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from timellm_dashboard.folds.series import Point
 from timellm_dashboard.lines import Line, Span, Tone, pad
 from timellm_dashboard.panels.canvas import Canvas
-from timellm_dashboard.series import Point
 
 _OUTLIERS = 0.02
 """So much of the noise may lie beyond either edge of the frame; it is drawn at that edge."""

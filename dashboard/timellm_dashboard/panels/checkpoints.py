@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard.checkpoints import SavedView
 from timellm_dashboard.lines import Line, Span, Tone, line, pad, wrap
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.checkpoints import SavedView
+from timellm_dashboard.viewmodel.view import View
 
 
 def draw_checkpoints(view: View, width: int, height: int) -> list[Line]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard.compared import Comparison
 from timellm_dashboard.lines import Line, Span, clip, line, pad, width_of, wrap_line
 from timellm_dashboard.panels.curves import TONES, Curve, draw_curves
-from timellm_dashboard.text import words
+from timellm_dashboard.runs.compared import Comparison
+from timellm_dashboard.words.text import words
 
 _TWO_COLUMNS = 150
 """From so many cells on, the curves stand beside the rest."""

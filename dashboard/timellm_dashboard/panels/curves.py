@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 from rich.cells import cell_len
 
-from timellm_dashboard import format as fmt
+from timellm_dashboard.folds.series import Point
 from timellm_dashboard.lines import Line, Span, Tone, line, pad
 from timellm_dashboard.panels.canvas import Canvas
-from timellm_dashboard.series import Point
+from timellm_dashboard.words import format as fmt
 
 TONES: tuple[Tone, ...] = ("accent", "held", "good", "busy", "bad", "plain")
 """Of the curves in their order; begun again after the last one."""

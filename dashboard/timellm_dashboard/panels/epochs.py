@@ -6,8 +6,8 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from timellm_dashboard.lines import Line, Span, clip, line, pad
-from timellm_dashboard.losses import EpochView
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.losses import EpochView
+from timellm_dashboard.viewmodel.view import View
 
 _MARK_CELLS = 3
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard.feed import FeedLine, Severity
 from timellm_dashboard.lines import Line, Span, Tone, line, text_of, width_of, wrap_line
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.feed import FeedLine, Severity
+from timellm_dashboard.viewmodel.view import View
 from timellm_ops.contract.counting import Count
 
 _TONES: dict[Severity, Tone] = {

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard import format as fmt
-from timellm_dashboard.gpu import ABSENT, MarkKind
-from timellm_dashboard.gpucourse import RECENT_S
+from timellm_dashboard.folds.gpucourse import RECENT_S
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
 from timellm_dashboard.panels.chart import Chart, Level, draw_chart
 from timellm_dashboard.panels.marks import gauge, sparkline
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.gpu import ABSENT, MarkKind
+from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words import format as fmt
 
 _LOWEST_C, _HIGHEST_C = 20.0, 100.0
 _MARK_TONES: dict[MarkKind, Tone] = {

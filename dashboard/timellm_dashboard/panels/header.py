@@ -1,9 +1,9 @@
 """The top of the screen: which run, and how it is."""
 
-from timellm_dashboard.headline import Mood
 from timellm_dashboard.lines import Line, Span, Tone, between, clip, line, wrap_line
-from timellm_dashboard.text_read_only import read_only_words
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.headline import Mood
+from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words.read_only import read_only_words
 
 _TONES: dict[Mood, Tone] = {
     "good": "good", "busy": "busy", "held": "held", "bad": "bad", "done": "done", "muted": "muted",

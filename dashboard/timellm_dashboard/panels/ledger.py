@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard.ledgerview import LedgerRow
 from timellm_dashboard.lines import Line, Span, clip, line, pad
-from timellm_dashboard.timeline import words_of
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.ledger import LedgerRow
+from timellm_dashboard.viewmodel.timeline import words_of
+from timellm_dashboard.viewmodel.view import View
 
 _SHORTEST_TABLE = 2
 _GAP = 2

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len, get_character_cell_size
 
 from timellm_dashboard.lines import Line, Span, Tone, clip
-from timellm_dashboard.logtext import tone_of
+from timellm_dashboard.log.text import tone_of
 
 GUTTER = 2
 """Cells before each line: the cursor, and what is marked."""

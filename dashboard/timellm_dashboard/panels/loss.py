@@ -2,10 +2,10 @@
 
 from rich.cells import cell_len
 
-from timellm_dashboard import format as fmt
 from timellm_dashboard.lines import Line, Span, line
 from timellm_dashboard.panels.chart import Chart, draw_chart
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words import format as fmt
 
 
 def draw_loss(view: View, width: int, height: int) -> list[Line]:

@@ -6,8 +6,8 @@ from rich.cells import cell_len
 
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
 from timellm_dashboard.panels.marks import bar
-from timellm_dashboard.progress import Portion
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.progress import Portion
+from timellm_dashboard.viewmodel.view import View
 
 _SHORTEST_BAR = 8
 _LONGEST_BAR = 60

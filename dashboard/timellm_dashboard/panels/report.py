@@ -3,8 +3,8 @@
 from timellm_dashboard.answers.answer import Table
 from timellm_dashboard.answers.draw import table_lines
 from timellm_dashboard.lines import Line, Span, line, text_of, wrap
-from timellm_dashboard.report import Report
-from timellm_dashboard.report_parts import Section
+from timellm_dashboard.reports.parts import Section
+from timellm_dashboard.reports.report import Report
 
 _INDENT = "  "
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap, wrap_line
-from timellm_dashboard.rulerows import Standing
-from timellm_dashboard.rules import HoldView, RuleView
-from timellm_dashboard.text_rules import RuleWords, rule_words
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.rulerows import Standing
+from timellm_dashboard.viewmodel.rules import HoldView, RuleView
+from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words.rules import RuleWords, rule_words
 
 _TONES: dict[Standing, Tone] = {
     "off": "muted", "watching": "good", "holding": "held", "overridden": "busy", "unknown": "muted",

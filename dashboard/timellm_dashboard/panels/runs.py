@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 from rich.cells import cell_len
 
-from timellm_dashboard.headline import Mood
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad
-from timellm_dashboard.runlist import Order, RunLine, SortKey
-from timellm_dashboard.text_runs import RunsWords
+from timellm_dashboard.runs.runlist import Order, RunLine, SortKey
+from timellm_dashboard.viewmodel.headline import Mood
+from timellm_dashboard.words.runs import RunsWords
 
 _TONES: dict[Mood, Tone] = {
     "good": "good", "busy": "busy", "held": "held", "bad": "bad", "done": "done", "muted": "muted",

@@ -5,16 +5,22 @@ from collections.abc import Sequence
 from msgspec import Struct
 from rich.cells import cell_len
 
-from timellm_dashboard.focus import Focus
-from timellm_dashboard.history import History
+from timellm_dashboard.folds.history import History
+from timellm_dashboard.folds.trace import MarkKind
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
-from timellm_dashboard.look import Look
 from timellm_dashboard.panels.tracks import GUTTER, draw_track, put
-from timellm_dashboard.text_timeline import TimelineWords
-from timellm_dashboard.timeline import MARK_ORDER, TimelineView, TrackView, timeline, words_of
-from timellm_dashboard.timereading import MarkReading, Reading, reading
-from timellm_dashboard.trace import MarkKind
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.focus import Focus
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.timeline import (
+    MARK_ORDER,
+    TimelineView,
+    TrackView,
+    timeline,
+    words_of,
+)
+from timellm_dashboard.viewmodel.timereading import MarkReading, Reading, reading
+from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words.timeline import TimelineWords
 
 _SMALL = 20
 """Below so many rows, three tracks at most are shown."""

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard import format as fmt
-from timellm_dashboard.gpu import Mark
+from timellm_dashboard.folds.track import Column
 from timellm_dashboard.lines import Line, Span, Tone, pad, text_of
 from timellm_dashboard.panels.canvas import Canvas
-from timellm_dashboard.timeline import TrackId, TrackView
-from timellm_dashboard.track import Column
+from timellm_dashboard.viewmodel.gpu import Mark
+from timellm_dashboard.viewmodel.timeline import TrackId, TrackView
+from timellm_dashboard.words import format as fmt
 
 GUTTER = 10
 """Cells of the axis at the left, its line included; the same for all tracks."""

@@ -10,8 +10,8 @@ from textual.events import Click
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from timellm_dashboard.stopnow import stop_now_lines
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.stopnow import stop_now_lines
+from timellm_dashboard.viewmodel.view import View
 
 
 class ConfirmScreen(ModalScreen[bool]):

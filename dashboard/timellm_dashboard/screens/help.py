@@ -21,11 +21,11 @@ from timellm_dashboard.answers.answer import Say
 from timellm_dashboard.answers.draw import draw_answer
 from timellm_dashboard.answers.facts import Facts, whose
 from timellm_dashboard.answers.questions import QUESTIONS, answers
-from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.explain import EXPLANATIONS, part_of
+from timellm_dashboard.explain.explain import EXPLANATIONS, part_of
 from timellm_dashboard.lines import Line, Span, line, pad, wrap
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.toned import to_content
+from timellm_dashboard.words.ascii import to_ascii
 
 _FEWEST_KEY_CELLS = 4
 _QUESTIONS = Said("seventeen questions on this training", "关于这次训练的十七个问题")

@@ -8,15 +8,15 @@ from textual.binding import BindingType
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.log import LogActionId
-from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.logfile import LogFile
-from timellm_dashboard.logsearch import BadPatternError, Finder, finder
+from timellm_dashboard.log.file import LogFile
+from timellm_dashboard.log.search import BadPatternError, Finder, finder
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.text_log import LogWords, log_words
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.log import LogPanel
 from timellm_dashboard.widgets.prompt import Prompt
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.log import LogWords, log_words
 from timellm_ops.contract.counting import Count
 
 

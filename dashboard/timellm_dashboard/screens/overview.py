@@ -8,7 +8,7 @@ from textual.containers import Grid
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.screens.run_screen import RunScreen
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.feed import FeedPanel
 from timellm_dashboard.widgets.overview import (
     CheckpointsPanel,

@@ -9,14 +9,14 @@ from textual.widget import Widget
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.policies import PoliciesActionId
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.panels.rules import words_of
-from timellm_dashboard.phrases import said
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.prompt import Prompt
 from timellm_dashboard.widgets.rules import HoldsPanel, RulePanel, RulesPanel
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.phrases import said
 from timellm_ops.contract.commands import Reply, SetPolicy
 
 _MOST_HOLDS, _MOST_KEYS = 6, 3

@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from timellm_dashboard.actions import Said, ScreenId, bindings
-from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.report import Report
-from timellm_dashboard.report_parts import Extras
+from timellm_dashboard.reports.parts import Extras
+from timellm_dashboard.reports.report import Report
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.report import ReportPanel
+from timellm_dashboard.words.ascii import to_ascii
 
 _SAVED = Said("the report is in {path}", "报告已写入 {path}")
 _NOT_SAVED = Said("the report was not written: {error}", "报告未能写入：{error}")

@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from timellm_dashboard.actions import ScreenId
 from timellm_dashboard.actions.keymap import Keymap
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.headline import HeadlineBar, TitleBar
 from timellm_dashboard.widgets.keybar import KeyBar
 from timellm_dashboard.widgets.tabbar import TabBar

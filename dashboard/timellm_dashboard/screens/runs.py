@@ -8,14 +8,14 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from timellm_dashboard.actions import ScreenId, bindings
-from timellm_dashboard.compared import MOST_RUNS
-from timellm_dashboard.runlist import Order
+from timellm_dashboard.runs.compared import MOST_RUNS
+from timellm_dashboard.runs.runlist import Order
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
-from timellm_dashboard.text_runs import RunsWords, runs_words
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.comparison import ComparisonPanel
 from timellm_dashboard.widgets.runs import RunsPanel, Standing
+from timellm_dashboard.words.runs import RunsWords, runs_words
 
 _TURNS_BETWEEN_READINGS = 4
 """Of the app, which has one a second: the list is read every four seconds while it is seen."""

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.timeline import TimelineActionId
 from timellm_dashboard.screens.run_screen import RunScreen
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.timeline import LedgerPanel, Past, TimelinePanel
 
 

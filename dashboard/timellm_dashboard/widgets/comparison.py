@@ -5,14 +5,14 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from timellm_dashboard.asciitext import to_ascii
-from timellm_dashboard.compare import compare
-from timellm_dashboard.compared import ComparedRun
 from timellm_dashboard.lines import Line, Span, line
 from timellm_dashboard.panels.comparison import draw_comparison
-from timellm_dashboard.text_runs import runs_words
-from timellm_dashboard.view import View
+from timellm_dashboard.runs.compare import compare
+from timellm_dashboard.runs.compared import ComparedRun
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.runs import runs_words
 from timellm_ops.contract.counting import Count
 
 

@@ -6,7 +6,7 @@ from textual.binding import Binding, BindingType
 
 from timellm_dashboard.lines import Line
 from timellm_dashboard.panels.feed import feed_blocks, feed_title, newest_rows
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 
 

@@ -2,7 +2,7 @@
 
 from timellm_dashboard.lines import Line
 from timellm_dashboard.panels.header import draw_headline, draw_title
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 
 

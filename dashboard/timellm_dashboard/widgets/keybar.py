@@ -16,7 +16,7 @@ from timellm_dashboard.actions import (
     label_of,
 )
 from timellm_dashboard.actions.keymap import Keymap, shown_key
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 
 _GAP = 2
 """Cells between two buttons, as the style sheet has it."""

@@ -4,15 +4,15 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Callable
 
-from timellm_dashboard import format as fmt
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line, Span, clip, line, wrap
-from timellm_dashboard.logfile import LogFile
-from timellm_dashboard.logsearch import Finder, LineFilter, TooSlowError, find
-from timellm_dashboard.logviewport import Viewport, jumped
-from timellm_dashboard.text_log import LogWords, log_words
-from timellm_dashboard.view import View
+from timellm_dashboard.log.file import LogFile
+from timellm_dashboard.log.search import Finder, LineFilter, TooSlowError, find
+from timellm_dashboard.log.viewport import Viewport, jumped
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.loglist import LogList
+from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.log import LogWords, log_words
 from timellm_ops.contract.counting import Count
 
 _TASK = "log-task"

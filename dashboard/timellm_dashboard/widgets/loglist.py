@@ -7,11 +7,10 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.events import Click
 
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line
-from timellm_dashboard.logfile import LogFile
-from timellm_dashboard.logsearch import LineFilter
-from timellm_dashboard.logviewport import (
+from timellm_dashboard.log.file import LogFile
+from timellm_dashboard.log.search import LineFilter
+from timellm_dashboard.log.viewport import (
     Lines,
     Viewport,
     moved,
@@ -22,8 +21,9 @@ from timellm_dashboard.logviewport import (
     with_cursor,
 )
 from timellm_dashboard.panels.log import GUTTER, draw_row, shifted, wrapped
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
+from timellm_dashboard.words.ascii import to_ascii
 
 COPIED_BYTES = 50_000
 """What is copied at most: terminals drop a clipboard sequence that is much longer."""

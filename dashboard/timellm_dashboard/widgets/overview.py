@@ -8,7 +8,7 @@ from timellm_dashboard.panels.epochs import draw_epochs, epochs_title
 from timellm_dashboard.panels.gpu import draw_gpu, gpu_title
 from timellm_dashboard.panels.loss import loss_chart, loss_legend
 from timellm_dashboard.panels.progress import draw_progress
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 
 

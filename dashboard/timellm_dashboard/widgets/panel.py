@@ -10,7 +10,7 @@ from textual.markup import escape
 from textual.widget import Widget
 
 from timellm_dashboard.lines import Line, Span, line, wrap
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.toned import to_content
 
 _CORNERS = 4

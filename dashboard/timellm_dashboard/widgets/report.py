@@ -4,13 +4,13 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line
 from timellm_dashboard.panels.report import draw_report
-from timellm_dashboard.report import Report
-from timellm_dashboard.text_report import report_words
-from timellm_dashboard.view import View
+from timellm_dashboard.reports.report import Report
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.report import report_words
 
 
 class ReportPanel(Panel, can_focus=True):

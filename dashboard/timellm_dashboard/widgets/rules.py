@@ -19,7 +19,7 @@ from timellm_dashboard.panels.rules import (
     rules_title,
     words_of,
 )
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 
 

@@ -7,13 +7,13 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.message import Message
 
-from timellm_dashboard.asciitext import to_ascii
 from timellm_dashboard.lines import Line, Span, line, wrap
 from timellm_dashboard.panels.runs import HEADING_ROWS, draw_runs
-from timellm_dashboard.runlist import Order, RunLine, RunRow, in_order, run_lines
-from timellm_dashboard.text_runs import RunsWords, runs_words
-from timellm_dashboard.view import View
+from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run_lines
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.runs import RunsWords, runs_words
 
 
 class Standing(Struct, frozen=True):

@@ -5,7 +5,7 @@ from textual.containers import Horizontal
 
 from timellm_dashboard.actions import ACTIONS, ScreenId
 from timellm_dashboard.actions.keymap import Keymap
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.keybar import KeyButton
 
 

@@ -5,10 +5,9 @@ from typing import Literal
 
 from textual import events
 
-from timellm_dashboard.focus import Focus
-from timellm_dashboard.history import History
+from timellm_dashboard.folds.history import History
+from timellm_dashboard.folds.trace import Trace
 from timellm_dashboard.lines import Line
-from timellm_dashboard.look import Look
 from timellm_dashboard.panels.ledger import draw_ledger, table_rows
 from timellm_dashboard.panels.timeline import (
     cells_of,
@@ -18,10 +17,11 @@ from timellm_dashboard.panels.timeline import (
     reading_rows,
 )
 from timellm_dashboard.panels.tracks import GUTTER
-from timellm_dashboard.timeline import TimelineView, timeline, words_of
-from timellm_dashboard.timereading import neighbour_mark, reading
-from timellm_dashboard.trace import Trace
-from timellm_dashboard.view import View
+from timellm_dashboard.viewmodel.focus import Focus
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.timeline import TimelineView, timeline, words_of
+from timellm_dashboard.viewmodel.timereading import neighbour_mark, reading
+from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 
 Past = Callable[[], tuple[History, Look]]

@@ -1,0 +1,1 @@
+"""What every number on the screens means, in English and Chinese."""

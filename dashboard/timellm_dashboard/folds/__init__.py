@@ -1,0 +1,1 @@
+"""What is gathered from records as they come, in bounded memory. Pure."""

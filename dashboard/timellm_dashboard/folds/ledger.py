@@ -1,0 +1,295 @@
+"""The throttle ledger: where a run's time went, and what heat, power caps, pace and pauses took.
+
+A fold over events. Every second between two events is booked once, as time of one kind; what was
+lost is booked besides, by its cause. No number of it ever goes down.
+"""
+
+from collections import deque
+from copy import copy
+from math import ceil
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from timellm_dashboard.folds.standing import Standing
+from timellm_dashboard.folds.stepcost import Slowdown, SlowSteps, StepCost, slowdown_of
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.state import RunState
+
+HOUR_S = 3600.0
+_BUCKET_S = 60.0
+_SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """Where the time went, in seconds. The parts add up to `elapsed_s`."""
+
+    training_s: float = 0.0
+    """Moving, from step to step. Rests for the pace are in it."""
+    evaluating_s: float = 0.0
+    loading_s: float = 0.0
+    """Not yet, or not again, at work: the engine loads its model, or waits for a restart."""
+    standing_s: float = 0.0
+    unsupervised_s: float = 0.0
+    """Between a supervisor that was gone and the next one, whatever the engine did then."""
+    ended_s: float = 0.0
+    """Between an end of the run and its being resumed: nothing was running."""
+
+    @property
+    def moving_s(self) -> float:
+        """At work."""
+        return self.training_s + self.evaluating_s
+
+    @property
+    def supervised_s(self) -> float:
+        """All of it that somebody watched."""
+        return self.moving_s + self.loading_s + self.standing_s
+
+    @property
+    def elapsed_s(self) -> float:
+        """From the first event to the last one."""
+        return self.supervised_s + self.unsupervised_s + self.ended_s
+
+
+class Loss(Struct, frozen=True, kw_only=True):
+    """What one cause took. Seconds of the whole run and of the last hour.
+
+    `lost_s` is `None` where the time under the cause is known but not what it cost.
+    """
+
+    cause: str
+    """A rule's name, `user` or `other` for a pause; `pace`; or a `Slowdown`."""
+    lasted_s: float
+    lost_s: float | None
+    recent_lost_s: float | None
+
+
+class _Bucket:
+    """What a minute of the run took."""
+
+    def __init__(self, start_s: float) -> None:
+        self.start_s = start_s
+        self.lost_s: dict[str, float] = {}
+        self.slow: dict[Slowdown, SlowSteps] = {}
+
+    def copied(self) -> "_Bucket":
+        """The same, for more to be lost in. Slow steps are shared: nobody who stands makes any."""
+        other = copy(self)
+        other.lost_s = dict(self.lost_s)
+        return other
+
+
+class Ledger:
+    """Folds events, one after the other. Bounded, whatever the length of the run."""
+
+    def __init__(self) -> None:
+        self._training_s = self._evaluating_s = self._loading_s = 0.0
+        self._unsupervised_s = self._ended_s = 0.0
+        self.standing = Standing()
+        self._paced_s = self._rested_s = 0.0
+        self._slowed: dict[Slowdown, float] = {}
+        self.unread_s = 0.0
+        """Moving, without a word from the card on what slows it down."""
+        self.tells_slowdowns = False
+        """Whether the card has ever said what slows it down, or that nothing does."""
+        self._slowdown: Slowdown | Literal["none"] | None = None  # `None`: the card does not say
+        self._steps = StepCost()
+        self._now_s = 0.0
+        self._buckets: deque[_Bucket] = deque()
+
+    def fold(self, before: RunState, event: ev.Event, after: RunState) -> None:
+        """Take in `event`, which led from `before` to `after`."""
+        standing = self.standing
+        if before.holds:
+            standing.cause = before.holds[0].rule
+        passed = after.active_s - before.active_s
+        if before.outcome is not None or type(event) in _SUPERVISORS:
+            between_s = max(passed, _between(before, event))
+            if before.outcome is None:
+                self._unsupervised_s += between_s
+            else:
+                self._ended_s += between_s
+            self._steps.drop()
+            standing.end(before.active_s)
+        elif passed > 0:
+            self._now_s += passed
+            self._book(passed, before, after)
+        if after.standing != before.standing:
+            if after.standing:
+                standing.begin(after.active_s)
+            else:
+                standing.end(after.active_s)
+        match event:
+            case ev.Telemetry():
+                self._slowdown = slowdown_of(event.sample.throttle_reasons)
+                self.tells_slowdowns = self.tells_slowdowns or self._slowdown is not None
+            case ev.Progress():
+                self._progress(event)
+            case ev.TelemetryLost() | ev.RunStarted() | ev.Adopted():
+                self._slowdown = None
+            case ev.TrainingStarted():
+                self._steps.begin(event.start_epoch, event.start_iteration)
+            case ev.EpochStarted():
+                self._steps.begin(event.epoch, after.iteration)
+            case ev.EvaluationProgress() | ev.ForecastsTimed() | ev.EngineExited():
+                self._steps.drop()
+            case _:
+                pass
+
+    def stood_on(self, passed_s: float, state: RunState) -> "Ledger":
+        """The ledger of an engine that has stood still for `passed_s` more since the last event,
+        which led to `state`; this one is left as it is."""
+        later = copy(self)
+        later.detach()
+        later.stand_on(passed_s, state)
+        return later
+
+    def detach(self) -> None:
+        """Share nothing that changes while it stands with whatever this is a copy of."""
+        self.standing = copy(self.standing)
+        self.standing.detach()
+        self._buckets = self._buckets.copy()
+        if self._buckets:
+            self._buckets[-1] = self._buckets[-1].copied()
+
+    def stand_on(self, passed_s: float, state: RunState) -> None:
+        """Book `passed_s` more of the pause that lasts."""
+        if state.holds:
+            self.standing.cause = state.holds[0].rule
+        self._now_s += passed_s
+        self.standing.stand(passed_s, state.active_s + passed_s)
+        self._lose(self.standing.cause, passed_s)
+
+    # --- what a second was -----------------------------------------------------------------------
+
+    def _book(self, passed: float, before: RunState, after: RunState) -> None:
+        if before.standing:
+            self.standing.stand(passed, after.active_s)
+            self._lose(self.standing.cause, passed)
+        elif before.activity == "training":
+            self._training_s += passed
+            self._move(passed, before)
+        elif before.activity == "evaluating":
+            self._evaluating_s += passed
+            self._move(passed, before)
+        else:
+            self._loading_s += passed
+
+    def _move(self, passed: float, before: RunState) -> None:
+        rested = 0.0
+        if before.duty < 1.0:
+            rested = (1.0 - max(0.0, before.duty)) * passed
+            self._paced_s += passed
+            self._rested_s += rested
+            self._lose("pace", rested)
+        slowdown = self._slowdown
+        self._steps.move(passed, rested, slowdown)
+        if slowdown is None:
+            self.unread_s += passed
+        elif slowdown != "none":
+            self._slowed[slowdown] = self._slowed.get(slowdown, 0.0) + passed
+
+    def _bucket(self) -> _Bucket:
+        """The present minute's, the oldest having been thrown away."""
+        start_s = self._now_s - self._now_s % _BUCKET_S
+        if not self._buckets or self._buckets[-1].start_s != start_s:
+            self._buckets.append(_Bucket(start_s))
+            while self._buckets[0].start_s < self._now_s - HOUR_S:
+                self._buckets.popleft()
+        return self._buckets[-1]
+
+    def _lose(self, cause: str, seconds: float) -> None:
+        lost_s = self._bucket().lost_s
+        lost_s[cause] = lost_s.get(cause, 0.0) + seconds
+
+    def _progress(self, event: ev.Progress) -> None:
+        slow = self._steps.progress(event)
+        if slow is not None:
+            kept = self._bucket().slow.setdefault(slow.slowdown, SlowSteps(slow.slowdown))
+            kept.add(slow.seconds, slow.steps)
+
+    # --- what it has come to ---------------------------------------------------------------------
+
+    @property
+    def spent(self) -> Spent:
+        """Where the time went."""
+        return Spent(
+            training_s=self._training_s,
+            evaluating_s=self._evaluating_s,
+            loading_s=self._loading_s,
+            standing_s=self.standing.total_s,
+            unsupervised_s=self._unsupervised_s,
+            ended_s=self._ended_s,
+        )
+
+    @property
+    def step_s(self) -> float | None:
+        """Seconds that a step takes without rests, and at the card's full speed where that was
+        ever seen; `None`: not measured."""
+        return self._steps.step_s
+
+    @property
+    def recent_s(self) -> float:
+        """The seconds that the recent losses are of: the last hour in whole minutes, or less."""
+        return self._now_s - self._recent_start_s
+
+    @property
+    def _recent_start_s(self) -> float:
+        return max(0.0, ceil((self._now_s - HOUR_S) / _BUCKET_S) * _BUCKET_S)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What each cause took that took anything: pauses by their rules first, the pace, the
+        card."""
+        found = [
+            Loss(cause=cause, lasted_s=s, lost_s=s, recent_lost_s=self._recent(cause))
+            for cause, s in self.standing.seconds.items()
+        ]
+        if self._paced_s > 0:
+            found.append(
+                Loss(
+                    cause="pace",
+                    lasted_s=self._paced_s,
+                    lost_s=self._rested_s,
+                    recent_lost_s=self._recent("pace"),
+                )
+            )
+        found += [self._slowed_by(s) for s in get_args(Slowdown) if s in self._slowed]
+        return tuple(found)
+
+    def slowed(self, slowdown: Slowdown) -> Loss | None:
+        """What that has taken, nothing included; `None`: the card never says what slows it."""
+        if not self.tells_slowdowns:
+            return None
+        if slowdown in self._slowed:
+            return self._slowed_by(slowdown)
+        return Loss(cause=slowdown, lasted_s=0.0, lost_s=0.0, recent_lost_s=0.0)
+
+    def _slowed_by(self, slowdown: Slowdown) -> Loss:
+        lasted_s, cost_s = self._slowed[slowdown], self._steps.cost_s(slowdown)
+        step_s = self._steps.full_step_s
+        if cost_s is None or step_s is None:
+            return Loss(cause=slowdown, lasted_s=lasted_s, lost_s=None, recent_lost_s=None)
+        lost_s = min(lasted_s, cost_s)
+        recent = (b for b in self._buckets if b.start_s >= self._recent_start_s)
+        slow = [bucket.slow[slowdown] for bucket in recent if slowdown in bucket.slow]
+        recent_s = sum(part.cost_s(step_s) for part in slow)
+        return Loss(
+            cause=slowdown, lasted_s=lasted_s, lost_s=lost_s, recent_lost_s=min(lost_s, recent_s)
+        )
+
+    def _recent(self, cause: str) -> float:
+        since_s = self._recent_start_s
+        return sum(b.lost_s.get(cause, 0.0) for b in self._buckets if b.start_s >= since_s)
+
+
+def _between(before: RunState, event: ev.Event) -> float:
+    """Seconds from the last event to this one, by the wall clock where the machine's own was set
+    back in between, as by a reboot."""
+    if before.t is None and before.updated_at is None:
+        return 0.0
+    if before.updated_at is not None and event.at is not None:
+        return max(0.0, (event.at - before.updated_at).total_seconds())
+    if before.t is not None and event.t is not None:
+        return max(0.0, event.t - before.t)
+    return 0.0

@@ -1,0 +1,1 @@
+"""A run on record, as if it went on now, and pictures of it."""

@@ -1,0 +1,1 @@
+"""Many runs: their list, and some of them side by side. Pure."""

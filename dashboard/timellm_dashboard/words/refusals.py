@@ -1,0 +1,64 @@
+"""Why a key does nothing now, one line each, in both languages."""
+
+from msgspec import Struct
+
+from timellm_dashboard.words.text import Lang
+
+
+class RefusalWords(Struct, frozen=True, kw_only=True):
+    """A field a text."""
+
+    replay: str
+    replay_report: str
+    replay_runs: str
+    imported: str
+    ending: str
+    unsupervised: str
+    supervised: str
+    one_language: str
+    supervising: str
+    taken_over: str
+    by_command: str
+    not_taken_over: str
+    ctrl_c_replay: str
+    ctrl_c_alone: str
+
+
+EN = RefusalWords(
+    replay="this is a replay: nothing can be asked of a run that is over",
+    replay_report="this is a replay: timellm-ops report --html writes the report of the whole run",
+    replay_runs="this is a replay: it shows one run alone",
+    imported="this is the record of a run elsewhere: there is nobody to ask",
+    ending="the run is ending already",
+    unsupervised="nobody supervises this run, so nobody would hear it; {key} starts a supervisor",
+    supervised="the run is supervised: there is nothing to take over",
+    one_language="in ASCII there is English alone",
+    supervising="starting a supervisor",
+    taken_over="the run is supervised again",
+    by_command="timellm-ops attach {run} starts a supervisor",
+    not_taken_over="no supervisor: {error}",
+    ctrl_c_replay="q closes this replay",
+    ctrl_c_alone="q leaves, and the run goes on without a supervisor; {key} starts one",
+)
+
+ZH = RefusalWords(
+    replay="这是回放：不能再对已经过去的运行提出要求",
+    replay_report="这是回放：timellm-ops report --html 可写出整个运行的报告",
+    replay_runs="这是回放：只显示这一个运行",
+    imported="这是在别处运行的记录：没有可以要求的对象",
+    ending="运行已经在停止",
+    unsupervised="此运行没有监管进程，没有人会听到；按 {key} 启动一个",
+    supervised="此运行有监管进程，不需要接管",
+    one_language="ASCII 模式只有英文",
+    supervising="正在启动监管进程",
+    taken_over="此运行重新受到监管",
+    by_command="timellm-ops attach {run} 会启动监管进程",
+    not_taken_over="没有监管进程：{error}",
+    ctrl_c_replay="q 关闭这个回放",
+    ctrl_c_alone="q 离开，运行在没有监管进程的情况下继续；按 {key} 启动一个",
+)
+
+
+def refusal_words(lang: Lang) -> RefusalWords:
+    """The texts in `lang`. The English ones are ASCII."""
+    return ZH if lang == "zh" else EN
