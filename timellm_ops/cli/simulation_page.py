@@ -31,8 +31,8 @@ _TEXTS: dict[Language, _Texts] = {
             "Card and room are those of {hours:.1f} recorded hours; the model misses {error:g} °C"
         ),
         assumed=(
-            "Nothing says which card and which room: a 115 W laptop's on a warm night stands for "
-            "them (--run RUN: a recorded one; --ambient; --set gpu.simulated.KEY=VALUE)"
+            "Nothing says which card and which room: a 115 W laptop's on a warm night stands in\n"
+            "(--run RUN: a recorded one; --ambient; --set gpu.simulated.KEY=VALUE)"
         ),
         night=(
             "{hours:g} h, room {room} °C, steps of {step:g} s, held at {target:g} °C, "
@@ -59,7 +59,7 @@ _TEXTS: dict[Language, _Texts] = {
         ),
         recorded="显卡与室温取自 {hours:.1f} 小时的记录；模型误差 {error:g} °C。",
         assumed=(
-            "没有说明是哪块显卡、哪个房间：以一块 115 W 的笔记本显卡和一个温暖的夜晚代替"
+            "没有说明是哪块显卡、哪个房间：以一块 115 W 的笔记本显卡和一个温暖的夜晚代替\n"
             "（--run RUN：取自记录；--ambient；--set gpu.simulated.KEY=VALUE）"
         ),
         night=(
