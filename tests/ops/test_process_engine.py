@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -603,6 +604,6 @@ def test_an_engine_that_would_end_of_it_is_left_alone(layout: RunLayout) -> None
     with running(launch_argv(layout, hangs(""))) as engine:
         until(lambda: "ready" in output(layout), "the engine to be up")
         engine.dump_stacks()
-        until(lambda: read_entry(engine.identity.pid), "a look at it")
+        time.sleep(0.5)  # a signal is acted on a little after it was sent
         assert engine.exit_status() is None
         assert is_alive(engine.identity)
