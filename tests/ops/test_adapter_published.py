@@ -344,6 +344,7 @@ def test_line_ends_of_two_bytes_change_nothing(training: tuple[Script, list[Epoc
 
 def test_bars_with_a_length_and_colours_are_noise_as_well() -> None:
     coloured = b"\x1b[32m" + RECORD.rstrip(b"\n") + b"\x1b[0m\n"
+    coloured = coloured.replace(b"0.1349008", b"\x1b[1;31m0.1349008\x1b[0m")
     assert events_in(DRAWN + coloured) == [ev.EpochStarted(epoch=1), PROGRESS]
 
 

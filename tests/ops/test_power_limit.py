@@ -194,6 +194,17 @@ def test_the_limit_is_put_back_before_the_end_of_the_run_is_told(bench: Bench) -
     assert names == ["PowerLimitSet", "PowerLimitSet", "EngineExited"]
 
 
+def test_a_limit_that_was_asked_for_and_not_answered_is_put_back_too() -> None:
+    """The driver may have taken it, and only its answer is still on its way."""
+    run = driven(95.0)
+    asked = run.supervision.asked_power
+    assert asked is not None
+    assert run.run.power is not None
+    assert run.run.power.limit_w == run.run.power.found_w
+    assert power_to_restore(run.run, asked) == 115.0
+    assert power_to_restore(run.run, None) is None
+
+
 def test_an_engine_that_is_started_again_goes_on_under_the_same_limit(bench: Bench) -> None:
     limited(bench)
     settings = bench.supervisor.settings

@@ -55,3 +55,28 @@ def test_a_file_is_synced_before_it_takes_its_name_and_the_name_after(tmp_path: 
     assert durable == ("said", "durable", "")
     assert (again[0], again[2]) == ("rename", str(path))
     assert end == ("said", "not", "")
+
+
+SECURES = """
+import sys
+from pathlib import Path
+from timellm_ops.adapters.securing import Securing
+for name in sys.argv[1:]:
+    secured = Securing(Path(name), beside=False)
+    assert secured.done and not secured.problem
+    say(name)
+"""
+
+
+def test_what_a_script_has_saved_is_on_the_disk_before_it_is_told_of(tmp_path: Path) -> None:
+    """Before the script may be stopped, that is: nobody else would sync it."""
+    file, folder = tmp_path / "checkpoint", tmp_path / "checkpoint-9"
+    file.write_bytes(b"weights")
+    (folder / "inside").mkdir(parents=True)
+    (folder / "inside" / "model.bin").write_bytes(b"weights")
+    calls = [(verb, what) for verb, what, _ in calls_of(tmp_path, SECURES, file, folder)]
+    told = calls.index(("said", str(file)))
+    assert calls[:told] == [("sync", str(file)), ("sync", str(tmp_path))]
+    wanted = {folder / "inside" / "model.bin", folder / "inside", folder, tmp_path}
+    assert {what for _, what in calls[told + 1 : -1]} == set(map(str, wanted))
+    assert calls[-1] == ("said", str(folder))

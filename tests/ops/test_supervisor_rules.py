@@ -241,3 +241,21 @@ def test_what_was_set_stays_when_the_run_is_stopped_and_resumed() -> None:
     core.note(ev.RunStarted(run_id="r", name="t", engine="timellm", resumed=True))
     core.turn(1.0, training_started())
     assert core.run.policy_settings == ("policy.vram.enabled=false",)
+
+
+# --- a machine that sleeps -----------------------------------------------------------------------
+
+
+def test_a_night_in_which_the_machine_slept_is_nobodys_silence() -> None:
+    """Where its clock goes on meanwhile, the first turn comes before any word or reading."""
+    health = HealthSection(stall_action="stop")
+    core = driven(health=health)
+    for step in range(6, 30):
+        core.turn(1.0, progress(step), reading=sample())
+    core.turn(8 * 3600.0)
+    assert (held_by(core), core.run.stop, core.run.notices) == ([], None, ())
+    for step in range(30, 40):
+        core.turn(1.0, progress(step), reading=sample())
+    assert (held_by(core), core.run.stop, core.run.notices) == ([], None, ())
+    core.turns(40.0)
+    assert held_by(core) == ["telemetry"], "what is missing from then on is missed"

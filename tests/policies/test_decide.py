@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from watched_run import QUICK, WatchedRun, actions
 
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.config import ThermalSection
+from timellm_ops.contract.config import GovernorSection, ThermalSection
+from timellm_ops.contract.telemetry import HostSample
 from timellm_policies.limits import limits
 
 
@@ -279,3 +280,15 @@ def test_a_card_held_back_by_something_else_is_not_reported(
     reasons: tuple[str, ...] | None,
 ) -> None:
     assert WatchedRun().sees(80.0, throttle_reasons=reasons) == []
+
+
+def test_a_pace_outranks_a_resume_which_comes_a_moment_later() -> None:
+    run = WatchedRun(governor=GovernorSection())
+    run.sees(*[84.0] * 120)
+    assert run.state.pace.duty < 1.0
+    run.host(on_battery=True, battery_pct=10.0)
+    run.governor = GovernorSection(enabled=False)
+    run.happens(ev.HostTelemetry(sample=HostSample(on_battery=False)))
+    assert actions(list(run.asked())) == ["governor pace"]
+    run.decides()
+    assert actions(list(run.asked())) == ["battery resume"]

@@ -154,6 +154,14 @@ def test_how_long_is_too_long_follows_from_how_slow_it_usually_is() -> None:
     assert actions(run.waits(60.0)) == ["health alert"]
 
 
+def test_an_engine_that_is_paced_may_be_silent_for_as_much_longer() -> None:
+    run = watched()
+    run.trains([0.5] * 20, every_s=60.0)
+    run.happens(ev.Paced(duty=0.5))
+    assert run.waits(103 * 60.0) == []
+    assert actions(run.waits(120.0)) == ["health alert"]
+
+
 def test_a_script_that_tells_of_every_hundredth_iteration_may_be_silent_for_as_many() -> None:
     run = watched(engine="foreign")
     run.trains([0.5] * 5, every_s=200.0, iterations=100)

@@ -95,6 +95,7 @@ def test_a_run_never_goes_on_without_room_and_never_waits_with_plenty(
 def test_a_low_battery_pauses_the_run_until_the_mains_are_back() -> None:
     run = watched()
     assert run.host(on_battery=True, battery_pct=80.0) == []
+    assert run.host(on_battery=True, battery_pct=50.0) == []
     (pause,) = run.host(on_battery=True, battery_pct=49.0)
     assert actions([pause]) == ["battery pause"]
     assert pause.reason == "on battery at 49 % < 50 %"

@@ -48,6 +48,10 @@ AHEAD_S = 60.0
 """An engine's time may be so much later than the turn's, which began before its words were read.
 One that is further ahead is of another boot."""
 
+SLEPT_S = 30.0
+"""So long there is never between two turns: the machine slept, with its clock going on, as it does
+under some systems. What was missing meanwhile is not missed."""
+
 RECENT_SAMPLES = KEPT_READINGS
 
 _replace = msgspec.structs.replace
@@ -113,6 +117,10 @@ class Supervision(Struct, frozen=True, kw_only=True):
     asked_power: AskedPower | None = None
     """Asked for and not answered yet."""
     interrupts: int = 0
+    turn_t: float | None = None
+    """Monotonic second of the turn before."""
+    woke_t: float | None = None
+    """The first turn after the machine last slept."""
     climb: Climb | None = None
     pacing: Account = Account()
     """Of a foreign engine that is paced by stops; of any other it stays as it is."""
@@ -133,6 +141,7 @@ def advance(settings: Settings, supervision: Supervision, inputs: Inputs, now: M
     The events are to be journaled before the effects are acted on.
     """
     draft = _Draft(supervision, now)
+    draft.turn_t = now.t
     for event, offset in inputs.stream:
         draft.record(event, offset)
     for event in inputs.observed:
@@ -209,6 +218,10 @@ class _Draft:
         self.recent = supervision.recent
         self.climb = supervision.climb
         self.pacing = supervision.pacing
+        before_t = supervision.turn_t
+        slept = before_t is not None and now.t - before_t > SLEPT_S
+        self.woke_t = now.t if slept else supervision.woke_t
+        self.turn_t = supervision.turn_t
         self.interrupts = supervision.interrupts
         self.doubted = supervision.control_doubted
         self.asked_power = supervision.asked_power
@@ -224,6 +237,8 @@ class _Draft:
             climb=self.climb,
             pacing=self.pacing,
             interrupts=self.interrupts,
+            turn_t=self.turn_t,
+            woke_t=self.woke_t,
             control_doubted=self.doubted,
             asked_power=self.asked_power,
         )
@@ -290,7 +305,10 @@ class _Draft:
         policy = policy_in_force(
             settings.policy, settings.gpu, self.run.policy_settings, settings.zone
         )
-        for decision in settings.decide(policy, self.run, self.recent, self.now.t, self.now.at):
+        seen = self.run
+        if self.woke_t is not None and self.woke_t > (seen.watched_since_t or 0.0):
+            seen = _replace(seen, watched_since_t=self.woke_t)
+        for decision in settings.decide(policy, seen, self.recent, self.now.t, self.now.at):
             if not settings.pace_by_stops and rests(decision) and self.run.engine == "foreign":
                 continue  # it could not rest between its steps, and may not be stopped for it
             if changes_anything(self.run, self.memory, decision):

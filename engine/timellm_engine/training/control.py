@@ -20,6 +20,9 @@ from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
 
 NAP_S = 0.05
+LONGEST_LOOK_S = 1.0
+"""More time than this between two looks at the heartbeat is not the supervisor's silence: the
+machine slept, with its clock going on, or this process was stopped."""
 
 _NOT_READ = Control(sequence=-1)
 
@@ -94,7 +97,9 @@ class Controls:
         self._section, self._emitter = section, emitter
         self._clock, self._signals = clock, signals
         self._orphaned = False
-        self._beat_t = -math.inf
+        self._beat_t: float | None = None
+        self._looked_t = -math.inf
+        self._silent_s = 0.0
         self._duty = 1.0
 
     def saved(self) -> None:
@@ -150,23 +155,24 @@ class Controls:
         """A pause holds, unless its supervisor was lost and the rule then is to go on."""
         if self._file.control.desired != "pause":
             return False
-        if self._orphaned and self._silent_s(since_t=-math.inf) <= self._section.orphan_after_s:
+        if self._orphaned and self._count_silence() <= self._section.orphan_after_s:
             self._orphaned = False
         return not self._orphaned
 
     def _stand(self) -> None:
         began = self._clock.monotonic()
         self._emitter.event(ev.Paused())
+        self._silent_s, self._looked_t = 0.0, began
         while self._told_to_stand():
             self._clock.sleep(NAP_S)
             self._look()
             self._leave_if_told()
-            if self._told_to_stand() and self._silent_s(began) > self._section.orphan_after_s:
-                self._follow_orphan_rule(began)
+            silent_s = self._count_silence()
+            if self._told_to_stand() and silent_s > self._section.orphan_after_s:
+                self._follow_orphan_rule(silent_s)
         self._emitter.event(ev.Resumed(paused_seconds=self._clock.monotonic() - began))
 
-    def _follow_orphan_rule(self, paused_t: float) -> None:
-        silent_s = self._silent_s(paused_t)
+    def _follow_orphan_rule(self, silent_s: float) -> None:
         lost = f"paused, and the supervisor has been silent for {silent_s:.0f} s"
         if self._section.orphan_action == "continue":
             self._orphaned = True
@@ -175,14 +181,19 @@ class Controls:
         self._emitter.event(ev.Alert(level="warning", message=f"{lost}: saving and leaving"))
         raise StopNow(lost)
 
-    def _silent_s(self, since_t: float) -> float:
-        """Seconds since the supervisor's last sign of life, or since `since_t` if that is later.
+    def _count_silence(self) -> float:
+        """Seconds in which this engine has looked for a new sign of life and there was none.
 
         A sign from the future is one of another boot of the machine: none at all. Where it cannot
         be read at this moment, the one before counts.
         """
         now = self._clock.monotonic()
+        beat_t = self._beat_t
         with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
             beat_t = msgspec.json.decode(self._heartbeat.read_bytes(), type=Heartbeat).t
-            self._beat_t = beat_t if beat_t <= now else -math.inf
-        return now - max(since_t, self._beat_t)
+        if beat_t is not None and beat_t <= now and beat_t != self._beat_t:
+            self._beat_t, self._silent_s = beat_t, 0.0
+        else:
+            self._silent_s += min(LONGEST_LOOK_S, now - self._looked_t)
+        self._looked_t = now
+        return self._silent_s

@@ -213,6 +213,21 @@ def test_a_heartbeat_that_is_torn_for_a_moment_is_not_silence(bench: Bench) -> N
     assert bench.kinds()[-1] == "Resumed"
 
 
+def test_a_machine_that_slept_with_its_clock_going_on_is_no_silence(bench: Bench) -> None:
+    """It wakes before its supervisor has had a moment for a sign of life."""
+    bench.control(1, "pause")
+    bench.beat()
+
+    def sleep_for_two_hours() -> None:
+        bench.clock.now += 2 * 3600.0
+
+    bench.later(10.0, sleep_for_two_hours)
+    bench.later(10.0 + 2 * 3600.0 + 1.0, bench.beat)
+    bench.later(10.0 + 2 * 3600.0 + 30.0, lambda: bench.control(2))
+    bench.controls.boundary()
+    assert bench.kinds()[-1] == "Resumed"
+
+
 def test_a_control_that_was_read_while_it_was_written_over_is_read_again(bench: Bench) -> None:
     bench.control(1)
     bench.controls.boundary()
