@@ -147,19 +147,31 @@ def test_a_worker_in_another_session_pauses_goes_on_and_ends_with_the_others(she
     eventually(lambda: stands(worker), "the worker's pause")
     assert shell("resume").code == 0
     eventually(lambda: not stands(worker), "the worker's going on")
-    # A launcher that is killed leaves its worker without a parent.
-    children = [
-        pid
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit()
-        and (found := read_entry(pid := int(entry.name))) is not None
-        and found.session == shell.engine().process.pid
-    ]
-    for pid in children:
-        process = identify(pid)
-        if process is not None:
-            send_signal(process, signal.SIGKILL)
+    kill_session_of_engine(shell)
     assert shell.until(lambda state: state.ended).outcome == "failed"
+    eventually(lambda: not is_alive(worker), "the worker's end")
+
+
+def kill_session_of_engine(shell: Shell) -> None:
+    """A launcher that is killed leaves a worker in another session without a parent."""
+    for entry in Path("/proc").iterdir():
+        found = read_entry(int(entry.name)) if entry.name.isdigit() else None
+        if found is not None and found.session == shell.engine().process.pid:
+            process = identify(found.pid)
+            if process is not None:
+                send_signal(process, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_worker_that_outlives_engine_and_supervisor_is_ended_by_the_next(shell: Shell) -> None:
+    worker = begin_family(shell)
+    supervisor = shell.supervisor().process
+    send_signal(supervisor, signal.SIGKILL)
+    eventually(lambda: not is_alive(supervisor), "the supervisor's end")
+    kill_session_of_engine(shell)
+    assert is_alive(worker)
+    assert shell("attach", "--plain").code == 4
+    assert shell.state().outcome == "failed"
     eventually(lambda: not is_alive(worker), "the worker's end")
 
 

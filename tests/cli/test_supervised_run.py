@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -279,6 +280,22 @@ def test_what_the_dashboard_offers_brings_a_supervisor_back_and_stop_now_saves(
     assert state.steps_at_risk == 0
     services.supervise()  # an ended run needs none
     assert not is_alive(engine.process)
+
+
+def test_a_run_has_one_supervisor_whoever_else_is_started(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    before = shell.supervisor()
+    order = msgspec.json.encode({"root": str(shell.run.root), "mode": "adopt"})
+    second = subprocess.run(
+        [sys.executable, "-m", "timellm_ops.app"],
+        input=order, env=shell.env(), capture_output=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (second.returncode, second.stderr) == (0, b"another supervisor has this run\n")
+    assert shell.supervisor() == before
+    kinds = [type(r.event).__name__ for r in read_records(shell.run.journal)]
+    assert (kinds.count("RunStarted"), kinds.count("Adopted")) == (1, 0)
+    assert shell("stop", "--now", "--wait").code == 0
 
 
 def test_an_engine_that_is_killed_and_may_not_be_started_again_is_told(shell: Shell) -> None:

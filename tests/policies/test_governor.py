@@ -152,6 +152,20 @@ def test_nothing_is_decided_on_a_temperature_that_nobody_knows() -> None:
     assert run.waits(4.0) == []
 
 
+def test_nothing_is_decided_on_readings_that_are_late() -> None:
+    first = governed()
+    while not first.decisions:
+        first.sees(70.0 + 0.2 * len(first.recent))
+    late = governed()
+    for number in range(len(first.recent) - 1):
+        late.sees(70.0 + 0.2 * number)
+    late.recent = first.recent
+    late.t = first.t
+    assert actions(list(late.asked())) == ["governor pace"]
+    late.t += 11.0
+    assert late.asked() == ()
+
+
 def test_a_new_start_begins_at_full_pace() -> None:
     run = governed()
     steady(run, 84.0, 120)
