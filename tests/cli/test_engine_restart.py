@@ -24,7 +24,7 @@ LARGE = (
     .replace("synthetic_rows = 600", "synthetic_rows = 4000")
 )
 """A step of it wants hundreds of MiB."""
-SPARE_BYTES = 64 << 20
+SPARE_BYTES = 160 << 20
 
 
 def begin(shell: Shell, text: str) -> None:

@@ -221,7 +221,7 @@ BAD = PATTERNS.replace("<loss>", "<los>")
         (["run", "--engine-command", "true", "--engine-patterns", "none.toml", "--plain"],
          ("none.toml", "no such file")),
         (["run", "--engine-command", "true", "--engine-patterns", "hf", "--plain"],
-         ("foreign.patterns", '"hf"', "hf-trainer")),
+         ("--engine-patterns", '"hf"', "hf-trainer")),
         (["run", "config.toml", "--engine-patterns", "hf-trainer"], ("--engine-command",)),
         (["run", "config.toml", "--plain"], ("bad.toml", "pattern 1")),
         (["import", "some.log", "--patterns", "bad.toml"], ("bad.toml", "pattern 1")),
