@@ -149,6 +149,51 @@ async def test_more_than_a_day_is_told_with_its_days(log: Path) -> None:
         await until(pilot, lambda: f"{told:%m-%d %H:%M:%S}" in title(app))
 
 
+async def test_a_column_tells_the_time_of_every_line(log: Path) -> None:
+    with log.open("a") as file:
+        file.write("".join(f"a long one {'x' * 70}|{n}\n" for n in range(3)))
+    times = times_of(log, begin())
+    app = app_of(log, lambda: times)
+    async with running(app) as pilot:
+        app.go_to("log")
+        await until(pilot, lambda: bool(app.run_screen.query(TimedLog)))
+        await until(pilot, lambda: "of 1,003" in title(app))
+        await pilot.press("T")
+
+        def told(line: int) -> str:
+            at = (begin() + timedelta(seconds=line - 1)).astimezone(app._look.zone)
+            return f"{at:%H:%M:%S}   line {line}"
+
+        await until(pilot, lambda: any(told(990) in row for row in rows_of(app)))
+        assert "following" in title(app) or "this is all" in title(app)
+        await pilot.press("w", "up", "up")
+        await until(pilot, lambda: any(set(row.strip()) == set("x|2") for row in rows_of(app)))
+        check_snapshot("log-times-column-80x24", rows_of(app))
+        await typed(pilot, app, "500")
+        await until(pilot, lambda: any(told(499) in row for row in rows_of(app)))
+        await pilot.press("T")
+        await until(pilot, lambda: not any(told(499) in row for row in rows_of(app)))
+
+
+async def test_a_column_goes_on_with_the_log_and_when_the_run_has_ended(log: Path) -> None:
+    asked: list[int] = []
+
+    def times() -> LogTimes:
+        asked.append(1)
+        return times_of(log, begin())
+
+    app = app_of(log, times)
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        await pilot.press("T")
+        await until(pilot, lambda: len(asked) == 1)
+        await pilot.pause(0.3)
+        assert len(asked) == 1
+        with log.open("a") as file:
+            file.write("one more\n")
+        await until(pilot, lambda: len(asked) == 2)
+
+
 async def test_with_a_filter_a_time_leads_to_the_next_line_that_is_shown(log: Path) -> None:
     app = app_of(log, lambda: times_of(log, begin()))
     async with running(app) as pilot:

@@ -32,10 +32,10 @@ def timed(records: list[JournalRecord]) -> list[JournalRecord]:
 class Growing:
     """A log and a journal that are there as far as somebody has written them."""
 
-    def __init__(self, folder: Path, records: list[JournalRecord]) -> None:
+    def __init__(self, folder: Path, records: list[JournalRecord], at_once: int = 3) -> None:
         self.path = folder / "engine.log"
         self.path.write_bytes(b"")
-        self._records, self.there = timed(records), 0
+        self._records, self.there, self._at_once = timed(records), 0, at_once
         self.times = LogTimes(self.path, self._follow)
 
     def _follow(self) -> Callable[[], list[JournalRecord]]:
@@ -43,7 +43,7 @@ class Growing:
 
         def poll() -> list[JournalRecord]:
             nonlocal taken
-            found = self._records[taken : min(self.there, taken + 3)]
+            found = self._records[taken : min(self.there, taken + self._at_once)]
             taken += len(found)
             return found
 
@@ -127,6 +127,22 @@ def test_more_noise_than_is_read_at_once_is_gone_through(tmp_path: Path) -> None
     seen = Growing(tmp_path, run.records)
     seen.grow(run.log, 2)
     assert list(seen.times.ends) == [len(run.log)]
+
+
+@pytest.mark.parametrize("quiet", [0, 2])
+def test_in_a_long_run_every_line_gets_the_time_of_its_event(tmp_path: Path, quiet: int) -> None:
+    run = Watched()
+    run.event(ev.RunStarted(run_id="r", name="r", engine="timellm"), lost=False)
+    for n in range(12_000):
+        for _ in range(quiet):
+            run.event(ev.Progress(iteration=n, epoch=9, loss=0.5), lost=False)
+        run.event(ev.Progress(iteration=n, epoch=1, loss=0.5), lost=False)
+    run.log = b"".join(step(1, n).encode() for n in range(12_000))
+    seen = Growing(tmp_path, run.records, at_once=2_500)
+    seen.grow(run.log, len(run.records))
+    assert len(seen.times.ends) == 12_000
+    assert seen.times.ends[-1] == len(run.log)
+    assert list(seen.times.at_s)[:2] == [BEGIN_S + 1 + quiet, BEGIN_S + 2 * (1 + quiet)]
 
 
 FOREIGN = [

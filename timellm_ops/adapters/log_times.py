@@ -90,16 +90,20 @@ class LogTimes:
         to come, the log is read no further than they reach."""
         if not self._own:
             return
-        while self._pair_lines() or not self._lines or to_end:
+        while True:
+            self._pair_lines()
+            enough = not self._keys or len(self._lines) > _KEPT_LINES // 2
+            if enough and not to_end:
+                return
             lines = self._next_lines(size)
             if not lines:
                 return
             self._lines.extend(keyed_lines(lines, self._read))
             self._read += sum(map(len, lines))
 
-    def _pair_lines(self) -> bool:
-        """Whether any line was paired. Lines before the latest of these are given up: their record
-        is missing, for records come in the order of the lines."""
+    def _pair_lines(self) -> None:
+        """Pair what can be paired. Lines before the latest of these are given up: their record is
+        missing, for records come in the order of the lines."""
         done = 0
         for index, (key, end) in enumerate(self._lines):
             found = self._places.get(key)
@@ -110,7 +114,6 @@ class LogTimes:
                 done = index + 1
         for _ in range(done):
             self._lines.popleft()
-        return done > 0
 
     def _forget(self) -> None:
         """Records before the latest that was paired get no line any more."""

@@ -9,6 +9,7 @@ LogActionId = Literal[
     "log_filter",
     "log_goto",
     "log_timeline",
+    "log_times",
     "log_follow",
     "log_copy",
     "log_mark",
@@ -63,6 +64,18 @@ LOG_ACTIONS: tuple[Action, ...] = (
         help=Said(
             "the timeline at the moment when the line of the cursor was printed",
             "在时间线上查看光标所在行输出的时刻",
+        ),
+        in_footer=False,
+        on="log",
+    ),
+    Action(
+        id="log_times",
+        keys=("T",),
+        shown_keys="T",
+        label=Said("times", "时刻"),
+        help=Said(
+            "a column with the time of every line, as far as it is known; T again hides it",
+            "显示各行输出的时刻（已知的部分）；再按 T 隐藏",
         ),
         in_footer=False,
         on="log",

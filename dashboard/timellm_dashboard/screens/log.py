@@ -87,6 +87,8 @@ class LogScreen(RunScreen):
                 self._prompt.ask("goto", self._times_words.ask, hint=self._times_words.hint)
             case "log_timeline":
                 self._to_timeline()
+            case "log_times":
+                self._log.toggle_times()
             case "log_follow":
                 self._log.action_follow()
             case "log_copy":

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from timellm_dashboard import format as fmt
 from timellm_dashboard.asciitext import to_ascii
+from timellm_dashboard.lines import Line, Span
 from timellm_dashboard.logfile import LogFile
 from timellm_dashboard.loggoto import ByTime, Goal, ToClock, ToLine, ToShare, moment_of
 from timellm_dashboard.logtimes import LogTimes
@@ -15,6 +16,8 @@ from timellm_dashboard.text_log import LogWords
 from timellm_dashboard.text_logtimes import LogTimesWords, log_times_words
 from timellm_dashboard.view import View
 from timellm_dashboard.widgets.log import LogPanel
+
+_DAY, _CLOCK = "11-24", "02:13:05"
 
 
 class TimedLog(LogPanel):
@@ -35,7 +38,8 @@ class TimedLog(LogPanel):
         self._ask_times, self._zone = times, zone
         self._times = LogTimes()
         self._asks = False
-        self._asked_with: tuple[int, int] | None = None  # what was known of the log then
+        self._asked_with: object = None  # how the log and the run stood then
+        self._column = False
         self._goal: ToClock | ByTime | datetime | None = None
 
     # --- the time of the cursor ------------------------------------------------------------------
@@ -48,10 +52,11 @@ class TimedLog(LogPanel):
     @property
     def moment(self) -> datetime | None:
         """When the line of the cursor had been printed; `None`: not known."""
-        if self._log is None or not self._count:
-            return None
-        number = self._number(min(self._at.cursor, self._count - 1))
-        end = self._log.end_of(number)
+        return self._printed(min(self._at.cursor, self._count - 1)) if self._count else None
+
+    def _printed(self, place: int) -> datetime | None:
+        """When the line at that place had been printed."""
+        end = 0 if self._log is None else self._log.end_of(self._number(place))
         return self._times.printed(end) if end else None
 
     def _standing(self, view: View, words: LogWords) -> list[str]:
@@ -64,6 +69,32 @@ class TimedLog(LogPanel):
     def _told(self, at: datetime) -> str:
         time = fmt.time_of_day(at, self._zone)
         return f"{at.astimezone(self._zone):%m-%d} {time}" if self._times.over_a_day else time
+
+    # --- the times of all lines ------------------------------------------------------------------
+
+    def toggle_times(self) -> None:
+        """A column with the time of every line, or none again."""
+        self._column, self._asked_with = not self._column, None
+        self._look_up()
+        self._redraw()
+
+    @property
+    def _cells(self) -> int:
+        """What the column takes."""
+        if not self._column:
+            return 0
+        return len(_CLOCK) + 1 + (len(_DAY) + 1 if self._times.over_a_day else 0)
+
+    def _lines(self, width: int, height: int) -> Lines:
+        return super()._lines(width - self._cells, height)
+
+    def _row(self, number: int, row: int, view: View, width: int) -> Line:
+        cells = self._cells
+        drawn = super()._row(number, row, view, width - cells)
+        if not cells:
+            return drawn
+        at = None if row else self._printed(number)
+        return (Span(f"{'' if at is None else self._told(at):<{cells}}", "muted"), *drawn)
 
     def show(self, view: View) -> None:
         """Show `view` from now on, and the times that somebody waits for."""
@@ -79,14 +110,21 @@ class TimedLog(LogPanel):
         log = self._log
         if log is None or self._ask_times is None or self._asks or log.read_share < 1.0:
             return
-        if self._goal is None and (self.follows or self.moment is not None):
+        if self._goal is None and not self._lacks_times(log):
             return
-        known = (log.generation, log.index.size)
+        state = None if self._view is None else self._view.headline.state
+        known = (log.generation, log.index.size, state)
         if known == self._asked_with:
             self._arrive()
             return
         self._asked_with, self._asks = known, True
         self.run_worker(self._ask(self._ask_times), group="log-times")
+
+    def _lacks_times(self, log: LogFile) -> bool:
+        """Whether something is shown whose time could be told."""
+        if self._column:
+            return self._times.covered < log.index.size
+        return not self.follows and self.moment is None
 
     async def _ask(self, ask: Callable[[], LogTimes]) -> None:
         try:
