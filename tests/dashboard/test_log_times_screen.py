@@ -314,6 +314,20 @@ async def test_enter_leads_to_a_log_that_was_not_seen_before(log: Path) -> None:
         await until(pilot, lambda: cursor_line(app) == f"line {line}")
 
 
+async def test_enter_leads_to_a_moment_in_a_log_that_was_not_seen_before(log: Path) -> None:
+    first = begin()
+    app = app_of(log, lambda: times_of(log, first))
+    async with running(app) as pilot:
+        app.go_to("timeline")
+        await until(pilot, lambda: bool(app.run_screen.query(TimelinePanel)))
+        panel = app.run_screen.query_one(TimelinePanel)
+        await until(pilot, lambda: bool(panel._drawn))
+        panel.show_moment(first + timedelta(seconds=400))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.run_screen.screen_id == "log")
+        await until(pilot, lambda: any(row.startswith(" > line 40") for row in rows_of(app)))
+
+
 async def test_following_leads_to_the_present_of_the_timeline(log: Path) -> None:
     app = app_of(log, None)
     async with running(app) as pilot:

@@ -108,7 +108,9 @@ class TimedLog(LogPanel):
 
     def _look_up(self) -> None:
         log = self._log
-        if log is None or self._ask_times is None or self._asks or log.read_share < 1.0:
+        if log is None or self._ask_times is None or self._asks:
+            return
+        if not log.looked or log.read_share < 1.0:  # not seen yet, or still being read
             return
         if self._goal is None and not self._lacks_times(log):
             return
