@@ -168,7 +168,7 @@ class Dashboard(App[None]):
         return {
             "overview": OverviewScreen(),
             "timeline": TimelineScreen(lambda: (self.recorder.history, self._look)),
-            "log": LogScreen(self._services),
+            "log": LogScreen(self._services, self._look.zone),
             "policies": PoliciesScreen(self._services),
             "runs": self._runs,
             "report": ReportScreen(self._services, self._report),
@@ -457,6 +457,11 @@ class Dashboard(App[None]):
     def on_run_screen_asks(self, message: RunScreen.Asks) -> None:
         """A screen wants something of the supervisor."""
         self._request(message.request, message.answered)
+
+    def on_run_screen_shows(self, message: RunScreen.Shows) -> None:
+        """A screen leads to the same moment on another one."""
+        self._screens[message.on].look_at(message.at)
+        self.go_to(message.on)
 
     def _request(
         self, request: AnyRequest, answered: Callable[[Reply], None] | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.log.times import LogTimes
 from timellm_dashboard.reports.parts import Extras
 from timellm_dashboard.reports.report import Report
 from timellm_dashboard.runs.compared import ComparedRun
@@ -23,6 +24,9 @@ class Services(Struct, frozen=True, kw_only=True):
     """The raw output of the engine, which grows."""
     log_end: Callable[[], int] | None = None
     """How many bytes of it there were at the moment that is shown; absent: all of it."""
+    log_times: Callable[[], LogTimes] | None = None
+    """When its lines were printed. The first call reads the run's record whole; called on a thread,
+    one call at a time. Raises `OSError`."""
     facts: Callable[[RunState], Facts | None] | None = None
     """What the seventeen answers of the help are made of. The first call may take a second."""
     report_extras: Callable[[], Extras] | None = None

@@ -8,13 +8,13 @@ with a line, and shows none that is still to come.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
 
-_Key = tuple[str, int, int] | tuple[str, bytes]
+Key = tuple[str, int, int] | tuple[str, bytes]
 """What a line and an event have in common."""
 
 
@@ -45,19 +45,20 @@ def _accounted(records: Sequence[JournalRecord]) -> "array[int]":
 def _paired(records: Sequence[JournalRecord], log: Path) -> "array[int]":
     """By the lines of our own engine. One whose event is missing is passed over, so that those
     after it find theirs."""
-    places: dict[_Key, list[int]] = {}
+    places: dict[Key, list[int]] = {}
     for index, record in enumerate(records):
-        key = _key_of_event(record.event)
+        key = key_of_event(record.event)
         if key is not None:
             places.setdefault(key, []).append(index)
     ends = array("Q", bytes(8 * len(records)))
     before = -1
-    for line_key, end in _keyed_lines(log):
-        found = places.get(line_key, [])
-        at = bisect_right(found, before)
-        if at < len(found):
-            before = found[at]
-            ends[before] = end
+    with log.open("rb") as lines:
+        for line_key, end in keyed_lines(lines):
+            found = places.get(line_key, [])
+            at = bisect_right(found, before)
+            if at < len(found):
+                before = found[at]
+                ends[before] = end
     for index in range(1, len(ends)):
         ends[index] = max(ends[index], ends[index - 1])
     return ends
@@ -76,7 +77,8 @@ def _whole_from(records: Sequence[JournalRecord]) -> int:
     return max(0, len(records) - 1)
 
 
-def _key_of_event(event: ev.Event) -> _Key | None:
+def key_of_event(event: ev.Event) -> Key | None:
+    """What the line that our engine prints with `event` begins with; `None`: it prints none."""
     match event:
         case ev.Progress():
             return ("step", event.epoch, event.iteration)
@@ -96,30 +98,29 @@ def _key_of_event(event: ev.Event) -> _Key | None:
             return None
 
 
-def _keyed_lines(log: Path) -> Iterator[tuple[_Key, int]]:
-    """The lines that go with an event, each with where it ends. A record of progress has two."""
-    at = 0
-    progress: _Key | None = None  # held back until it is known whether its second line follows
+def keyed_lines(lines: Iterable[bytes], at: int = 0) -> Iterator[tuple[Key, int]]:
+    """The lines that go with an event, each with the byte that it ends before; the first one begins
+    at byte `at`. A record of progress has two."""
+    progress: Key | None = None  # held back until it is known whether its second line follows
     progress_end = 0
-    with log.open("rb") as file:
-        for line in file:
-            at += len(line)
-            if line.startswith(b"\tspeed:"):
-                progress_end = at
-                continue
-            if progress is not None:
-                yield progress, progress_end
-                progress = None
-            key = _key_of_line(line)
-            if key[0] == "step":
-                progress, progress_end = key, at
-            else:
-                yield key, at
+    for line in lines:
+        at += len(line)
+        if line.startswith(b"\tspeed:"):
+            progress_end = at
+            continue
+        if progress is not None:
+            yield progress, progress_end
+            progress = None
+        key = key_of_line(line)
+        if key[0] == "step":
+            progress, progress_end = key, at
+        else:
+            yield key, at
     if progress is not None:
         yield progress, progress_end
 
 
-def _key_of_line(line: bytes) -> _Key:
+def key_of_line(line: bytes) -> Key:
     """By how it begins. A line of no kind may be what an alert says."""
     words = line.split(maxsplit=11)
     try:

@@ -6,6 +6,7 @@ What a service needs is loaded when it is first asked for: the first frame must 
 from pathlib import Path
 
 from timellm_dashboard.answers.facts import Facts
+from timellm_dashboard.log.times import LogTimes
 from timellm_dashboard.reports.parts import Extras
 from timellm_dashboard.reports.report import Report
 from timellm_dashboard.services import Services
@@ -19,11 +20,32 @@ def own_services(layout: RunLayout) -> Services:
     """Everything that a run's own folder has to offer."""
     return Services(
         log=layout.engine_log,
+        log_times=_LogTimesOf(layout),
         facts=_FactsOf(layout),
         report_extras=lambda: _extras(layout),
         save_report=lambda report: _save(layout, report),
         stop_grace_s=lambda: _stop_grace_s(layout),
     )
+
+
+class _LogTimesOf:
+    """When a run's log was printed; reads on where the call before has ended."""
+
+    def __init__(self, layout: RunLayout) -> None:
+        self._layout = layout
+        self._made: object = None
+
+    def __call__(self) -> LogTimes:
+        from timellm_ops.adapters import log_times
+        from timellm_ops.journal import JournalFollower
+
+        if not isinstance(self._made, log_times.LogTimes):
+            journal = self._layout.journal
+            self._made = log_times.LogTimes(
+                self._layout.engine_log, lambda: JournalFollower(journal).poll
+            )
+        self._made.catch_up()
+        return LogTimes(self._made.ends, self._made.at_s)
 
 
 class _FactsOf:

@@ -7,6 +7,9 @@ from timellm_dashboard.actions.action import Action, Said
 LogActionId = Literal[
     "log_search",
     "log_filter",
+    "log_goto",
+    "log_timeline",
+    "log_times",
     "log_follow",
     "log_copy",
     "log_mark",
@@ -39,6 +42,42 @@ LOG_ACTIONS: tuple[Action, ...] = (
             "只显示含某文本或正则表达式的行；留空则全部显示",
         ),
         types=True,
+        on="log",
+    ),
+    Action(
+        id="log_goto",
+        keys=("g",),
+        shown_keys="g",
+        label=Said("go to", "跳转"),
+        help=Said(
+            "go to a time such as 02:13, a step such as -30m, a line such as 12345, or 50%",
+            "跳到时刻（如 02:13）、一段时间之前或之后（如 -30m）、某一行（如 12345）或 50%",
+        ),
+        types=True,
+        on="log",
+    ),
+    Action(
+        id="log_timeline",
+        keys=("enter",),
+        shown_keys="Enter",
+        label=Said("timeline", "时间线"),
+        help=Said(
+            "the timeline at the moment when the line of the cursor was printed",
+            "在时间线上查看光标所在行输出的时刻",
+        ),
+        in_footer=False,
+        on="log",
+    ),
+    Action(
+        id="log_times",
+        keys=("T",),
+        shown_keys="T",
+        label=Said("times", "时刻"),
+        help=Said(
+            "a column with the time of every line, as far as it is known; T again hides it",
+            "显示各行输出的时刻（已知的部分）；再按 T 隐藏",
+        ),
+        in_footer=False,
         on="log",
     ),
     Action(

@@ -15,6 +15,7 @@ TimelineActionId = Literal[
     "timeline_previous_mark",
     "timeline_whole",
     "timeline_now",
+    "timeline_log",
 ]
 
 TIMELINE_ACTIONS: tuple[Action, ...] = (
@@ -64,7 +65,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
     Action(
         id="timeline_next_mark",
         keys=("n",),
-        shown_keys="n N",
+        shown_keys="n",
         label=Said("marks", "标记"),
         help=Said("go to the next mark; N goes to the one before", "到下一个标记；N 到上一个"),
         on="timeline",
@@ -76,6 +77,17 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         label=Said("mark before", "上一个标记"),
         help=Said("go back to the mark before", "回到上一个标记"),
         in_footer=False,
+        on="timeline",
+    ),
+    Action(
+        id="timeline_log",
+        keys=("enter",),
+        shown_keys="Enter",
+        label=Said("log", "日志"),
+        help=Said(
+            "what the engine printed at the moment of the cursor",
+            "查看光标所在时刻引擎的输出",
+        ),
         on="timeline",
     ),
     Action(

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from heapq import merge
+from itertools import pairwise
 from operator import attrgetter
 from typing import Literal, assert_never, get_args
 
@@ -147,6 +148,17 @@ class Trace:
             return None
         index = max(0, bisect_right(self._anchors, x, key=attrgetter("x_s")) - 1)
         return _EPOCH + timedelta(seconds=self._anchors[index].epoch_s + x)
+
+    def place(self, at: datetime) -> float | None:
+        """The `x` of a clock time, or the nearest one where nobody supervised the run then; `None`:
+        no event has told a time."""
+        if not self._anchors:
+            return None
+        found, until = self._anchors[0], self.extent_s
+        for anchor, after in pairwise([*self._anchors, None]):
+            if anchor is not None and anchor.epoch_s + anchor.x_s <= at.timestamp():
+                found, until = anchor, self.extent_s if after is None else after.x_s
+        return min(max(0.0, at.timestamp() - found.epoch_s), until)
 
     def stretches(self, start: float, end: float) -> tuple[tuple[float, float], ...]:
         """Where, from `start` to `end`, the clock runs along: the beginning of each such stretch,

@@ -175,6 +175,18 @@ class LogFile:
                 pass  # the next scan tells of it
         return [self._texts.get(line, "") for line in wanted]
 
+    def end_of(self, line: int) -> int:
+        """The byte that a line ends before; 0 where the file has just gone."""
+        try:
+            with self._open() as file:
+                return self._start(file, line + 1)
+        except OSError:
+            return 0  # the next scan tells of it
+
+    def line_at(self, byte: int) -> int:
+        """The line that `byte` lies in; the last one, where it was not scanned yet."""
+        return self._ended_by(byte) if byte < self.index.size else max(0, self.index.lines - 1)
+
     def piece(self, line: int, *, forward: bool, stop: int | None = None) -> Piece | None:
         """The next piece to search from `line` on, forwards and with it, or backwards and without
         it; `None` at the end. `stop`: the line that is not searched any more, going forwards."""

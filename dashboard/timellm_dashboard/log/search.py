@@ -17,6 +17,7 @@ from msgspec import Struct
 from timellm_dashboard.log.file import LogFile, Piece
 
 REGEX_PREFIX = "re:"
+WITHOUT_PREFIX = "not:"
 _LONGEST_REGEX = 1000
 Progress = Callable[[float], None]
 """Told what share of the lines has been gone through."""
@@ -43,29 +44,36 @@ class Finder(Struct, frozen=True):
 
     text: str
     """As it was typed."""
+    said: str
+    """The same without a `not:`."""
     pattern: Any
     """Of `re` for a text, which never takes long, and else of `regex`."""
     plain: bool = True
     """It is a text, and no regular expression."""
+    without: bool = False
+    """Lines that do not have it are meant."""
 
     def in_none_of(self, lines: str) -> bool:
-        """Whether that is plain without looking at each of many lines, all of them in one text."""
+        """Whether none of many lines has it, where that is plain without looking at each: all of
+        them in one text."""
         if not self.plain or not lines.isascii():
             return False
         small = self.pattern.flags & re.IGNORECASE
-        return (self.text not in lines) if not small else (self.text.lower() not in lines.lower())
+        return (self.said not in lines) if not small else (self.said.lower() not in lines.lower())
 
     def matches(self, line: str) -> bool:
-        """Whether it is in a line."""
+        """Whether a line is meant."""
         if self.plain:
-            return self.pattern.search(line) is not None
+            return (self.pattern.search(line) is None) == self.without
         try:
-            return self.pattern.search(line, timeout=LINE_S) is not None
+            return (self.pattern.search(line, timeout=LINE_S) is None) == self.without
         except TimeoutError:
             raise TooSlowError(self.text) from None
 
     def spans(self, line: str) -> list[tuple[int, int]]:
         """Where in a line it is, from character to character."""
+        if self.without:
+            return []
         limit = {} if self.plain else {"timeout": MARK_S}
         try:
             return [match.span() for match in self.pattern.finditer(line, **limit) if match.group()]
@@ -74,23 +82,26 @@ class Finder(Struct, frozen=True):
 
 
 def finder(text: str) -> Finder:
-    """What `text` asks for: itself, or after `re:` a regular expression.
+    """What `text` asks for: itself, or after `re:` a regular expression; after `not:`, lines
+    without that.
 
     Large and small letters are the same unless a large one is asked for. Raises `BadPatternError`.
     """
-    is_regex = text.startswith(REGEX_PREFIX)
-    source = text.removeprefix(REGEX_PREFIX) if is_regex else re.escape(text)
+    without = text.startswith(WITHOUT_PREFIX) and text != WITHOUT_PREFIX
+    said = text.removeprefix(WITHOUT_PREFIX) if without else text
+    is_regex = said.startswith(REGEX_PREFIX)
+    source = said.removeprefix(REGEX_PREFIX) if is_regex else re.escape(said)
     # A class such as \S is no large letter that somebody has asked for.
-    letters = re.sub(r"\\.", "", source) if is_regex else text
+    letters = re.sub(r"\\.", "", source) if is_regex else said
     flags = re.NOFLAG if letters != letters.lower() else re.IGNORECASE
     if not is_regex:
-        return Finder(text, re.compile(source, flags))
+        return Finder(text, said, re.compile(source, flags), without=without)
     import regex  # only who types one waits for it
 
     if len(source) > _LONGEST_REGEX:
         raise BadPatternError(f"more than {_LONGEST_REGEX} characters")
     try:
-        return Finder(text, regex.compile(source, int(flags)), plain=False)
+        return Finder(text, said, regex.compile(source, int(flags)), plain=False, without=without)
     except (regex.error, OverflowError) as error:
         raise BadPatternError(str(error)) from error
     except RecursionError:
@@ -102,11 +113,11 @@ def hits_in(log: LogFile, piece: Piece, wanted: Finder, piece_s: float = PIECE_S
 
     Raises `TooSlowError`, and `OSError` where the file is not the same any more.
     """
-    lines, search = log.read(piece), wanted.pattern.search
+    lines, search, without = log.read(piece), wanted.pattern.search, wanted.without
     if wanted.in_none_of("\n".join(lines)):
-        return []
+        return list(range(piece.first, piece.first + len(lines))) if wanted.without else []
     if wanted.plain:
-        return [n for n, text in enumerate(lines, piece.first) if search(text)]
+        return [n for n, text in enumerate(lines, piece.first) if bool(search(text)) != without]
     hits, until_s = [], time.monotonic() + piece_s
     for n, text in enumerate(lines, piece.first):
         if wanted.matches(text):

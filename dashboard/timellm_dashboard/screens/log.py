@@ -1,5 +1,6 @@
 """The raw stream of the engine: follow, search, filter, wrap, copy."""
 
+from datetime import datetime, tzinfo
 from typing import ClassVar, Literal, assert_never
 
 from msgspec import convert
@@ -9,15 +10,20 @@ from textual.binding import BindingType
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.log import LogActionId
 from timellm_dashboard.log.file import LogFile
+from timellm_dashboard.log.goto import goal_of
 from timellm_dashboard.log.search import BadPatternError, Finder, finder
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
-from timellm_dashboard.widgets.log import LogPanel
 from timellm_dashboard.widgets.prompt import Prompt
+from timellm_dashboard.widgets.timedlog import TimedLog
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.log import LogWords, log_words
+from timellm_dashboard.words.logtimes import LogTimesWords, log_times_words
 from timellm_ops.contract.counting import Count
+
+Purpose = Literal["search", "filter", "goto"]
+"""What somebody types."""
 
 
 class LogScreen(RunScreen):
@@ -27,11 +33,15 @@ class LogScreen(RunScreen):
     AUTO_FOCUS = "LogPanel"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("log")]
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, zone: tzinfo | None = None) -> None:
         super().__init__()
         self._view: View | None = None
-        self._log = LogPanel(
-            None if services.log is None else LogFile(services.log), end=services.log_end, id="log"
+        self._log = TimedLog(
+            None if services.log is None else LogFile(services.log),
+            end=services.log_end,
+            times=services.log_times,
+            zone=zone,
+            id="log",
         )
         self._prompt = Prompt(id="log-prompt")
 
@@ -50,6 +60,20 @@ class LogScreen(RunScreen):
         view = self._view
         return log_words("en") if view is None else log_words(view.lang, ascii_only=view.ascii_only)
 
+    def look_at(self, at: datetime | None) -> None:
+        """Go to what was printed at that moment."""
+        if at is None:
+            self._log.action_follow()
+        else:
+            self._log.go_to(at)
+
+    @property
+    def _times_words(self) -> LogTimesWords:
+        view = self._view
+        if view is None:
+            return log_times_words("en")
+        return log_times_words(view.lang, ascii_only=view.ascii_only)
+
     def act(self, action_id: str) -> None:
         """Do what the registry has for this screen alone."""
         asked: LogActionId = convert(action_id, LogActionId)
@@ -59,6 +83,12 @@ class LogScreen(RunScreen):
                 self._prompt.ask("search", words.ask_search, hint=words.ask_hint)
             case "log_filter":
                 self._prompt.ask("filter", words.ask_filter, hint=words.ask_hint)
+            case "log_goto":
+                self._prompt.ask("goto", self._times_words.ask, hint=self._times_words.hint)
+            case "log_timeline":
+                self._to_timeline()
+            case "log_times":
+                self._log.toggle_times()
             case "log_follow":
                 self._log.action_follow()
             case "log_copy":
@@ -80,8 +110,11 @@ class LogScreen(RunScreen):
                 assert_never(asked)
 
     def on_prompt_answered(self, message: Prompt.Answered) -> None:
-        """Search or filter; a pattern that is none is said, and may be mended."""
-        purpose: Literal["search", "filter"] = convert(message.purpose, Literal["search", "filter"])
+        """Search, filter or go somewhere; a pattern that is none is said, and may be mended."""
+        purpose = convert(message.purpose, Purpose)
+        if purpose == "goto":
+            self._go_to(message.text)
+            return
         wanted: Finder | None = None
         if message.text:
             try:
@@ -95,6 +128,22 @@ class LogScreen(RunScreen):
             self._log.search(wanted, self._words)
         else:
             self._log.filter(wanted, self._words)
+
+    def _go_to(self, text: str) -> None:
+        goal = goal_of(text) if text else None
+        if text and goal is None:
+            self._prompt.complain(self._shown(self._times_words.bad_goal.format(text=text)))
+            return
+        self._close()
+        if goal is not None:
+            self._log.go_to(goal)
+
+    def _to_timeline(self) -> None:
+        at = None if self._log.follows else self._log.moment
+        if at is None and not self._log.follows:
+            self._notify(self._times_words.no_time)
+            return
+        self.post_message(self.Shows("timeline", at))
 
     def on_prompt_given_up(self) -> None:
         """Nothing is searched for."""

@@ -1,6 +1,7 @@
 """What every screen of a run has: its name and state above, its keys below."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -31,6 +32,13 @@ class RunScreen(Screen[None]):
         ) -> None:
             super().__init__()
             self.request, self.answered = request, answered
+
+    class Shows(Message):
+        """Another screen is to show a moment of the run; `None`: the present."""
+
+        def __init__(self, on: ScreenId, at: datetime | None) -> None:
+            super().__init__()
+            self.on, self.at = on, at
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +73,10 @@ class RunScreen(Screen[None]):
 
     def show_body(self, view: View) -> None:
         """Show `view` in what this screen alone has."""
+        raise NotImplementedError
+
+    def look_at(self, at: datetime | None) -> None:
+        """Show that moment of the run; `None`: the present. May be called before it is seen."""
         raise NotImplementedError
 
     def act(self, action_id: str) -> None:

@@ -1,5 +1,6 @@
 """Loss, temperature, power and the supervisor's actions on one time axis."""
 
+from datetime import datetime
 from typing import ClassVar, assert_never
 
 from msgspec import convert
@@ -34,6 +35,10 @@ class TimelineScreen(RunScreen):
         self._timeline.show(view)
         self._ledger.show(view)
 
+    def look_at(self, at: datetime | None) -> None:
+        """Put the cursor there."""
+        self._timeline.show_moment(at)
+
     def act(self, action_id: str) -> None:
         """Look elsewhere."""
         seen, asked = self._timeline, convert(action_id, TimelineActionId)
@@ -58,5 +63,7 @@ class TimelineScreen(RunScreen):
                 seen.look_at(seen.focus_on.whole())
             case "timeline_now":
                 seen.look_at(seen.focus_on.following())
+            case "timeline_log":
+                self.post_message(self.Shows("log", seen.moment))
             case _:
                 assert_never(asked)

@@ -69,8 +69,9 @@ class LogPanel(LogList):
             total = fmt.count(self._log.lines)
             parts.append(words.at_line.format(line=fmt.count(number), lines=total))
         if self._filter is not None:
-            text, count = self._filter.wanted.text, fmt.count(self._count)
-            parts.append(words.filtered.format(text=_shown(text, view), count=count))
+            wanted, count = self._filter.wanted, fmt.count(self._count)
+            kept = words.filtered_without if wanted.without else words.filtered
+            parts.append(kept.format(text=_shown(wanted.said, view), count=count))
         parts += self._standing(view, words)
         dot = " | " if view.ascii_only else " · "
         return clip(dot.join(parts), width, "..." if view.ascii_only else "…")
@@ -112,7 +113,9 @@ class LogPanel(LogList):
         if not log.lines:
             return words.empty if view.outcome is None else words.empty_ended
         if self._filter is not None and not self._count and not self._doing:
-            return words.no_match.format(text=_shown(self._filter.wanted.text, view))
+            wanted = self._filter.wanted
+            told = words.none_without if wanted.without else words.no_match
+            return told.format(text=_shown(wanted.said, view))
         return ""
 
     def found(self, text: str) -> list[tuple[int, int]]:
@@ -169,7 +172,8 @@ class LogPanel(LogList):
         finally:
             self._end(task)
         if hit is None:
-            self._said = words.not_found.format(text=wanted.text)
+            told = words.all_have if wanted.without else words.not_found
+            self._said = told.format(text=wanted.said)
             self._redraw()
             return
         place = self._place(hit)

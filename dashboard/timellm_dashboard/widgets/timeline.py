@@ -1,6 +1,7 @@
 """The timeline and its ledger on a terminal. Zoom, pan and cursor are the timeline's own state."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
 from textual import events
@@ -107,6 +108,20 @@ class TimelinePanel(Panel):
         place_s = neighbour_mark(trace, self.focus_on.place(trace.extent_s), by)
         if place_s is not None:
             self.look_at(self.focus_on.at(place_s, trace.extent_s))
+
+    @property
+    def moment(self) -> datetime | None:
+        """The clock time of the cursor; `None`: it follows the present, or nobody knows."""
+        place_s = self.focus_on.cursor_s
+        return None if place_s is None else self._trace.at(place_s)
+
+    def show_moment(self, at: datetime | None) -> None:
+        """The cursor, to a clock time, or back to the present."""
+        place_s = None if at is None else self._trace.place(at)
+        if place_s is None:
+            self.look_at(self.focus_on.following())
+        else:
+            self.look_at(self.focus_on.at(place_s, self._trace.extent_s))
 
     def zoom(self, steps: int) -> None:
         """Nearer, or farther where `steps` is negative."""
