@@ -71,7 +71,7 @@ SCREENS: tuple[Explanation, ...] = (
             " for the rest of this run, also when it is stopped and resumed, and is in the journal"
             " with who changed it; the config file stays as it was.",
             "配置里的每条规则：它的状态、当前看到的值、界限，以及下一步会做什么。监视中：目前什么也不做。"
-            "已提醒：它所提醒的情况正在发生，事件里有记录。"
+            "已通知：它要通知的情况正在发生，事件里有记录。"
             "暂停中：运行因它而停住，上方写明原因和到什么时候。"
             "已越过：有人让它在一段时间内不得暂停运行（o 键），但它仍可以停止运行。"
             "未知：它所看的东西读不到。"
