@@ -7,6 +7,7 @@ from rare_journals import RARE
 from sample_journals import STATES, ZONE, Journal, Limits
 
 from timellm_dashboard.lines import Line, Tone, text_of
+from timellm_dashboard.panels.epochs import draw_epochs
 from timellm_dashboard.panels.gpu import draw_gpu
 from timellm_dashboard.panels.ledger import draw_ledger_line
 from timellm_dashboard.panels.progress import draw_progress
@@ -21,7 +22,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import GpuSection, PolicySection
 
 UNDER = rules_under(PolicySection(), GpuSection(), "UTC")
-ENDED = ("finished", "failed", "stopped", "stopped_for_hardware")
+ENDED = ("finished", "failed", "stopped", "stopped_for_hardware", "refused")
 
 
 def view(state: str, later_s: float = 2.0, *, supervised: bool | None = None) -> View:
@@ -133,3 +134,11 @@ def test_a_share_that_is_not_nothing_is_not_written_as_nothing() -> None:
     assert [fmt.portion(share) for share in (0.0, 0.001, 0.01, 0.5)] == [
         "0 %", "<1 %", "1 %", "50 %",
     ]  # fmt: skip
+
+
+def test_a_run_that_has_ended_is_told_of_without_a_yet() -> None:
+    over, going = view("refused"), view("starting")
+    assert over.loss.absent == "no loss was told"
+    assert going.loss.absent == "no loss yet"
+    assert text_of(draw_epochs(over, 40, 5)[0]) == "no epoch was ended"
+    assert text_of(draw_epochs(going, 40, 5)[0]) == "no epoch has ended yet"
