@@ -105,14 +105,21 @@ _UNIT = re.compile(r"(?<=\d) (?=(?:s|min|h|d|B|kB|[MG]i?B|W|k?Wh|MHz|%|°?C|step
 
 def _pieces(text: str) -> Iterable[str]:
     """Stretches that may not be broken: words with the spaces behind them, and wide characters
-    one by one, each with the punctuation that must not begin a row."""
+    one by one, each with the punctuation that must not begin or end a row."""
     piece = ""
     for character in text:
         starts_new = piece.endswith(" ") and character != " "
         wide = get_character_cell_size(character) == 2 and character not in _CLOSING
         after_wide = piece and get_character_cell_size(piece[-1]) == 2
-        if piece and (
-            starts_new or wide or (after_wide and character != " " and character not in _CLOSING)
+        opened = piece != "" and piece[-1] in _OPENING
+        if (
+            piece
+            and not opened
+            and (
+                starts_new
+                or wide
+                or (after_wide and character != " " and character not in _CLOSING)
+            )
         ):
             yield piece
             piece = ""
@@ -123,6 +130,8 @@ def _pieces(text: str) -> Iterable[str]:
 
 _CLOSING = "，。：；、！？）」』》%,.;:!?)"
 """What never begins a row."""
+_OPENING = "（「『《"
+"""What never ends a row."""
 
 
 def _head(text: str, width: int) -> str:

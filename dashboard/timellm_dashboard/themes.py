@@ -1,4 +1,4 @@
-"""Two themes. Their hues stay apart for colour-blind eyes (after Okabe and Ito)."""
+"""Two themes. Their tones stay apart for colour-blind eyes, which a test simulates."""
 
 from textual.theme import Theme
 
@@ -19,7 +19,7 @@ DARK = Theme(
         "tone-muted": "#8691A0",
         "tone-accent": "#6CB8F0",
         "tone-good": "#2DBE91",
-        "tone-busy": "#C9A0DC",
+        "tone-busy": "#E6A4CC",
         "tone-held": "#F0B429",
         "tone-bad": "#FF7A45",
         "tone-done": "#6CB8F0",
@@ -39,15 +39,15 @@ LIGHT = Theme(
     panel="#E6EAEF",
     success="#00735A",
     warning="#8F5600",
-    error="#B33A00",
+    error="#A8003B",
     dark=False,
     variables={
         "tone-muted": "#5D6875",
         "tone-accent": "#0062A3",
         "tone-good": "#00735A",
-        "tone-busy": "#7D4488",
+        "tone-busy": "#7A2A70",
         "tone-held": "#8F5600",
-        "tone-bad": "#B33A00",
+        "tone-bad": "#A8003B",
         "tone-done": "#0062A3",
         "rule": "#C6CDD6",
         "rule-title": "#3F4A57",

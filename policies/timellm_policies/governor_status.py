@@ -14,11 +14,12 @@ def governor_status(now: Situation) -> RuleStatus:
         return RuleStatus(rule=governor.RULE, standing="off", next=off)
     newest = latest_known(now.recent, 1)
     blind = nothing_to_read(now.state)
+    seen = bool(newest) and not blind and not now.state.telemetry_problem
     target_c = governor.set_point_c(config, thermal, now.state)
     return RuleStatus(
         rule=governor.RULE,
-        standing="watching" if newest and not blind else "unknown",
-        value=newest[-1].celsius if newest and not blind else None,
+        standing="watching" if seen else "unknown",
+        value=newest[-1].celsius if seen else None,
         threshold=target_c,
         unit="°C",
         next=blind or f"{_deed(now)} to hold {degrees(target_c)}; {_pace(now)}",

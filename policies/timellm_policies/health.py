@@ -33,6 +33,7 @@ def status(now: Situation) -> RuleStatus:
     silence = silence_of(now)
     limit_s = stall_limit_s(now) if silence is None else silence.limit_s
     deeds = []
+    told = False
     if section.not_finite != "off":
         stops = section.not_finite == "stop"
         deeds.append("stops the run on a loss that is no number" if stops else "tells of one")
@@ -44,7 +45,7 @@ def status(now: Situation) -> RuleStatus:
             deeds.append(f"ends the engine after {section.stall_stop_after_s:.0f} s")
     return RuleStatus(
         rule=RULE,
-        standing="watching" if silence is not None else "unknown",
+        standing="told" if told else "watching" if silence is not None else "unknown",
         value=None if silence is None else round(silence.silent_s, 1),
         threshold=None if limit_s is None else round(limit_s, 1),
         unit="s",

@@ -10,8 +10,9 @@ from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.state import Hold, RunState
 from timellm_ops.contract.telemetry import TimedSample
 
-Standing = Literal["off", "watching", "holding", "overridden", "unknown"]
-"""`off`: the rule does nothing; `unknown`: what it watches cannot be told."""
+Standing = Literal["off", "watching", "told", "holding", "overridden", "unknown"]
+"""`off`: the rule does nothing; `told`: what it tells a person of is so now, and it has told them;
+`unknown`: what it watches cannot be told."""
 
 
 class Situation(Struct, frozen=True, kw_only=True):

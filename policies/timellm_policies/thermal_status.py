@@ -14,13 +14,14 @@ def thermal_status(now: Situation) -> RuleStatus:
     limit = limits(config, now.state.sample)
     newest = latest_known(now.recent, 1)
     blind = nothing_to_read(now.state)
+    seen = bool(newest) and not blind and not now.state.telemetry_problem
     deed = f"pauses the run above {degrees(limit.pause_above_c)}"
     if limit.emergency_c is not None:
         deed += f", saves and stops at {degrees(limit.emergency_c)}"
     return RuleStatus(
         rule="thermal",
-        standing="holding" if hold else "watching" if newest and not blind else "unknown",
-        value=newest[-1].celsius if newest and not blind else None,
+        standing="holding" if hold else "watching" if seen else "unknown",
+        value=newest[-1].celsius if seen else None,
         threshold=limit.pause_above_c,
         unit="°C",
         next=hold.until_at(now.now_t) if hold else blind or deed,

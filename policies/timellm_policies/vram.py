@@ -79,14 +79,15 @@ def status(now: Situation) -> RuleStatus:
     section = now.policy.vram
     if not section.enabled:
         return RuleStatus(rule=RULE, standing="off", next="switched off")
-    share = used_pct(now.state.sample)
+    share = None if now.state.telemetry_problem else used_pct(now.state.sample)
     told = not now.may_tell(RULE, "full")
     threshold = f"{section.alert_above_pct:g} %"
     deed = "has told you, and says no more" if told else f"tells you from {threshold} on"
+    full = share is not None and share >= section.alert_above_pct
     blind = nothing_to_read(now.state) if share is None else ""
     return RuleStatus(
         rule=RULE,
-        standing="unknown" if share is None else "watching",
+        standing="unknown" if share is None else "told" if full and told else "watching",
         value=None if share is None else round(share, 1),
         threshold=section.alert_above_pct,
         unit="%",

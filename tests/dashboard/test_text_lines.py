@@ -105,3 +105,11 @@ def test_times_are_shown_in_the_machines_zone_unless_another_is_given(
     assert fmt.day_and_time(at, at, east, EN) == "04:05"
     assert fmt.day_and_time(at, at + timedelta(days=1), east, EN) == "yesterday 04:05"
     assert fmt.day_and_time(at, at + timedelta(days=9), east, EN) == "2026-02-01 04:05"
+
+
+def test_no_row_of_chinese_ends_with_an_opening_bracket() -> None:
+    text = "显卡几乎占满时（gpu.share）不会启动；见《说明》。"
+    for width in range(4, 40):
+        rows = wrap(text, width)
+        assert "".join(rows) == text
+        assert not any(row.endswith(("（", "《")) for row in rows), (width, rows)

@@ -12,6 +12,8 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.policy_sections import HealthSection
 from timellm_ops.contract.state import TrainingRecord
+from timellm_policies.health import status
+from timellm_policies.situation import Situation
 from timellm_policies.training import spike_limit
 
 STEADY = [0.5, 0.52, 0.49, 0.51, 0.5, 0.48, 0.53] * 6
@@ -354,3 +356,20 @@ def test_other_errors_of_the_drivers_are_told_of_once_an_hour_each() -> None:
     assert actions(run.sees(*[60.0] * 3600, xids=(31,))) == ["health alert"]
     off = WatchedRun(policy=policy(gpu_fault="off"))
     assert off.sees(60.0, xids=(79, 31)) == []
+
+
+def test_while_it_is_silent_the_rule_stands_as_one_that_has_told() -> None:
+    run = watched()
+    run.trains([0.5] * 20, every_s=2.0)
+    assert standing(run) == "watching"
+    run.waits(600.0, every_s=10.0)
+    assert standing(run) == "told"
+    run.trains([0.5] * 5)
+    assert standing(run) == "watching"
+
+
+def standing(run: WatchedRun) -> str:
+    now = Situation(
+        policy=run.policy, state=run.state, recent=run.recent, now_t=run.t, now_at=run.now_at
+    )
+    return status(now).standing

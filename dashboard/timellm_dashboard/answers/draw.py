@@ -53,15 +53,20 @@ def _block(block: Block, width: int) -> list[Line]:
             assert_never(block)
 
 
-def table_lines(table: Table, width: int) -> list[Line]:
-    """Rows whose columns stand below each other; columns of words are broken where they must be."""
+def table_lines(table: Table, width: int, labels: Tone | None = None) -> list[Line]:
+    """Rows whose columns stand below each other; columns of words are broken where they must be.
+
+    `labels`: the tone of the first column, where it is not that of the others.
+    """
     if not table.rows:
         return []
     widths = _widths(table, width)
     lines: list[Line] = []
     for index, row in enumerate(table.rows):
         tone: Tone = "muted" if table.titled and index == 0 else "plain"
-        lines += _row(row, widths, table.right, tone)
+        rows = _row(row, widths, table.right)
+        cells = widths[0] + _GAP if labels is not None else 0
+        lines += [_labelled(text, cells, labels or tone, tone) for text in rows]
     return lines
 
 
@@ -78,9 +83,19 @@ def _widths(table: Table, width: int) -> list[int]:
     return widths
 
 
-def _row(
-    cells: Sequence[str], widths: Sequence[int], right: Sequence[int], tone: Tone
-) -> list[Line]:
+def _labelled(text: str, cells: int, label: Tone, tone: Tone) -> Line:
+    """The row, its first `cells` cells in a tone of their own."""
+    head, used = "", 0
+    for character in text:
+        if used >= cells:
+            break
+        head += character
+        used += cell_len(character)
+    parts = (Span(head, label), Span(text[len(head) :], tone))
+    return tuple(part for part in parts if part.text)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> list[str]:
     """One row, in as many lines as its tallest cell has."""
     parts = [wrap(cell, width) if cell else [""] for cell, width in zip(cells, widths, strict=True)]
     rows = []
@@ -93,5 +108,5 @@ def _row(
             )
             for c, part in enumerate(parts)
         ]
-        rows.append(line(Span((" " * _GAP).join(texts).rstrip(), tone)))
+        rows.append((" " * _GAP).join(texts).rstrip())
     return rows

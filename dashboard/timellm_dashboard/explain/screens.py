@@ -63,15 +63,17 @@ SCREENS: tuple[Explanation, ...] = (
         title=Said("Rules", "规则"),
         body=Said(
             "Each rule of the config, how it stands, what it sees now, where its threshold is, and"
-            " what it would do next. watching: it does nothing at the moment. holding: the run"
-            " stands still because of it; the lines above say why and until when. overridden: a"
-            " person has said that it may not hold the run for a while (o); it may still stop it."
+            " what it would do next. watching: it does nothing at the moment. told you: what it"
+            " tells of is so now, and the events say it. holding: the run stands still because of"
+            " it; the lines above say why and until when. overridden: a person has said that it may"
+            " not hold the run for a while (o); it may still stop it."
             " unknown: what it watches cannot be told. A threshold that is changed here (e) counts"
             " for the rest of this run, also when it is stopped and resumed, and is in the journal"
             " with who changed it; the config file stays as it was.",
-            "配置里的每条规则：它的状态、当前看到的值、界限，以及下一步会做什么。观察中：目前什么也不做。"
+            "配置里的每条规则：它的状态、当前看到的值、界限，以及下一步会做什么。监视中：目前什么也不做。"
+            "已通知：它要通知的情况正在发生，事件里有记录。"
             "暂停中：运行因它而停住，上方写明原因和到什么时候。"
-            "已搁置：有人让它在一段时间内不得暂停运行（o 键），但它仍可以停止运行。"
+            "已越过：有人让它在一段时间内不得暂停运行（o 键），但它仍可以停止运行。"
             "未知：它所看的东西读不到。"
             "在这里改动的界限（e 键）对这次运行的剩余部分有效，"
             "停止后恢复也有效，并连同改动者记入运行日志；配置文件不变。",

@@ -28,7 +28,8 @@ def draw_epochs(view: View, width: int, height: int) -> list[Line]:
     """Heading, rows and marks; below them the final test, where there was one."""
     rows, words = view.results.rows, view.words
     if not rows:
-        return [line(Span(words.epochs_none, "muted"))]
+        none = words.epochs_none if view.outcome is None else words.epochs_never
+        return [line(Span(none, "muted"))]
     below = _below(view, width, height - 2)
     shown, left_out = _latest(rows, view.results.best_epoch, height - 1 - len(below))
     columns = _fitting(_columns(view, shown), width - _MARK_CELLS)

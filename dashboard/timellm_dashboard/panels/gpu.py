@@ -8,7 +8,7 @@ from timellm_dashboard.folds.gpucourse import RECENT_S
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
 from timellm_dashboard.panels.chart import Chart, Level, draw_chart
 from timellm_dashboard.panels.marks import gauge, sparkline
-from timellm_dashboard.viewmodel.gpu import ABSENT, MarkKind
+from timellm_dashboard.viewmodel.gpu import ABSENT, Heat, MarkKind
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words import format as fmt
 
@@ -27,7 +27,9 @@ def draw_gpu(view: View, width: int, height: int) -> list[Line]:
     if gpu.telemetry in ABSENT:
         return draw_no_gpu(view, width)[:height]
     rows = [_temperature(view), *_gauge(view, width)]
-    message = [line(Span(row, "held")) for row in wrap(gpu.message, width)] if gpu.message else []
+    # After the end a reading is old as a matter of course: nothing to be warned of.
+    tone: Tone = "held" if view.outcome is None else "muted"
+    message = [line(Span(row, tone)) for row in wrap(gpu.message, width)] if gpu.message else []
     values = [*message, *_values(view, width)]
     room = height - len(rows) - len(values)
     if room > _SMALLEST_CHART:
@@ -60,13 +62,7 @@ def _packed(parts: Sequence[str], width: int, dot: str) -> list[str]:
 
 
 def _temperature(view: View) -> Line:
-    gpu, words = view.gpu, view.words
-    tones: dict[str, Tone] = {"cool": "good", "warm": "plain", "hot": "held", "unknown": "muted"}
-    tone = tones[gpu.heat] if gpu.temperature.value is not None else "held"
-    if gpu.temperature.value is not None and gpu.heat == "unknown":
-        tone = "strong"
-    if view.outcome is not None or view.headline.state == "unsupervised":
-        tone = "muted"
+    gpu, words, tone = view.gpu, view.words, _heat_tone(view)
     label = "" if gpu.temperature.value is not None else f"{words.temperature} "
     spans = [Span(f"{label}{gpu.temperature.text}", tone)]
     if gpu.heat_word:
@@ -78,17 +74,27 @@ def _temperature(view: View) -> Line:
     return line(*spans)
 
 
+def _heat_tone(view: View) -> Tone:
+    """The tone of the temperature and of its gauge. What is over is neither good nor bad."""
+    if view.outcome is not None or view.headline.state == "unsupervised":
+        return "muted"
+    if view.gpu.temperature.value is None:
+        return "held"
+    tones: dict[Heat, Tone] = {"cool": "good", "warm": "plain", "hot": "held", "unknown": "strong"}
+    return tones[view.gpu.heat]
+
+
 def _gauge(view: View, width: int) -> list[Line]:
     gpu = view.gpu
     if gpu.temperature.value is None and not gpu.marks:
         return []
     highest = max(_HIGHEST_C, *(mark.celsius for mark in gpu.marks), gpu.temperature.value or 0.0)
-    tone: Tone = "held" if gpu.heat == "hot" else "good"
     limits = [(mark.celsius, _MARK_TONES[mark.kind]) for mark in gpu.marks]
     ascii_only = view.ascii_only
     drawn = gauge(
-        gpu.temperature.value, _LOWEST_C, highest, limits, width, tone, ascii_only=ascii_only
-    )
+        gpu.temperature.value, _LOWEST_C, highest, limits, width, _heat_tone(view),
+        ascii_only=ascii_only,
+    )  # fmt: skip
     return [drawn, *_captions(view, width)]
 
 
@@ -151,6 +157,9 @@ def _chart(view: View, width: int, room: int) -> list[Line]:
         if mark.kind in ("resume", "pause")
     ]
     chart = Chart(
+        # The band as strong as the course: of a stretch, the highest value matters most.
+        band=view.charts.temperature,
+        band_tone="accent",
         course=view.charts.temperature,
         levels=levels,
         write=fmt.number,

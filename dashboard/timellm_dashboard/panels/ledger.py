@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard.lines import Line, Span, clip, line, pad
+from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad
 from timellm_dashboard.viewmodel.ledger import LedgerRow
 from timellm_dashboard.viewmodel.timeline import words_of
 from timellm_dashboard.viewmodel.view import View
 
 _SHORTEST_TABLE = 2
 _GAP = 2
+_MUCH = 0.05
+"""Of the time; what is lost of less is told without a warning."""
 
 
 def draw_ledger(view: View, width: int, height: int) -> list[Line]:
@@ -42,7 +44,9 @@ def draw_ledger_line(view: View, width: int) -> Line:
         if cell_len(longer) <= width:
             shown = longer
     text = shown or clip(view.ledger.parts[0], width, "..." if view.ascii_only else "…")
-    return line(Span(text, "held" if view.ledger.rows else "muted"))
+    share = view.ledger.total.share.value or 0.0
+    tone: Tone = "held" if share >= _MUCH else "plain"
+    return line(Span(text, tone if view.ledger.rows else "muted"))
 
 
 def _table(view: View, width: int, height: int) -> list[Line]:

@@ -10,6 +10,9 @@ from timellm_dashboard.viewmodel.progress import Portion
 from timellm_dashboard.viewmodel.view import View
 
 _SHORTEST_BAR = 8
+_SHORTEST_WIDE_BAR = 20
+_WIDE = 110
+"""From so many cells on, a bar is worth more than the last of the texts beside it."""
 _LONGEST_BAR = 60
 
 
@@ -59,7 +62,9 @@ def _left(view: View) -> list[str]:
 def _ended(view: View, width: int, height: int) -> list[Line]:
     """How far it came, and how to go on or what came out."""
     whole, words = view.progress.whole, view.words
-    tone: Tone = "done" if view.outcome is not None else "muted"
+    tone: Tone = "muted"
+    if view.outcome is not None:
+        tone = "bad" if view.headline.mood == "bad" else "done"
     epoch = view.progress.epoch
     begun = epoch.done > 0 or epoch.total is not None
     beside = [whole.text] if whole.total is not None else [epoch.label if begun else epoch.text]
@@ -91,7 +96,8 @@ def _bars(
             )
             for portion, _, parts in rows
         ]
-    room = width - label_cells - percent_cells - 5 - _SHORTEST_BAR
+    shortest = _SHORTEST_BAR if width < _WIDE else _SHORTEST_WIDE_BAR
+    room = width - label_cells - percent_cells - 5 - shortest
     texts = [_fitting(parts, room, dot) for _, _, parts in rows]
     bar_cells = width - label_cells - percent_cells - 5 - max(map(cell_len, texts))
     bar_cells = max(1, min(_LONGEST_BAR, bar_cells))

@@ -2,7 +2,7 @@
 
 from timellm_dashboard.answers.answer import Table
 from timellm_dashboard.answers.draw import table_lines
-from timellm_dashboard.lines import Line, Span, line, text_of, wrap
+from timellm_dashboard.lines import Line, Span, Tone, line, text_of, wrap
 from timellm_dashboard.reports.parts import Section
 from timellm_dashboard.reports.report import Report
 
@@ -18,7 +18,8 @@ def draw_report(report: Report, width: int, *, titled: bool = True) -> list[Line
         if report.note or report.sections:
             rows.append(())
     if report.note:
-        rows += [*(line(Span(row, "held")) for row in wrap(report.note, width)), ()]
+        tone: Tone = "held" if report.beware else "muted"
+        rows += [*(line(Span(row, tone)) for row in wrap(report.note, width)), ()]
     for section in report.sections:
         rows.append(line(Span(section.title, "accent")))
         rows += [line(_INDENT, *row) for row in _section(section, width - len(_INDENT))]
@@ -49,7 +50,7 @@ def _section(section: Section, width: int) -> list[Line]:
             (row.cells[0].text, "  ".join(cell.text for cell in row.cells[1:]))
             for row in section.rows
         )
-        rows += table_lines(Table(rows=pairs), width)
+        rows += table_lines(Table(rows=pairs), width, labels="muted")
     for text in section.lines:
         rows += [line(row) for row in wrap(text, width)]
     return rows

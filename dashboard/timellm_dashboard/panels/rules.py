@@ -11,10 +11,11 @@ from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words.rules import RuleWords, rule_words
 
 _TONES: dict[Standing, Tone] = {
-    "off": "muted", "watching": "good", "holding": "held", "overridden": "busy", "unknown": "muted",
+    "off": "muted", "watching": "good", "told": "held", "holding": "held", "overridden": "busy",
+    "unknown": "muted",
 }  # fmt: skip
-_LEAST = (0, 0, 8, 0)
-"""Cells of each column at least: values that change should not move what is beside them."""
+_LEAST_VALUE = 8
+"""Cells of the values' column at least: ones that change should not move what is beside them."""
 _LEAST_NEXT = 12
 """Cells that the last column needs, or it is left out."""
 _COMFORTABLE_NEXT = 40
@@ -67,7 +68,7 @@ def rule_blocks(
             line(
                 Span((_HERE if here else " " * gutter), "accent"),
                 Span(name, "strong" if here else "plain"),
-                Span(standing, _TONES[rule.standing]),
+                Span(standing, _tone(rule, view)),
                 Span(value),
                 Span(threshold, "muted"),
                 Span(first),
@@ -77,12 +78,22 @@ def rule_blocks(
     return [line(Span(head + clip(words.col_next, room), "muted"))], blocks
 
 
+def _tone(rule: RuleView, view: View) -> Tone:
+    """Faint where no rule acts any more: what watched then guards nothing now."""
+    if view.rules.note and rule.standing in ("watching", "told"):
+        return "muted"
+    return _TONES[rule.standing]
+
+
 def _columns(view: View, width: int) -> tuple[list[int], int]:
     """Cells of the columns, and those that are left for what a rule does next: 0 where it has no
     room."""
-    rows = [_heads(words_of(view)), *map(_cells, view.rules.rows)]
+    words = words_of(view)
+    usual = max(map(cell_len, (words.off, words.watching, words.told, words.holding)))
+    rows = [_heads(words), *map(_cells, view.rules.rows)]
     columns = [
-        max(least, *(cell_len(row[column]) for row in rows)) for column, least in enumerate(_LEAST)
+        max(least, *(cell_len(row[column]) for row in rows))
+        for column, least in enumerate((0, len("✓ ") + usual, _LEAST_VALUE, 0))
     ]
     gap = 2 if width - sum(columns) - 2 * len(columns) >= _COMFORTABLE_NEXT else 1
     widths = [cells + gap for cells in columns]
@@ -132,7 +143,9 @@ def hold_rows(view: View, width: int) -> list[Line]:
         rows += wrap_line(line(Span(override, "busy")), width)
     if not rows:
         moves_on = view.headline.state == "resuming"
-        stands = Span(words.moves_on if moves_on else words.nothing_holds, "good")
+        # That nothing holds a run is no good news where it does not go on by itself.
+        tone: Tone = "strong" if view.headline.mood == "bad" else "good"
+        stands = Span(words.moves_on if moves_on else words.nothing_holds, tone)
         space = "" if view.lang == "zh" and not view.ascii_only else " "
         rows += wrap_line((stands, Span(space + words.select_hint, "muted")), width)
     return rows
@@ -167,8 +180,14 @@ def draw_rule(view: View, width: int, height: int, selected: int) -> list[Line]:
     section, names = _section(rule, words_of(view))
     if len(drawn) + len(names) < height:
         drawn.append(line(Span(words.keys_of.format(section=section, keys="").rstrip(), "muted")))
-        return [*drawn, *(line(Span(f"  {clip(name, width - 2)}", "muted")) for name in names)]
+        return [*drawn, *(_key(clip(name, width - 2)) for name in names)]
     return _cut([*drawn, *_keys(rule, view, width)], height, width, view)
+
+
+def _key(text: str) -> Line:
+    """`pause_above_c=85`, of which the value is what one looks for."""
+    key, is_set, value = text.partition("=")
+    return line(Span(f"  {key}{is_set}", "muted"), *([Span(value)] if value else []))
 
 
 def key_rows(view: View, width: int, selected: int) -> int:

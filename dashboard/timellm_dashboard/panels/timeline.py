@@ -44,7 +44,7 @@ _SIGNS: dict[MarkKind, _Sign] = {
     "power_limit": _Sign("▽", "W", "accent"),
     "saved": _Sign("✓", "+", "muted"),
     "epoch": _Sign("◆", "E", "busy"),
-    "alert": _Sign("!", "!", "bad"),
+    "alert": _Sign("!", "!", "held"),
     "command": _Sign("›", "c", "plain"),
     "engine": _Sign("✗", "x", "bad"),
     "run": _Sign("○", "o", "strong"),

@@ -53,7 +53,8 @@ def report_html(report: Report) -> str:
         f'<p class="headline">{escape(report.headline)}</p>',
     ]
     if report.note:
-        parts.append(f'<p class="note">{escape(report.note)}</p>')
+        kind = "note" if report.beware else "faint"
+        parts.append(f'<p class="{kind}">{escape(report.note)}</p>')
     for section in report.sections:
         parts.append(_section(section))
         parts += [_figure(title, plot) for title, plot in _plots_after(section.id, report, words)]

@@ -44,6 +44,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """`FINISHED · training finished; test MSE 0.3697`."""
     note: str
     """What to beware of: that nobody supervises the run, that there is nothing yet; or empty."""
+    beware: bool
+    """The note is a warning: the numbers are not those of a run that is watched and moves."""
     ended: bool
     outcome: str | None
     exit_code: int | None
@@ -75,6 +77,7 @@ def build_report(
         title=title.format(name=name),
         headline=view.headline.line,
         note=maker.note(),
+        beware=view.headline.state in ("unsupervised", "silent"),
         ended=view.outcome is not None,
         outcome=None if view.outcome is None else view.outcome.outcome,
         exit_code=None if view.outcome is None else view.outcome.exit_code,

@@ -191,7 +191,7 @@ class HelpScreen(ModalScreen[None]):
             self._view,
             self._on,
             self._keymap,
-            max(20, width),
+            max(20, width - 1),
             self._facts,
             reading=self._reading,
         )

@@ -63,13 +63,14 @@ class PoliciesScreen(RunScreen):
 
     def _share_out(self, view: View) -> None:
         """Give each panel the rows that it needs; where there are too few, the rules scroll."""
+        self._rule.display = bool(view.rules.rows)
         body = self._rules.parent
         if not isinstance(body, Widget) or not self._rules.content_size.width:
             return  # not laid out yet, or not any more
         holds = self._holds.gutter.height + min(_MOST_HOLDS, self._holds.wanted(view))
-        keys = self._rule.gutter.height + min(_MOST_KEYS, self._rule.wanted(view))
-        left = body.content_size.height - holds - keys
+        left = body.content_size.height - holds
         if view.rules.rows:
+            left -= self._rule.gutter.height + min(_MOST_KEYS, self._rule.wanted(view))
             left = min(left, self._rules.gutter.height + self._rules.wanted(view))
         self._holds.styles.height = holds
         self._rules.styles.height = max(_FEWEST_RULES, left)

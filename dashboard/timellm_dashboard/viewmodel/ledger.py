@@ -164,7 +164,7 @@ class _Writer:
         if lost_s is None or self._spent.supervised_s <= 0:
             return Figure(None, _DASH)
         share = lost_s / self._spent.supervised_s
-        return Figure(share, "<1 %" if 0 < share < 0.01 else fmt.percent(share))
+        return Figure(share, fmt.portion(share))
 
     def _ahead(self, seconds: float | None) -> Figure:
         if seconds is None or seconds < 1.0:

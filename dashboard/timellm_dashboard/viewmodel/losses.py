@@ -70,7 +70,9 @@ def _absent(state: RunState, look: Look) -> str:
     if state.loss is not None:
         return ""
     told_without = bool(state.recent_training) and state.engine != "timellm"
-    return look.words.loss_untold if told_without else look.words.loss_none
+    if told_without:
+        return look.words.loss_untold
+    return look.words.loss_never if state.ended else look.words.loss_none
 
 
 def results_view(state: RunState, look: Look) -> ResultsView:

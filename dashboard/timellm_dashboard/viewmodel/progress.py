@@ -116,5 +116,5 @@ def _paused(spent: Spent, state: RunState, words: Words) -> str:
     share = seconds / spent.supervised_s if spent.supervised_s > 0 else 0.0
     count = words.pauses.format(count=Count(state.pauses))
     return words.paused_total.format(
-        time=fmt.duration(seconds, words), share=fmt.percent(share), pauses=count
+        time=fmt.duration(seconds, words), share=fmt.portion(share), pauses=count
     )

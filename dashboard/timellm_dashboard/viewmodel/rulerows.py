@@ -12,7 +12,7 @@ from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.telemetry import TimedSample
 
-Standing = Literal["off", "watching", "holding", "overridden", "unknown"]
+Standing = Literal["off", "watching", "told", "holding", "overridden", "unknown"]
 
 
 class RuleRow(Struct, frozen=True, kw_only=True):

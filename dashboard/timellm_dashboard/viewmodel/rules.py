@@ -16,7 +16,8 @@ from timellm_ops.contract.state import Hold, RunState
 from timellm_ops.contract.telemetry import TimedSample
 
 GLYPHS: dict[Standing, str] = {
-    "off": "○", "watching": "✓", "holding": "‖", "overridden": "▷", "unknown": "?",
+    "off": "○", "watching": "✓", "told": "!", "holding": "‖", "overridden": "▷",
+    "unknown": "?",
 }  # fmt: skip
 NOT_KNOWN = "—"
 _MIB = 1 << 20

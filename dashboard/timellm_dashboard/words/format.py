@@ -42,6 +42,11 @@ def percent(share: float, decimals: int = 0) -> str:
     return f"{math.floor(share * 100 * scale + 1e-9) / scale:.{decimals}f} %"
 
 
+def portion(share: float) -> str:
+    """A share of something that is worth a word however small it is: `<1 %`, never `0 %` of it."""
+    return "<1 %" if 0 < share < 0.01 else percent(share)
+
+
 def storage(size_bytes: float) -> str:
     """A size of memory or of a file, as the whole program writes it: `8.13 MiB`."""
     return size_text(size_bytes)

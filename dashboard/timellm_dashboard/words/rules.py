@@ -22,6 +22,7 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     col_next: str
     off: str
     watching: str
+    told: str
     holding: str
     overridden: str
     unknown: str
@@ -64,6 +65,7 @@ _EN = RuleWords(
     col_next="what it does next",
     off="off",
     watching="watching",
+    told="told you",
     holding="holding",
     overridden="overridden",
     unknown="unknown",
@@ -105,6 +107,7 @@ _ZH = RuleWords(
     col_next="接下来的动作",
     off="关闭",
     watching="监视中",
+    told="已通知",
     holding="暂停中",
     overridden="已越过",
     unknown="未知",

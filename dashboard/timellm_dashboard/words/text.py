@@ -116,6 +116,7 @@ class Words(Struct, frozen=True, kw_only=True):
     batch: str
     lr: str
     loss_none: str
+    loss_never: str
     loss_untold: str
     speed: str
     epochs_title: str
@@ -130,6 +131,7 @@ class Words(Struct, frozen=True, kw_only=True):
     column_time: str
     column_lr: str
     epochs_none: str
+    epochs_never: str
     earlier: str
     final_test: str
 

@@ -1,0 +1,144 @@
+"""What a colour says: the same as the word beside it, in every state."""
+
+from datetime import timedelta
+
+import pytest
+from rare_journals import RARE
+from sample_journals import STATES, ZONE, Journal, Limits
+
+from timellm_dashboard.lines import Line, Tone, text_of
+from timellm_dashboard.panels.epochs import draw_epochs
+from timellm_dashboard.panels.gpu import draw_gpu
+from timellm_dashboard.panels.ledger import draw_ledger_line
+from timellm_dashboard.panels.progress import draw_progress
+from timellm_dashboard.panels.report import draw_report
+from timellm_dashboard.panels.rules import draw_holds, draw_rules
+from timellm_dashboard.reports.report import build_report
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View, view_of
+from timellm_dashboard.words import format as fmt
+from timellm_ops.cli.rules_shown import rules_under
+from timellm_ops.contract import events as ev
+from timellm_ops.contract.config import GpuSection, PolicySection
+
+UNDER = rules_under(PolicySection(), GpuSection(), "UTC")
+ENDED = ("finished", "failed", "stopped", "stopped_for_hardware", "refused")
+
+
+def view(state: str, later_s: float = 2.0, *, supervised: bool | None = None) -> View:
+    return view_after(
+        {**STATES, **RARE}[state](), later_s, supervised=state not in ENDED, given=supervised
+    )
+
+
+def view_after(
+    journal: Journal, later_s: float = 2.0, *, supervised: bool = True, given: bool | None = None
+) -> View:
+    return view_of(
+        journal.records,
+        now_t=journal.t + later_s,
+        wall_now=journal.wall + timedelta(seconds=later_s),
+        supervised=supervised if given is None else given,
+        zone=ZONE,
+        limits=lambda _: Limits(),
+        rules=UNDER,
+    )
+
+
+def tones(rows: list[Line], of: str) -> set[Tone]:
+    """Those of the pieces that have `of` in them."""
+    found = {span.tone for row in rows for span in row if of in span.text}
+    assert found, of
+    return found
+
+
+@pytest.mark.parametrize(
+    ("state", "tone"),
+    [("finished", "done"), ("stopped", "done"), ("failed", "bad"), ("stopped_for_hardware", "bad")],
+)
+def test_the_bar_of_a_run_that_has_ended_says_how_it_ended(state: str, tone: Tone) -> None:
+    assert tones(draw_progress(view(state), 80), "━━") == {tone}
+
+
+@pytest.mark.parametrize(
+    ("state", "tone"),
+    [("training", "good"), ("paused_thermal", "plain"), ("pausing", "held"), ("finished", "muted")],
+)
+def test_the_gauge_has_the_tone_of_the_temperature_above_it(state: str, tone: Tone) -> None:
+    first, gauge, *_ = draw_gpu(view(state), 60, 12)
+    assert first[0].tone == tone
+    assert tones([gauge], "━━") == {tone}
+
+
+def test_an_old_reading_is_a_warning_only_while_the_run_goes_on() -> None:
+    assert tones(draw_gpu(view("finished"), 60, 12), "last reading") == {"muted"}
+    alone = draw_gpu(view("training", supervised=False), 60, 12)
+    assert tones(alone, "last reading") == {"held"}
+
+
+def test_the_chart_of_the_temperature_shows_its_peak() -> None:
+    rows = draw_gpu(view("stopped_for_hardware"), 66, 20)
+    top = next(row for row in rows if text_of(row).strip().startswith("97│"))
+    assert tones([top], top[-1].text) == {"accent"}
+
+
+def test_a_rule_that_has_told_you_of_what_is_so_now_is_not_said_to_be_well() -> None:
+    journal = STATES["training"]()
+    rows = draw_rules(view_after(journal, 600.0), 120)
+    assert tones(rows, "! told you") == {"held"}
+    assert tones(draw_rules(view_after(journal, 2.0), 120), "✓ watching") == {"good"}
+
+
+@pytest.mark.parametrize(("state", "supervised"), [("finished", False), ("training", False)])
+def test_where_no_rule_acts_none_is_green(state: str, supervised: bool) -> None:
+    rows = draw_rules(view(state, supervised=supervised), 120)
+    assert "good" not in {span.tone for row in rows for span in row}
+
+
+def test_that_nothing_holds_a_silent_run_is_no_good_news() -> None:
+    silent = view_after(STATES["training"](), 600.0)
+    assert silent.headline.state == "silent"
+    assert tones(draw_holds(silent, 80, 3), "Nothing holds") == {"strong"}
+    assert tones(draw_holds(view("training"), 80, 3), "Nothing holds") == {"good"}
+
+
+def test_without_a_temperature_no_rule_claims_to_know_one() -> None:
+    shown = view("telemetry_unknown")
+    assert shown.gpu.temperature.value is None
+    known = {row.rule: row.value_text for row in shown.rules.rows}
+    assert {known[rule] for rule in ("thermal", "governor", "vram")} == {"—"}
+
+
+def test_a_small_loss_of_time_is_told_without_a_warning() -> None:
+    (little,) = draw_ledger_line(view("paused_thermal"), 80)
+    assert little.tone == "plain"
+    journal = STATES["paused_thermal"]()
+    journal.add(ev.Resumed(), 600.0)
+    (much,) = draw_ledger_line(view_after(journal), 80)
+    assert much.tone == "held"
+
+
+@pytest.mark.parametrize(("state", "supervised"), [("starting", True), ("training", False)])
+def test_the_note_of_a_report_warns_only_of_what_is_wrong(state: str, supervised: bool) -> None:
+    journal = STATES[state]()
+    recorder = Recorder()
+    recorder.take(journal.records)
+    shown = view_after(journal, supervised=supervised)
+    made = build_report(shown, recorder.state, recorder.history, Look(zone=ZONE))
+    (first, *_), *_ = draw_report(made, 80, titled=False)
+    assert first.text.startswith(made.note[:20])
+    assert first.tone == ("muted" if supervised else "held")
+
+
+def test_a_share_that_is_not_nothing_is_not_written_as_nothing() -> None:
+    assert [fmt.portion(share) for share in (0.0, 0.001, 0.01, 0.5)] == [
+        "0 %", "<1 %", "1 %", "50 %",
+    ]  # fmt: skip
+
+
+def test_a_run_that_has_ended_is_told_of_without_a_yet() -> None:
+    over, going = view("refused"), view("starting")
+    assert over.loss.absent == "no loss was told"
+    assert going.loss.absent == "no loss yet"
+    assert text_of(draw_epochs(over, 40, 5)[0]) == "no epoch was ended"
+    assert text_of(draw_epochs(going, 40, 5)[0]) == "no epoch has ended yet"
