@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from timellm_engine.model.attention import attend
+from timellm_engine.model.mapping_product import MappingMemory, mixed
 from timellm_ops.contract.shapes import PROTOTYPES_DRAWN_AT_ONCE
 
 NORMALISATION_EPSILON = 1e-5
@@ -74,10 +75,14 @@ class PrototypeMapping(nn.Linear):
     `p` is `weight[p] · E + bias[p]`, the bias being the same number in every dimension.
     """
 
+    def __init__(self, vocabulary: int, prototypes: int) -> None:
+        super().__init__(vocabulary, prototypes)
+        self._memory = MappingMemory()
+
     def forward(self, word_embeddings: Tensor) -> Tensor:
         """`[vocabulary, embedding]` to `[prototypes, embedding]`, in the weights' own type."""
-        mixed = self.weight.to(word_embeddings.dtype) @ word_embeddings
-        return mixed.to(self.weight.dtype) + self.bias.unsqueeze(1)
+        product = mixed(self.weight, word_embeddings, self._memory)
+        return product.to(self.weight.dtype) + self.bias.unsqueeze(1)
 
 
 class TextPrototypes(nn.Module):
