@@ -112,6 +112,7 @@ _ZH = PlanTexts(
         "runtime": "运行库", "backbone": "骨干（冻结）", "weights": "可训练权重",
         "gradients": "梯度", "optimiser": "优化器状态", "in passing": "临时",
         "mapping, rounded": "映射层的低精度副本",
+        "mapping: gradient, and rounded": "映射层的梯度及低精度副本",
         "backbone: laid out for the processor": "骨干：按处理器排布的权重",
         "backbone: a weight written out": "骨干：展开的一个权重",
         "making the prototypes": "生成初始原型",

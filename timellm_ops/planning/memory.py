@@ -59,6 +59,8 @@ class Weights(Struct, frozen=True, kw_only=True):
     trained: int
     mapping: int
     """Of the trained ones, the largest tensor."""
+    rounded: int
+    """The mapping, or its gradient, in the backbone's precision; a CPU's run keeps it."""
     moments: int
     backbone: int
     laid_out: int
@@ -86,6 +88,7 @@ def memory_plan(
     weights = Weights(
         trained=trained,
         mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
+        rounded=_rounded(config, shapes),
         moments=moments_bytes(config.train, shapes, device),
         backbone=backbone_bytes(facts, layers, config.backbone.dtype),
         laid_out=laid_out_bytes(facts, layers) if _lays_out(config, device) else 0,
@@ -120,7 +123,7 @@ def memory_plan(
     evaluated = min(train.eval_batch_size, evaluated_at_once(patches, facts.width))
     evaluations = needed(evaluated, training=False)
     return (
-        _training(config, device, weights, steps),
+        _training(device, weights, steps),
         _evaluation(device, weights, steps, evaluations),
         _final_test(device, weights, steps),
     )
@@ -131,10 +134,7 @@ def peak_bytes(phases: Sequence[MemoryPlan]) -> int:
     return max(phase.bytes for phase in phases)
 
 
-def _training(
-    config: Config, device: Device, weights: Weights, steps: Sequence[Need]
-) -> MemoryPlan:
-    rounded = weights.mapping // 2 if _rounds_the_mapping(config) else 0
+def _training(device: Device, weights: Weights, steps: Sequence[Need]) -> MemoryPlan:
     items = [
         *_standing(device, weights),
         _item("gradients", weights.trained, "exact"),
@@ -143,8 +143,7 @@ def _training(
         _item("in passing", _passing(steps), "estimate"),
         _item("backbone: a weight written out", weights.written_out, "exact"),
     ]
-    if rounded:
-        items.append(_item("mapping, rounded", rounded, "exact"))
+    items.append(_item("mapping, rounded", weights.rounded, "exact"))
     later = sum(item.bytes for item in items[len(_standing(device, weights)) :])
     for what, alone in (
         ("making the prototypes", weights.beginning), ("moments, written out", weights.stepping),
@@ -171,9 +170,11 @@ def _beginning(config: Config, facts: BackboneFacts) -> int:
     return (4 + rounded) * mapping
 
 
-def _rounds_the_mapping(config: Config) -> bool:
-    """Whether there is a copy of the mapping, or of its gradient, in the backbone's precision."""
-    return config.backbone.dtype != "float32" or config.train.precision == "bf16"
+def _rounded(config: Config, shapes: Sequence[TensorShape]) -> int:
+    """Of the mapping, or of its gradient, in the backbone's precision."""
+    if config.backbone.dtype == "float32" and config.train.precision == "fp32":
+        return 0
+    return sum(shape.bytes for shape in shapes if shape.module == "mapping") // 2
 
 
 def _evaluation(
@@ -191,6 +192,7 @@ def _evaluation(
         _item("backbone: a weight written out", weights.written_out, "exact"),
     ]
     if device == "cpu":
+        items.append(_item("mapping, rounded", weights.rounded, "exact"))
         freed = sum(need.kept for need in steps) + _passing(steps)
         left = max(_LEFT_SHARE * freed, freed - total)
         items.append(_item("not given back after training", left, "estimate"))
@@ -199,6 +201,7 @@ def _evaluation(
 
 def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> MemoryPlan:
     freed = sum(need.kept for need in steps) + _passing(steps)
+    kept = weights.mapping + weights.rounded
     return _phase(
         "final_test",
         [
@@ -206,6 +209,7 @@ def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> Memo
             _item("optimiser", weights.moments, "exact"),
             _item("last weights", weights.trained, "exact"),
             _item("best weights, read back", weights.trained if device == "cpu" else 0, "exact"),
+            _item("mapping: gradient, and rounded", kept if device == "cpu" else 0, "exact"),
             _item("not given back after training", freed if device == "cpu" else 0, "estimate"),
         ],
     )
