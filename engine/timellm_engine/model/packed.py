@@ -7,6 +7,7 @@ is why it is tried out before it is used.
 """
 
 import math
+from collections import Counter
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +32,11 @@ def pack_products(model: nn.Module) -> int:
     if not processor_has_bf16():
         return 0
     packed = 0
+    # One that an embedding holds too, or another layer, would be gone for that one.
+    holders = Counter(id(each) for _, each in model.named_parameters(remove_duplicate=False))
     for layer in model.modules():
         weight, across = getattr(layer, "weight", None), _across(layer)
-        if weight is None or across is None:
+        if weight is None or across is None or holders[id(weight)] > 1:
             continue
         product = _packed(across, getattr(layer, "bias", None))
         if product is None:

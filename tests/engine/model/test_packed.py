@@ -108,6 +108,18 @@ def test_a_family_that_reads_its_weights_by_itself_is_left_as_it_was() -> None:
 
 
 @needs_bf16
+def test_a_weight_that_an_embedding_holds_too_stays_as_it_was() -> None:
+    tied, words = nn.Linear(WIDTH, 4 * WIDTH), nn.Embedding(4 * WIDTH, WIDTH)
+    words.weight = tied.weight
+    other = nn.Linear(WIDTH, 4 * WIDTH)
+    model = frozen(nn.ModuleList([tied, words, other]))
+    before = words.weight.clone()
+    assert pack_products(model) == 1
+    assert torch.equal(words.weight, before)
+    assert "forward" not in vars(tied)
+
+
+@needs_bf16
 def test_what_no_gradient_goes_through_has_one_kernel_less() -> None:
     model = gpt2()
     pack_products(model)
