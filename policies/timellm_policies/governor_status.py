@@ -1,8 +1,8 @@
 """What the governor sees, and how it would answer."""
 
 from timellm_policies import governor
-from timellm_policies.holds import nothing_to_read
-from timellm_policies.readings import degrees, latest_known
+from timellm_policies.holds import nothing_to_read, temperature_shown_c
+from timellm_policies.readings import degrees
 from timellm_policies.situation import RuleStatus, Situation
 
 
@@ -12,17 +12,16 @@ def governor_status(now: Situation) -> RuleStatus:
     if not config.enabled or not thermal.enabled:
         off = "switched off" if thermal.enabled else "paces nothing without policy.thermal"
         return RuleStatus(rule=governor.RULE, standing="off", next=off)
-    newest = latest_known(now.recent, 1)
-    blind = nothing_to_read(now.state)
-    seen = bool(newest) and not blind and not now.state.telemetry_problem
+    shown_c = temperature_shown_c(now.state, now.recent)
     target_c = governor.set_point_c(config, thermal, now.state)
+    deed = f"{_deed(now)} to hold {degrees(target_c)}; {_pace(now)}"
     return RuleStatus(
         rule=governor.RULE,
-        standing="watching" if seen else "unknown",
-        value=newest[-1].celsius if seen else None,
+        standing="unknown" if shown_c is None else "watching",
+        value=shown_c,
         threshold=target_c,
         unit="°C",
-        next=blind or f"{_deed(now)} to hold {degrees(target_c)}; {_pace(now)}",
+        next=nothing_to_read(now.state) or deed,
     )
 
 

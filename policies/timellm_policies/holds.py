@@ -9,7 +9,7 @@ from timellm_ops.contract.state import Hold, RunState
 from timellm_ops.contract.telemetry import TimedSample
 from timellm_policies.estimate import heating_s
 from timellm_policies.limits import limits
-from timellm_policies.readings import agreeing, degrees, latest_readings
+from timellm_policies.readings import agreeing, degrees, latest_known, latest_readings
 
 RULES = ("thermal", "telemetry")
 """The rules that hold a run for its GPU's sake. At most one of them holds it at a time: either
@@ -40,6 +40,14 @@ def nothing_to_read(state: RunState) -> str:
     if state.telemetry_asleep:
         return "the GPU sleeps and makes no heat"
     return ""
+
+
+def temperature_shown_c(state: RunState, recent: Sequence[TimedSample]) -> float | None:
+    """The newest temperature, while the card answers; `None`: it is unknown, or there is none."""
+    newest = latest_known(recent, 1)
+    if not newest or nothing_to_read(state) or state.telemetry_problem:
+        return None
+    return newest[-1].celsius
 
 
 def dwell_after_resume_is_over(config: ThermalSection, state: RunState, now_t: float) -> bool:

@@ -1,6 +1,6 @@
 """What the two rules about the GPU's temperature see, and would do next."""
 
-from timellm_policies.holds import nothing_to_read
+from timellm_policies.holds import nothing_to_read, temperature_shown_c
 from timellm_policies.limits import limits
 from timellm_policies.readings import degrees, latest_known
 from timellm_policies.situation import RuleStatus, Situation
@@ -12,19 +12,17 @@ def thermal_status(now: Situation) -> RuleStatus:
     if not config.enabled:
         return RuleStatus(rule="thermal", standing="off", next="switched off")
     limit = limits(config, now.state.sample)
-    newest = latest_known(now.recent, 1)
-    blind = nothing_to_read(now.state)
-    seen = bool(newest) and not blind and not now.state.telemetry_problem
+    shown_c = temperature_shown_c(now.state, now.recent)
     deed = f"pauses the run above {degrees(limit.pause_above_c)}"
     if limit.emergency_c is not None:
         deed += f", saves and stops at {degrees(limit.emergency_c)}"
     return RuleStatus(
         rule="thermal",
-        standing="holding" if hold else "watching" if seen else "unknown",
-        value=newest[-1].celsius if seen else None,
+        standing="holding" if hold else "unknown" if shown_c is None else "watching",
+        value=shown_c,
         threshold=limit.pause_above_c,
         unit="°C",
-        next=hold.until_at(now.now_t) if hold else blind or deed,
+        next=hold.until_at(now.now_t) if hold else nothing_to_read(now.state) or deed,
     )
 
 
