@@ -1,6 +1,7 @@
 """The command line as a user has it: a process of its own, in a folder of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
-from timellm_ops.process.identity import is_alive
+from timellm_ops.process.identity import is_alive, send_signal
 from timellm_ops.process.records import EngineRecord, SupervisorRecord, read_record
 from timellm_ops.process.tree import ProcessTree, kill_tree
 from timellm_ops.store import RunStore
@@ -164,6 +165,37 @@ class Done:
         lines = self.err.strip().splitlines()
         assert len(lines) == 1, self.err
         return lines[0]
+
+
+def on_a_hot_card(config: str) -> str:
+    """A card that reaches 85 °C within seconds of work and cools as fast, and that nobody paces."""
+    return config.replace(
+        'probe = "none"',
+        """probe = "simulated"
+poll_s = 0.1
+
+[gpu.simulated]
+time_scale = 60.0
+load_power_w = 150.0
+resistance_c_per_w = 0.9
+
+[policy.thermal]
+min_dwell_s = 0.5
+
+[policy.governor]
+enabled = false
+""",
+    )
+
+
+def kill_supervisor(shell: Shell) -> None:
+    """Kill it, and wait until it is gone."""
+    record = shell.supervisor()
+    assert send_signal(record.process, signal.SIGKILL)
+    give_up_t = time.monotonic() + PATIENCE_S
+    while is_alive(record.process):
+        assert time.monotonic() < give_up_t
+        time.sleep(0.02)
 
 
 @pytest.fixture

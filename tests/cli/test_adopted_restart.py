@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import PATIENCE_S, TINY, Shell
+from conftest import PATIENCE_S, TINY, Shell, kill_supervisor, on_a_hot_card
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
 from timellm_ops.process.files import replace_file
-from timellm_ops.process.identity import is_alive, send_signal
+from timellm_ops.process.identity import send_signal
 
 pytestmark = pytest.mark.slow
 
@@ -22,34 +22,8 @@ LONG = f"{TINY}\n[supervisor]\nrestarts = 2\nrestart_after_s = 0.2\n".replace(
 ).replace("[gpu]", "patience = 400\n\n[gpu]")
 
 
-HOT = LONG.replace(
-    'probe = "none"',
-    """probe = "simulated"
-poll_s = 0.1
-
-[gpu.simulated]
-time_scale = 60.0
-load_power_w = 150.0
-resistance_c_per_w = 0.9
-
-[policy.thermal]
-min_dwell_s = 0.5
-
-[policy.governor]
-enabled = false
-""",
-)
-"""A card that reaches 85 °C within seconds of work and cools as fast, and that nobody paces."""
+HOT = on_a_hot_card(LONG)
 UPTIME_S = 1e6
-
-
-def kill_supervisor(shell: Shell) -> None:
-    record = shell.supervisor()
-    assert send_signal(record.process, signal.SIGKILL)
-    give_up_t = time.monotonic() + PATIENCE_S
-    while is_alive(record.process):
-        assert time.monotonic() < give_up_t
-        time.sleep(0.02)
 
 
 def take_last_away(shell: Shell) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import PATIENCE_S, TINY, Shell
+from conftest import PATIENCE_S, TINY, Shell, kill_supervisor, on_a_hot_card
 
 from timellm_ops.app import Order, start_supervisor
 from timellm_ops.cli.run_services import services_of
@@ -26,24 +26,7 @@ pytestmark = pytest.mark.slow
 LONG = TINY.replace("epochs = 2", "epochs = 400").replace("[gpu]", "patience = 400\n\n[gpu]")
 """The same, but longer than any test."""
 
-HOT = LONG.replace(
-    'probe = "none"',
-    """probe = "simulated"
-poll_s = 0.1
-
-[gpu.simulated]
-time_scale = 60.0
-load_power_w = 150.0
-resistance_c_per_w = 0.9
-
-[policy.thermal]
-min_dwell_s = 0.5
-
-[policy.governor]
-enabled = false
-""",
-)
-"""A card that reaches 85 °C within seconds of work and cools as fast, and that nobody paces."""
+HOT = on_a_hot_card(LONG)
 
 
 def begin(shell: Shell, text: str) -> None:
@@ -65,15 +48,6 @@ def is_training(state: RunState) -> bool:
 
 def goes_on(state: RunState) -> bool:
     return not state.ended and state.activity in ("training", "evaluating")
-
-
-def kill_supervisor(shell: Shell) -> None:
-    record = shell.supervisor()
-    send_signal(record.process, signal.SIGKILL)
-    give_up_t = time.monotonic() + PATIENCE_S
-    while is_alive(record.process) and time.monotonic() < give_up_t:
-        time.sleep(0.02)
-    assert not is_alive(record.process)
 
 
 def test_a_run_trains_to_its_end_and_leaves_a_whole_record(shell: Shell) -> None:
