@@ -5,7 +5,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from timellm_ops.contract.config import Config
@@ -425,6 +425,7 @@ def attempt(tables: dict[str, Any]) -> tuple[Config | None, ConfigError | None]:
 
 
 @given(name=st.text(min_size=1, max_size=12), value=ANY_VALUE)
+@example(name="gpu.", value=None)
 def test_any_name_at_the_top_level_is_a_known_table_or_refused(name: str, value: object) -> None:
     if name in get_type_hints(Config):
         return

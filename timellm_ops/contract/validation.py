@@ -50,8 +50,8 @@ def parse_config(tables: Mapping[str, Any], source: str) -> Config:
     """
     faults = list(_section_faults(tables, Config, source, ()))
     unknown = {fault.key.partition(".")[0] for fault in faults}
-    sections = [field.name for field in msgspec.structs.fields(Config)]
-    if unknown <= set(sections):
+    sections = {field.name for field in msgspec.structs.fields(Config)}
+    if tables.keys() <= sections:
         sound = {name: table for name, table in tables.items() if name not in unknown}
         config = msgspec.convert({"data": {"dataset": "synthetic"}, **sound}, Config)
         faults += [ConfigError(source, *broken) for broken in cross_checks(config, unknown)]
