@@ -8,7 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-_WORD_BITS, _IN_A_DRAW = 16, 4
+_DEVIATIONS = 8
+"""By which more numbers are drawn than places are to be expected: one block in 10^15 needs more."""
 
 
 class Scratch:
@@ -20,7 +21,6 @@ class Scratch:
 
     def __init__(self, heads: int, queries: int, keys: int, dtype: torch.dtype) -> None:
         count = heads * queries * keys
-        self._words = torch.empty(-(-count // _IN_A_DRAW), dtype=torch.int64)
         self._scores, self._weights, self._left = (
             torch.empty(count, dtype=dtype) for _ in range(3)
         )
@@ -37,10 +37,6 @@ class Scratch:
         """For those that are left."""
         return self._left[: shape.numel()].view(shape)
 
-    def words(self, count: int) -> Tensor:
-        """For draws of the generator."""
-        return self._words[:count]
-
 
 def block_weights(
     queries: Tensor, keys_across: Tensor, dropout: float, scratch: Scratch | None = None
@@ -52,7 +48,8 @@ def block_weights(
     shape = torch.Size((*queries.shape[:2], keys_across.shape[2]))
     scores = torch.bmm(queries, keys_across, out=scratch.scores(shape) if scratch else None)
     weights = torch.softmax(scores, -1, out=scratch.weights(shape) if scratch else None)
-    left = keep_mask(shape, dropout, weights.dtype, scratch).mul_(weights)
+    left = scratch.left(shape).copy_(weights) if scratch else weights.clone()
+    left.view(-1).index_fill_(0, dropped_places(left.numel(), dropout), 0)
     return weights, left
 
 
@@ -71,21 +68,14 @@ def block_gradients(
     return of_queries, of_keys, of_values
 
 
-def keep_mask(
-    shape: torch.Size,
-    dropout: float,
-    dtype: torch.dtype = torch.float32,
-    scratch: Scratch | None = None,
-) -> Tensor:
-    """One with probability 1 - `dropout`, to within 2^-17, from torch's CPU generator; else zero.
+def dropped_places(count: int, share: float) -> Tensor:
+    """Which of `count` places are dropped, each by itself with probability `share`; ascending.
 
-    One draw of the generator gives four numbers of 16 bits, each compared with a threshold.
+    How many places lie between two of them is a geometric variable: its logarithm takes one number
+    of torch's CPU generator, and only dropped places have to be drawn.
     """
-    count = math.prod(shape)
-    draws = -(-count // _IN_A_DRAW)
-    words = scratch.words(draws) if scratch else torch.empty(draws, dtype=torch.int64)
-    words.random_(-(2**63), None)
-    threshold = round(dropout * 2**_WORD_BITS) - 2 ** (_WORD_BITS - 1)
-    kept = scratch.left(shape) if scratch else torch.empty(shape, dtype=dtype)
-    torch.ge(words.view(torch.int16)[:count], threshold, out=kept.view(-1))
-    return kept
+    expected = count * share
+    drawn = math.ceil(expected + _DEVIATIONS * math.sqrt(expected * (1.0 - share))) + _DEVIATIONS
+    between = torch.rand(drawn).neg_().log1p_().mul_(1.0 / math.log1p(-share))
+    places = between.clamp_(max=count).long().add_(1).cumsum_(0).sub_(1)
+    return places[: int(torch.searchsorted(places, count))]

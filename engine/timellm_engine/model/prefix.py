@@ -123,7 +123,8 @@ class PromptPrefix:
         embedded = self._backbone.word_embeddings(torch.tensor([tokens], device=device))
         with cache.reading():
             self._run(embedded, cache)
-        return [(layer.keys, layer.values) for layer in cache.layers]
+        # Of their own: a view would hold on to all that its layer had computed beside it.
+        return [(layer.keys.contiguous(), layer.values.contiguous()) for layer in cache.layers]
 
     def _run(
         self, inputs: Tensor, cache: "ReadingCache | GPT2Cache", **arguments: Tensor

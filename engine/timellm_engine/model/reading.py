@@ -9,7 +9,34 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+
+class _ReadingLayer(DynamicLayer):  # type: ignore[misc]
+    """What a layer has read, as it was given first: rows that share it need no copies of it.
+
+    What comes with a graph is handed back with the rest and not kept: nothing is read after it,
+    and a layer that is computed again finds what it found the first time.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Take keys and values; all that there are now."""
+        both = key_states, value_states
+        if self.get_seq_length():
+            both = (
+                torch.cat([self.keys, key_states], dim=-2),
+                torch.cat([self.values, value_states], dim=-2),
+            )
+        if not key_states.requires_grad:
+            if not self.is_initialized:
+                self.lazy_initialization(key_states, value_states)
+            self.keys, self.values = both
+        return both
 
 
 class ReadingCache(DynamicCache):  # type: ignore[misc]
@@ -21,6 +48,7 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
 
     def __init__(self, layers: int) -> None:
         super().__init__()
+        self.layer_class_to_replicate = _ReadingLayer
         self._last_layer = layers - 1
         self._reading = False
 
@@ -42,16 +70,8 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Take keys and values of a layer; all that it has now.
-
-        Those that come with a graph are handed back with the others and not kept: nothing is read
-        after them, and a layer that is computed again finds what it found the first time.
-        """
-        layer = self.layers[layer_idx] if layer_idx < len(self.layers) else None
-        before = dict(vars(layer)) if layer is not None and key_states.requires_grad else None
+        """Take keys and values of a layer; all that it has now."""
         both = super().update(key_states, value_states, layer_idx, *args, **kwargs)
-        if before is not None:
-            vars(layer).update(before)
         if self._reading and layer_idx == self._last_layer:
             raise _AllRead
         return both  # type: ignore[no-any-return]

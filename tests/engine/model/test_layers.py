@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timellm_engine.model.attention import attend
-from timellm_engine.model.attention_block import keep_mask
+from timellm_engine.model.attention_block import dropped_places
 from timellm_engine.model.layers import (
     FlattenHead,
     PatchEmbedding,
@@ -101,6 +101,13 @@ def naive(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     return (queries @ keys.transpose(1, 2) / math.sqrt(queries.shape[-1])).softmax(dim=-1)
 
 
+def kept_mask(*shape: int, share: float) -> torch.Tensor:
+    """One where nothing is dropped, else zero."""
+    mask = torch.ones(math.prod(shape))
+    mask[dropped_places(len(mask), share)] = 0.0
+    return mask.view(shape)
+
+
 @pytest.mark.parametrize("count", [3, BLOCK_QUERIES, 2 * BLOCK_QUERIES + 5])
 def test_dropping_out_in_blocks_is_dropping_out(count: int) -> None:
     """The same masks on weights that are all held at once give the same answer and gradients."""
@@ -109,7 +116,7 @@ def test_dropping_out_in_blocks_is_dropping_out(count: int) -> None:
     attended = attend(*inputs, dropout=0.4)
     torch.manual_seed(5)
     sizes = [len(block) for block in torch.arange(count).split(BLOCK_QUERIES)]
-    masks = torch.cat([keep_mask(torch.Size((2, n, 9)), 0.4) for n in sizes], dim=1)
+    masks = torch.cat([kept_mask(2, n, 9, share=0.4) for n in sizes], dim=1)
     expected = (naive(inputs[0], inputs[1]) * masks / 0.6) @ inputs[2]
     assert torch.allclose(attended, expected, atol=1e-5)
     upstream = torch.randn_like(expected)
@@ -128,16 +135,31 @@ def test_attention_without_dropout_is_plain_attention() -> None:
     )
 
 
-@pytest.mark.parametrize("dropout", [0.0001, 0.1, 0.5, 0.9])
-def test_the_mask_keeps_the_share_it_should(dropout: float) -> None:
+@pytest.mark.parametrize("share", [1e-6, 0.0001, 0.1, 0.5, 0.9, 0.999])
+def test_the_share_that_is_dropped_is_the_one_that_should_be(share: float) -> None:
     torch.manual_seed(0)
-    count = 1_000_001  # no whole number of words
-    kept = int(keep_mask(torch.Size((count,)), dropout).sum())
-    five_deviations = 5 * math.sqrt(count * dropout * (1 - dropout)) + count * 2**-17
-    assert abs(kept - count * (1 - dropout)) < five_deviations
+    count = 1_000_000
+    dropped = len(dropped_places(count, share))
+    assert abs(dropped - count * share) <= 5 * math.sqrt(count * share * (1 - share))
 
 
-def test_the_mask_is_even_within_a_word() -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 1000])
+@pytest.mark.parametrize("share", [1e-9, 0.1, 0.9])
+def test_dropped_places_are_places_and_each_is_there_once(count: int, share: float) -> None:
+    for seed in range(50):
+        torch.manual_seed(seed)
+        places = dropped_places(count, share).tolist()
+        assert places == sorted(set(places))
+        assert not places or (places[0] >= 0 and places[-1] < count)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_every_place_is_dropped_as_often_and_without_regard_to_the_one_before(share: float) -> None:
     torch.manual_seed(0)
-    shares = keep_mask(torch.Size((100_000, 4)), 0.5).float().mean(dim=0)
-    assert torch.allclose(shares, torch.tensor(0.5), atol=0.01)
+    rounds, count = 4_000, 6  # so few that both ends are in sight
+    masks = torch.stack([kept_mask(count, share=share) for _ in range(rounds)])
+    dropped = 1.0 - masks
+    deviation = 5 * math.sqrt(share * (1 - share) / rounds)
+    assert (dropped.mean(dim=0) - share).abs().max() < deviation
+    both = (dropped[:, 1:] * dropped[:, :-1]).mean(dim=0)
+    assert (both - share**2).abs().max() < 5 * math.sqrt(share**2 * (1 - share**2) / rounds)
