@@ -75,6 +75,8 @@ def test_answers_and_gradients_are_torchs(
         scale=scale, enable_gqa=True,
     )  # fmt: skip
     of_wide = torch.autograd.grad((wide * weights.double()).sum(), [asked, *new])
+    with torch.no_grad():
+        assert close(attend_in_bf16(asked, keys, values, mask, scale), wide)
     assert found.dtype == torch.bfloat16
     assert close(found, wide)
     assert all(close(one, other.double()) for one, other in zip(of_found, of_wide, strict=True))
