@@ -9,6 +9,7 @@ from copy import copy
 
 from msgspec import Struct
 
+from timellm_dashboard.folds.cardmodel import CardModel, card_model
 from timellm_dashboard.folds.gpucourse import GpuCourse
 from timellm_dashboard.folds.interludes import Interludes
 from timellm_dashboard.folds.ledger import Ledger
@@ -63,6 +64,7 @@ class History:
         """Usual time between two words of progress from the engine."""
         self.engine_word_t: float | None = None
         """Monotonic second of the engine's latest word."""
+        self._card: tuple[float, CardModel | None] = (-1.0, None)  # by the reading it was made at
         self._latest: ev.Progress | None = None
         self._found_t: float | None = None
         """Second in which a supervisor that took over has read what was written before."""
@@ -82,6 +84,20 @@ class History:
         included; pauses, evaluations and a sleeping machine left out. By the journal's clock, or by
         the engine's own words where a log has none. `None`: neither is known."""
         return self.stated_pace.mean_s if self.steps.mean_s is None else self.steps.mean_s
+
+    @property
+    def card(self) -> CardModel | None:
+        """How the card warms and cools, by its readings of late under this supervisor; `None`:
+        they do not say."""
+        readings, loads = self.gpu.recent_temperature, self.trace.recent_pace
+        coolest_c = self.gpu.coolest_c
+        if not readings or not loads or coolest_c is None:
+            return None
+        newest_s = readings[-1][0]
+        if self._card[0] != newest_s:
+            since = [reading for reading in readings if reading[0] >= loads[0][0]]
+            self._card = newest_s, card_model(since, tuple(loads), coolest_c)
+        return self._card[1]
 
     @property
     def feed_left_out(self) -> int:

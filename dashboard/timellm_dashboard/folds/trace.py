@@ -26,6 +26,7 @@ MarkKind = Literal[
 KEPT_MARKS = 400
 """Of each kind: a governor that adjusts the pace all night pushes out no pause."""
 KEPT_ANCHORS = 256
+KEPT_PACES = 128
 _CLOCK_SLACK_S = 2.0
 """Records are written so much later than things happen, at most, without the clock being taken to
 have jumped."""
@@ -59,6 +60,9 @@ class Trace:
         self.gpu, self.losses = gpu, losses
         self.pace = Track(holds=True)
         """Share of the time in which the engine computes: its duty, and 0 while it stands."""
+        self.recent_pace: deque[tuple[float, float]] = deque(maxlen=KEPT_PACES)
+        """The same of late: from which second on it was so, and 0 also while nothing was to be
+        computed. Nothing of it is from before the present supervisor."""
         self.lowest_duty = 1.0
         """The slowest that the engine was made to go, standing not counted."""
         self.extent_s = 0.0
@@ -98,6 +102,7 @@ class Trace:
         if pace != self._pace:
             self._pace = pace
             self.pace.change(x, pace)
+            self.recent_pace.append((x, pace or 0.0))
             if not after.standing and pace is not None:
                 self.lowest_duty = min(self.lowest_duty, pace)
 
@@ -116,6 +121,7 @@ class Trace:
         if isinstance(event, _SUPERVISORS):  # what was before it nobody has seen
             self.losses.interrupt()
             self.pace.change(before.active_s, None)
+            self.recent_pace.clear()
             self._pace = None
         mark = mark_kind(before, event)
         if mark is not None:
