@@ -15,6 +15,7 @@ from timellm_dashboard.folds.interludes import Interludes
 from timellm_dashboard.folds.ledger import Ledger
 from timellm_dashboard.folds.losscourse import LossCourse
 from timellm_dashboard.folds.pausecycles import PauseCycles
+from timellm_dashboard.folds.silence import Silence
 from timellm_dashboard.folds.statedpace import StatedPace
 from timellm_dashboard.folds.steptime import StepTime
 from timellm_dashboard.folds.trace import Trace
@@ -60,6 +61,7 @@ class History:
         self.stated_pace = StatedPace()
         self.interludes = Interludes()
         self.cycles = PauseCycles()
+        self.silence = Silence()
         self.progress_interval_s: float | None = None
         """Usual time between two words of progress from the engine."""
         self.engine_word_t: float | None = None
@@ -117,6 +119,7 @@ class History:
     def fold(self, seq: int, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
         self._pass_time(before, event, after)
+        self.silence.fold(before, event, after, self.progress_interval_s)
         seconds: float | None = None
         match event:
             # Nearly all of a long journal is these two, and no line of the feed is of them.
@@ -129,8 +132,8 @@ class History:
                 if _worth_telling(before, event, after):
                     self.feed.append(FeedItem(seq, event, seconds, after.iteration))
                     self.feed_total += 1
-        self.trace.fold(seq, before, event, after, seconds)
-        self.ledger.fold(before, event, after)
+        self.trace.fold(seq, before, event, after, seconds, self.silence.began_s)
+        self.ledger.fold(before, event, after, self.silence)
 
     def _happened(self, before: RunState, event: ev.Event, after: RunState) -> float | None:
         """Something that is no mere step or reading; how long what it ends has lasted."""
