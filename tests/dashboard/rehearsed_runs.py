@@ -1,5 +1,6 @@
 """Runs on the thermal model under the real rules, as their journals would have told of them."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -32,6 +33,8 @@ class Planned(Struct, frozen=True, kw_only=True):
     policy: PolicySection = PolicySection()
     begins_warm_s: float = 0.0
     """For so long the card was at work before the run."""
+    jump_c: float = 0.0
+    """How much warmer than the model's card the chip itself is within seconds of being at work."""
 
 
 class _Rehearsed:
@@ -44,6 +47,7 @@ class _Rehearsed:
             self._card.advance(planned.begins_warm_s, busy=True)
         self._state = RunState()
         self._recent: list[TimedSample] = []
+        self._chip_c = 0.0
         self._t = 0.0
         self._polled_t = -1.0
         self.events: list[ev.Event] = []
@@ -117,11 +121,15 @@ class _Rehearsed:
 
     def _pass(self, dt_s: float, *, busy: bool) -> None:
         self._card.advance(dt_s, busy=busy)
+        goal_c = self._planned.jump_c if busy else 0.0
+        self._chip_c = goal_c + (self._chip_c - goal_c) * math.exp(-dt_s / 4.0)
         self._t += dt_s
         if self._t - self._polled_t < 1.0:
             return
         self._polled_t = self._t
         sample = self._card.read(self._t)
+        if sample.temperature_c is not None:
+            sample = replace(sample, temperature_c=sample.temperature_c + round(self._chip_c))
         self._recent.append(TimedSample(self._t, sample))
         del self._recent[:-600]
         self.say(ev.Telemetry(sample=sample))

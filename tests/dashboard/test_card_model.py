@@ -17,15 +17,19 @@ def readings(
     loads: Sequence[tuple[float, float]],
     seconds: int,
     begins_c: float | None = None,
+    jump_c: float = 0.0,
 ) -> list[tuple[float, float]]:
-    """What a thermometer of whole degrees tells, a reading a second."""
-    celsius = rest_c if begins_c is None else begins_c
+    """What a thermometer of whole degrees tells, a reading a second; `jump_c` of the whole rise is
+    the chip's own."""
+    celsius, chip_c = rest_c if begins_c is None else begins_c, 0.0
+    rise_c -= jump_c
     told = []
     for second in range(seconds):
-        told.append((float(second), float(round(celsius))))
+        told.append((float(second), float(round(celsius + chip_c))))
         load = max((entry for entry in loads if entry[0] <= second), default=(0.0, 0.0))[1]
         goal_c = rest_c + rise_c * load
         celsius = goal_c + (celsius - goal_c) * math.exp(-1.0 / tau_s)
+        chip_c = jump_c * load + (chip_c - jump_c * load) * math.exp(-1.0 / 4.0)
     return told
 
 
@@ -51,6 +55,24 @@ def test_a_card_that_warms_is_known_before_it_is_warm_and_what_is_known_is_right
     assert card.now_c == pytest.approx(told[-1][1], abs=1.5)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    rise_c=st.floats(40.0, 80.0),
+    jump_c=st.floats(6.0, 25.0),
+    tau_s=st.floats(40.0, 200.0),
+    paced=st.floats(0.5, 1.0),
+)
+def test_a_chip_that_is_warm_at_once_is_told_apart_from_what_cools_it(
+    rise_c: float, jump_c: float, tau_s: float, paced: float
+) -> None:
+    loads = ((0.0, 1.0), (tau_s, paced))
+    told = readings(32.0, rise_c, tau_s, loads, round(2.5 * tau_s), jump_c=jump_c)
+    card = card_model(told, loads, 32.0)
+    assert card is not None
+    assert card.settles_c(paced) == pytest.approx(32.0 + rise_c * paced, abs=0.15 * rise_c + 1.0)
+    assert card.jump_c == pytest.approx(jump_c, abs=6.0)
+
+
 @given(tau_s=st.floats(20.0, 200.0), begins_c=st.floats(50.0, 80.0))
 @settings(max_examples=30, deadline=None)
 def test_one_that_begins_warm_is_known_as_well(tau_s: float, begins_c: float) -> None:
@@ -69,10 +91,11 @@ def test_one_that_begins_warm_is_known_as_well(tau_s: float, begins_c: float) ->
         [],
         [(float(second), 80.0) for second in range(300)],
         [(float(second), 60.0 + (second * 7919 % 40)) for second in range(300)],
+        [(float(second), float(round(40.0 + 0.1 * second))) for second in range(300)],
         readings(30.0, 50.0, 90.0, ((0.0, 1.0),), 30),
         readings(30.0, 50.0, 90.0, ((0.0, 0.0),), 300, 70.0),
     ],
-    ids=["nothing", "flat", "wild", "too_short", "only_cooling"],
+    ids=["nothing", "flat", "wild", "line", "too_short", "only_cooling"],
 )
 def test_where_nothing_shows_nothing_is_known(told: list[tuple[float, float]]) -> None:
     cooling = bool(told) and told[0][1] == 70.0
@@ -91,6 +114,7 @@ CARDS = st.builds(
     CardModel,
     rest_c=st.floats(20.0, 45.0),
     rise_c=st.floats(20.0, 80.0),
+    jump_c=st.floats(0.0, 20.0),
     time_constant_s=st.floats(15.0, 300.0),
     now_c=st.floats(20.0, 90.0),
 )

@@ -140,6 +140,7 @@ def errors(planned: Planned, *, seen: bool = True) -> list[float]:
 
 
 HOT = SimulatedGpuSection(whole_degrees=True, resistance_c_per_w=0.6)
+WARM = SimulatedGpuSection(whole_degrees=True, resistance_c_per_w=0.5)
 UNPACED = PolicySection(governor=GovernorSection(enabled=False))
 
 
@@ -150,8 +151,17 @@ UNPACED = PolicySection(governor=GovernorSection(enabled=False))
         Planned(card=replace(HOT, ambient_c=32.0, noise_c=0.5), steps=400),
         Planned(card=HOT, steps=200, policy=UNPACED),
         Planned(card=replace(HOT, ambient_c=32.0), steps=500, policy=UNPACED),
+        Planned(card=WARM, steps=200, jump_c=12.0),
+        Planned(card=WARM, steps=200, jump_c=12.0, policy=UNPACED),
     ],
-    ids=["paced", "paced_noisy_in_a_warm_room", "paused", "paused_often"],
+    ids=[
+        "paced",
+        "paced_noisy_in_a_warm_room",
+        "paused",
+        "paused_often",
+        "paced_jump",
+        "paused_jump",
+    ],
 )
 def test_a_run_that_gets_hot_is_told_right_before_it_is(planned: Planned) -> None:
     found, blind = errors(planned), errors(planned, seen=False)

@@ -72,11 +72,12 @@ def pauses_ahead(
     hot_c = limits.pause_above_c
     if card.settles_c(pace) < hot_c + _REACHED_C:
         return None
-    cooling_s = card.passage_s(hot_c, limits.resume_below_c, 0.0)
+    jump_c = card.jump_c * pace
+    cooling_s = card.passage_s(hot_c - jump_c, limits.resume_below_c, 0.0)
     if not math.isfinite(cooling_s):
         return None
     each_s = max(cooling_s, limits.least_pause_s)
-    cooled_c = card.after(hot_c, each_s, 0.0)
+    cooled_c = card.after(hot_c - jump_c, each_s, 0.0) + jump_c
     again_s = max(card.passage_s(cooled_c, hot_c, pace) + _NOTICED_S, limits.least_pause_s)
     now_c = min(card.now_c, hot_c)
     first_s = again_s if held else card.passage_s(now_c, hot_c, pace) + _NOTICED_S
