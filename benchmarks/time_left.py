@@ -21,6 +21,7 @@ from timellm_dashboard.folds.history import History
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.timeleft import time_left
+from timellm_ops.cli.thermal import limits_of
 from timellm_ops.configfile import read_config
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
@@ -87,7 +88,8 @@ def asked_of(layout: RunLayout) -> tuple[RunState, list[Asked]]:
     if not layout.journal.is_file() or not layout.config.is_file():
         raise SystemExit(f"{layout.root} is no run: found no journal and config in it")
     log_every = read_config(layout.config).train.log_every
-    state, history, formula, look = RunState(), History(), PublishedFormula(), Look()
+    state, history, formula = RunState(), History(), PublishedFormula()
+    look = Look(limits=limits_of(layout))
     told = []
     for record in read_records(layout.journal):
         event, before = record.event, state

@@ -368,13 +368,14 @@ class Dashboard(App[None]):
         focused = self.screen.focused
         at = part_of(focused.id) if focused is not None and focused.id else ""
         ask, state = self._services.facts, state_at(self.recorder.state, self.moment)
+        step_s = self.view.progress.mean_speed.value
         self.push_screen(
             HelpScreen(
                 self.view,
                 self.run_screen.screen_id,
                 self._own_keys,
                 at=at,
-                facts=None if ask is None else lambda: ask(state),
+                facts=None if ask is None else lambda: ask(state, step_s),
             )
         )
 

@@ -27,8 +27,9 @@ class Services(Struct, frozen=True, kw_only=True):
     log_times: Callable[[], LogTimes] | None = None
     """When its lines were printed. The first call reads the run's record whole; called on a thread,
     one call at a time. Raises `OSError`."""
-    facts: Callable[[RunState], Facts | None] | None = None
-    """What the seventeen answers of the help are made of. The first call may take a second."""
+    facts: Callable[[RunState, float | None], Facts | None] | None = None
+    """What the seventeen answers of the help are made of: where the run stands, and the seconds
+    from step to step that its screens show. The first call may take a second."""
     report_extras: Callable[[], Extras] | None = None
     """What a report has besides the journal: evaluations, the engine's last lines."""
     save_report: Callable[[Report], Path] | None = None

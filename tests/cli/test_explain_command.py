@@ -58,6 +58,14 @@ def test_a_run_is_explained_with_what_became_of_it(shell: Shell) -> None:
     assert len(json.loads(shell("explain", "--json").out)["answers"]) == 17
 
 
+def test_a_step_takes_as_long_as_the_report_of_the_run_says(shell: Shell) -> None:
+    own_run(shell.store, shell.write("tiny.toml", TINY))
+    assert "1 s/step" in shell("report").out
+    for topic in ("output", "total"):
+        (told,) = json.loads(shell("explain", topic, "--json").out)["answers"]
+        assert told["numbers"]["seconds_per_iteration"] == 1.0
+
+
 def test_heat_is_explained_with_the_rules_of_the_config_and_of_the_run(shell: Shell) -> None:
     def told(of: str) -> str:
         return " ".join(shell("explain", "heat", of).out.split())

@@ -331,6 +331,23 @@ def test_a_nan_loss_is_shown_and_does_not_spoil_the_mean_for_good() -> None:
     assert state.smoothed_loss == 0.5
 
 
+@given(st.lists(st.floats(0.0, 1e3), min_size=1, max_size=60))
+def test_in_the_smoothed_loss_no_step_weighs_more_than_a_later_one(losses: list[float]) -> None:
+    state = after(started(), *(progress(i, loss=loss) for i, loss in enumerate(losses, start=1)))
+    weights = [0.9**age for age in range(len(losses))][::-1]
+    mean = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / sum(weights)
+    assert state.smoothed_loss == pytest.approx(mean)
+
+
+def test_an_engine_that_tells_no_loss_changes_nothing_of_the_mean() -> None:
+    state = after(started(), progress(1, loss=1.0), progress(2, loss=0.5))
+    silent = after(ev.Progress(iteration=3, epoch=1), state=state)
+    assert (silent.smoothed_loss, silent.smoothed_weight) == (
+        state.smoothed_loss,
+        state.smoothed_weight,
+    )
+
+
 def test_the_best_epoch_has_the_least_validation_loss_and_nan_is_never_best() -> None:
     state = after(started(), epoch_ended(1, math.nan), epoch_ended(2, 0.4), epoch_ended(3, 0.5))
     assert (state.best_epoch, state.best_vali_mse) == (2, 0.4)

@@ -3,6 +3,7 @@
 from sample_journals import STATES, Journal
 
 from timellm_dashboard.answers.facts import Facts, HeatLimits
+from timellm_dashboard.viewmodel.progress import mean_step_s
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.backbones import find_facts
 from timellm_ops.configfile import default_config
@@ -28,22 +29,29 @@ def etth1(*overrides: str) -> Config:
     )
 
 
-def state_of(journal: Journal) -> RunState:
-    """Where the run of `journal` stands."""
+def recorder_of(journal: Journal) -> Recorder:
+    """What is known of the run of `journal`."""
     recorder = Recorder()
     recorder.take(journal.records)
-    return recorder.state
+    return recorder
+
+
+def state_of(journal: Journal) -> RunState:
+    """Where the run of `journal` stands."""
+    return recorder_of(journal).state
 
 
 def facts(state: str = "", *overrides: str, problem: str = "") -> Facts:
     """Facts of ETTh1 with a run in that state, or with none."""
     config = etth1(*overrides)
+    known = recorder_of(STATES[state]()) if state else Recorder()
     return Facts(
         kind="run" if state else "config",
         name="20260131-214503-etth1-7f3a" if state else "configs/etth1.toml",
         config=config,
         plan=plan_of(config),
-        state=state_of(STATES[state]()) if state else RunState(),
+        state=known.state,
+        mean_step_s=mean_step_s(known.state, known.history),
         limits=LIMITS,
         problem=problem,
     )

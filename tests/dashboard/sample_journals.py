@@ -29,6 +29,9 @@ class Limits:
 
     pause_above_c = 85.0
     resume_below_c = 75.0
+    least_pause_s = 30.0
+    held_c: float | None = 82.0
+    lowest_pace = 0.2
     emergency_c = 97.0
 
 

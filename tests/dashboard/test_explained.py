@@ -100,7 +100,7 @@ async def test_tab_goes_from_part_to_part() -> None:
         await until(pilot, lambda: "keys" in rows_of(app)[1])
 
 
-def with_facts(found: typing.Callable[[RunState], Any]) -> Dashboard:
+def with_facts(found: typing.Callable[[RunState, float | None], Any]) -> Dashboard:
     journal = finished()
     app = dashboard(journal, FakeRun(journal, supervised=False))
     app._services = Services(facts=found)
@@ -108,7 +108,7 @@ def with_facts(found: typing.Callable[[RunState], Any]) -> Dashboard:
 
 
 async def test_the_seventeen_questions_are_answered_in_the_help() -> None:
-    app = with_facts(lambda state: msgspec.structs.replace(facts("finished"), state=state))
+    app = with_facts(lambda state, _: msgspec.structs.replace(facts("finished"), state=state))
     async with running(app, (120, 40)) as pilot:
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
@@ -116,13 +116,13 @@ async def test_the_seventeen_questions_are_answered_in_the_help() -> None:
         await until(pilot, lambda: "17. Does the same model" in screen(app))
 
 
-def broken(_: RunState) -> Any:
+def broken(_state: RunState, _step_s: float | None) -> Any:
     raise ValueError("no such config")
 
 
-@pytest.mark.parametrize("found", [lambda _: None, broken], ids=["none", "broken"])
+@pytest.mark.parametrize("found", [lambda _state, _step_s: None, broken], ids=["none", "broken"])
 async def test_without_facts_the_help_says_where_the_answers_are(
-    found: typing.Callable[[RunState], Any],
+    found: typing.Callable[[RunState, float | None], Any],
 ) -> None:
     app = with_facts(found)
     async with running(app, (120, 40)) as pilot:
@@ -141,7 +141,7 @@ async def test_an_answer_looks_good_on_a_small_screen(name: str, kind: dict[str,
     journal = in_second_epoch()
     app = dashboard(journal, FakeRun(journal), **kind)
     app._services = Services(
-        facts=lambda state: msgspec.structs.replace(facts("training"), state=state)
+        facts=lambda state, _: msgspec.structs.replace(facts("training"), state=state)
     )
     async with running(app) as pilot:
         await pilot.press("question_mark")

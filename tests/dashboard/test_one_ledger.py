@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from random_journals import HOT, journals
 from sample_facts import facts
 from sample_journals import STATES, Journal, paused_thermal, sample, training
+from silent_journals import hung
 
 from timellm_dashboard.answers.answer import Say
 from timellm_dashboard.answers.facts import Facts
@@ -83,8 +84,21 @@ def check(records: Sequence[JournalRecord]) -> None:
         assert time["standing_s"] == round(spent.standing_s, 1)
         assert time["computing_s"] == round(spent.moving_s, 1)
         parts = [time[name] for name in ("computing_s", "loading_s", "standing_s")]
-        parts += [time.get(name, 0.0) for name in ("unsupervised_s", "ended_s")]
+        parts += [time.get(name, 0.0) for name in ("silent_s", "unsupervised_s", "ended_s")]
         assert sum(parts) == pytest.approx(spent.elapsed_s, abs=0.3)  # type: ignore[arg-type]
+
+    # A silent engine.
+    silent = ledger_rows.get("silent")
+    assert (silent is None) == ("silent_s" not in time) == (spent.silent_s == 0)
+    if silent is not None:
+        assert time["silent_s"] == round(spent.silent_s, 1)
+        assert silent.lasted.text in rows(report, "time")["silent_s"].cells[1].text
+        assert any(silent.lasted.text in part.text for part in view.ledger.spent)
+        lasted_s = sum(
+            (state.active_s if s.end_s is None else s.end_s) - s.start_s
+            for s in report.charts.silences
+        )
+        assert lasted_s == pytest.approx(spent.silent_s)
 
     # How fast it was.
     mean = view.progress.mean_speed
@@ -139,6 +153,7 @@ def taken_over_by_a_person() -> Journal:
 @given(journals())
 @example(held_while_nobody_watched())
 @example(taken_over_by_a_person())
+@example(hung())
 def test_of_whatever_may_happen(journal: Journal) -> None:
     check(journal.records)
 

@@ -73,7 +73,7 @@ async def test_an_answer_looks_good_on_larger_screens(
     lang: Lang, kind: dict[str, Any], topics: tuple[str, ...]
 ) -> None:
     journal = in_second_epoch()
-    services = Services(facts=lambda now: msgspec.structs.replace(facts("training"), state=now))
+    services = Services(facts=lambda now, _: msgspec.structs.replace(facts("training"), state=now))
     app = dashboard(journal, FakeRun(journal), services=services, **kind)
     async with running(app, LARGER[0]) as pilot:
         help_ = await opened(pilot, app)

@@ -13,13 +13,15 @@ from timellm_dashboard.answers.draw import draw_answer, draw_brief
 from timellm_dashboard.answers.facts import Facts, whose
 from timellm_dashboard.answers.questions import QUESTIONS, answer_to, answers, find_question
 from timellm_dashboard.lines import text_of, wrap
+from timellm_dashboard.viewmodel.progress import mean_step_s
+from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.text import Lang as ShownLang
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.facts import FactsOfRun, example_facts, facts_of_config
 from timellm_ops.cli.options import Ascii, Json, Lang, has_unicode, language
-from timellm_ops.cli.runs import state_of
 from timellm_ops.contract.validation import one_line
+from timellm_ops.journal import read_records
 from timellm_ops.store import RunNotFound, RunStore, runs_dir
 
 SCHEMA = "timellm-ops.explain/1"
@@ -102,7 +104,9 @@ def _facts(about: str) -> Facts:
         if not about and not store.runs():
             return example_facts()
         raise
-    return FactsOfRun(layout)(state_of(layout))
+    recorder = Recorder()
+    recorder.take(read_records(layout.journal))
+    return FactsOfRun(layout)(recorder.state, mean_step_s(recorder.state, recorder.history))
 
 
 def _is_config(text: str) -> bool:

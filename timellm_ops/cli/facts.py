@@ -33,8 +33,8 @@ class FactsOfRun:
         self._limits = limits_of(layout)
         self._made: tuple[Config, Plan, str] | None = None
 
-    def __call__(self, state: RunState) -> Facts:
-        """The facts in `state`."""
+    def __call__(self, state: RunState, mean_step_s: float | None) -> Facts:
+        """The facts in `state`, in which a step takes so many seconds on the average."""
         if self._made is None:
             self._made = _planned(self._layout)
         config, plan, problem = self._made
@@ -45,6 +45,7 @@ class FactsOfRun:
             config=config,
             plan=plan,
             state=state,
+            mean_step_s=mean_step_s,
             limits=None
             if limits is None
             else HeatLimits(

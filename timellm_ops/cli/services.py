@@ -55,12 +55,12 @@ class _FactsOf:
         self._layout = layout
         self._made: object = None
 
-    def __call__(self, state: RunState) -> Facts:
+    def __call__(self, state: RunState, mean_step_s: float | None) -> Facts:
         from timellm_ops.cli.facts import FactsOfRun
 
         if not isinstance(self._made, FactsOfRun):
             self._made = FactsOfRun(self._layout)
-        return self._made(state)
+        return self._made(state, mean_step_s)
 
 
 def _extras(layout: RunLayout) -> Extras:

@@ -296,6 +296,7 @@ def _another_training(state: RunState) -> RunState:
         early_counter=0,
         early_stopped=False,
         smoothed_loss=None,
+        smoothed_weight=0.0,
         seconds_per_iteration=None,
         recent_training=(),
     )
@@ -304,6 +305,7 @@ def _another_training(state: RunState) -> RunState:
 def _progress(state: RunState, event: ev.Progress) -> RunState:
     speed, measured = state.seconds_per_iteration, event.seconds_per_iteration
     loss = event.known_loss
+    smoothed_loss, smoothed_weight = _smoothed_loss(state, loss)
     if measured is not None:
         speed = _smooth(speed, measured, _SPEED_SMOOTHING)
     return _replace(
@@ -312,11 +314,8 @@ def _progress(state: RunState, event: ev.Progress) -> RunState:
         epoch=event.epoch,
         iteration=event.iteration,
         loss=state.loss if loss is None else loss,
-        smoothed_loss=(
-            state.smoothed_loss
-            if loss is None
-            else _smooth(state.smoothed_loss, loss, _LOSS_SMOOTHING)
-        ),
+        smoothed_loss=smoothed_loss,
+        smoothed_weight=smoothed_weight,
         seconds_per_iteration=speed,
         engine_left_seconds=event.left_seconds,
         lr=event.lr if event.lr is not None else state.lr,
@@ -331,6 +330,20 @@ def _with_record(state: RunState, event: ev.Progress) -> tuple[TrainingRecord, .
     iterations = event.iteration - state.iteration if same_epoch else event.iteration
     record = TrainingRecord(event.known_loss, event.seconds_per_iteration, max(1, iterations))
     return (*state.recent_training, record)[-KEPT_TRAINING_RECORDS:]
+
+
+def _smoothed_loss(state: RunState, loss: float | None) -> tuple[float | None, float]:
+    """The exponential mean of the losses and the weights in it. Divided by those weights, the first
+    losses count like any other; else the very first, the highest of all, would weigh for long
+    (Kingma and Ba, "Adam", ICLR 2015, section 3). It begins anew after a value that was not finite.
+    """
+    mean, weight = state.smoothed_loss, state.smoothed_weight
+    if loss is None:
+        return mean, weight
+    if mean is None or not math.isfinite(mean):
+        return loss, _LOSS_SMOOTHING
+    weight += _LOSS_SMOOTHING * (1.0 - weight)
+    return mean + _LOSS_SMOOTHING / weight * (loss - mean), weight
 
 
 def _smooth(previous: float | None, value: float, share: float) -> float:

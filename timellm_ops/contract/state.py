@@ -239,6 +239,9 @@ class RunState(Struct, frozen=True, kw_only=True, gc=False):
     iteration: int = 0
     loss: float | None = None
     smoothed_loss: float | None = None
+    """Exponential mean of the losses so far."""
+    smoothed_weight: float = 0.0
+    """The weights of those losses, together: 1 once there were many."""
     lr: float | None = None
     grad_norm: float | None = None
     seconds_per_iteration: float | None = None

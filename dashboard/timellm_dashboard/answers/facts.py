@@ -33,6 +33,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     plan: Plan
     state: RunState = RunState()
     """Where the run stands; the empty state for a config."""
+    mean_step_s: float | None = None
+    """Seconds from step to step over the run until now, as its screens show it: rests for the pace
+    included. `None`: not measured."""
     limits: HeatLimits | None = None
     """`None`: no thermal rule is in force."""
     problem: str = ""
@@ -80,8 +83,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     @property
     def step_s(self) -> float | None:
         """Seconds that a step takes; `None` before that was measured."""
-        if self.state.seconds_per_iteration is not None:
-            return self.state.seconds_per_iteration
+        if self.mean_step_s is not None:
+            return self.mean_step_s
         return None if self.plan.measured is None else self.plan.measured.seconds_per_step
 
     @property

@@ -186,9 +186,8 @@ def total(facts: Facts, say: Say) -> Told:
     if step_s is not None and training_s is not None and every is not None:
         blocks.append(
             say.passage(
-                "At {pace}, {steps:iteration takes|iterations take} {time}{evaluation}. Pauses and"
-                " pacing come on top.",
-                "按 {pace} 计算，{steps} 次迭代需要 {time}{evaluation}。暂停和限速另计。",
+                "At {pace}, {steps:iteration takes|iterations take} {time}{evaluation}. {besides}",
+                "按 {pace} 计算，{steps} 次迭代需要 {time}{evaluation}。{besides}",
                 pace=fmt.pace(step_s, words),
                 steps=Count(every),
                 time=fmt.rough(training_s, words),
@@ -199,6 +198,9 @@ def total(facts: Facts, say: Say) -> Told:
                     "，评估需要 {time}",
                     time=fmt.rough(evaluation_s, words),
                 ),
+                besides=say("Pauses and pacing come on top.", "暂停和限速另计。")
+                if facts.mean_step_s is None
+                else say("Pauses come on top.", "暂停另计。"),
             )
         )
     else:

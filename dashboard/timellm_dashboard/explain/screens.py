@@ -114,15 +114,19 @@ SCREENS: tuple[Explanation, ...] = (
         id="ledger",
         title=Said("Lost time", "损失的时间"),
         body=Said(
-            "Time that heat, power limits, pace and pauses took, by cause. lasted: how long the"
-            " cause was there. lost: what it cost. A pause costs all of its time, a pace of 80 % a"
-            " fifth of it. For a card that slows itself down, steps made while most of the time was"
-            " slowed are compared with the median of steps made at full speed; without such steps"
-            " the cost is unknown, not 0. steps: how many would have fitted into the time lost."
-            " share: of the supervised time. of time left: the last hour's losses, carried on for"
-            " as long as the run still takes.",
-            "过热、功率上限、节奏和暂停所占去的时间，按原因列出。持续：该原因存在了多久。损失：它的代价。"
-            "暂停的代价是全部时间；80 % 的节奏代价是五分之一。显卡自行降频时，"
+            "Time that heat, power limits, pace, pauses and silence took, by cause. lasted: how"
+            " long the cause was there. lost: what it cost. A pause costs all of its time, a pace"
+            " of 80 % a fifth of it. An engine that was to work and said nothing for minutes (hung,"
+            " stopped from outside, waiting for a disk) was silent: that costs all but the time in"
+            " which a word was due. For a card that slows itself down, steps made while most of the"
+            " time was slowed are compared with the median of steps made at full speed; without"
+            " such steps the cost is unknown, not 0. steps: how many would have fitted into the"
+            " time lost. share: of the supervised time. of time left: the last hour's losses,"
+            " carried on for as long as the run still takes.",
+            "过热、功率上限、节奏、暂停和没有动静所占去的时间，按原因列出。持续：该原因存在了多久。损失：它的代价。"
+            "暂停的代价是全部时间；80 % 的节奏代价是五分之一。"
+            "本该工作的引擎几分钟没有一句话（卡住、被外部停住、等待磁盘），就是没有动静："
+            "代价是除去通常等一句话的时间之外的全部。显卡自行降频时，"
             "把大部分时间都在降频的那些步与全速各步的中位数相比；"
             "没有全速的步可比时，代价是未知，而不是 0。"
             "步数：损失的时间里本可完成多少步。占比：占有监管时间的比例。"

@@ -26,6 +26,7 @@ class GpuCourse:
         self._temperature, self._power = Series(), Series()
         self._temperatures, self._powers, self._clocks = Track(), Track(), Track()
         self._recent: deque[tuple[float, float]] = deque(maxlen=1200)
+        self._coolest_c: float | None = None
         self._energy_mj: int | None = None
         self._energy_reading: int | None = None
 
@@ -79,6 +80,12 @@ class GpuCourse:
         return self._recent
 
     @property
+    def coolest_c(self) -> float | None:
+        """The lowest temperature of the run."""
+        self._sort_in()
+        return self._coolest_c
+
+    @property
     def energy_mj(self) -> int | None:
         """Used since the run was first looked at; `None`: the card does not tell."""
         self._sort_in()
@@ -102,7 +109,12 @@ class GpuCourse:
     def _remember(self, seconds: list[float], celsius: list[float | None]) -> None:
         recent = self._recent
         readings = zip(seconds, celsius, strict=True)
-        recent.extend((x, c) for x, c in readings if c is not None and isfinite(c))
+        known = [(x, c) for x, c in readings if c is not None and isfinite(c)]
+        recent.extend(known)
+        if known:
+            coolest_c = min(c for _, c in known)
+            before_c = self._coolest_c
+            self._coolest_c = coolest_c if before_c is None else min(before_c, coolest_c)
         while recent and recent[0][0] < recent[-1][0] - RECENT_S:
             recent.popleft()
 

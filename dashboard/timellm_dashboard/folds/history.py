@@ -9,11 +9,13 @@ from copy import copy
 
 from msgspec import Struct
 
+from timellm_dashboard.folds.cardmodel import CardModel, card_model
 from timellm_dashboard.folds.gpucourse import GpuCourse
 from timellm_dashboard.folds.interludes import Interludes
 from timellm_dashboard.folds.ledger import Ledger
 from timellm_dashboard.folds.losscourse import LossCourse
 from timellm_dashboard.folds.pausecycles import PauseCycles
+from timellm_dashboard.folds.silence import Silence
 from timellm_dashboard.folds.statedpace import StatedPace
 from timellm_dashboard.folds.steptime import StepTime
 from timellm_dashboard.folds.trace import Trace
@@ -59,10 +61,12 @@ class History:
         self.stated_pace = StatedPace()
         self.interludes = Interludes()
         self.cycles = PauseCycles()
+        self.silence = Silence()
         self.progress_interval_s: float | None = None
         """Usual time between two words of progress from the engine."""
         self.engine_word_t: float | None = None
         """Monotonic second of the engine's latest word."""
+        self._card: tuple[float, CardModel | None] = (-1.0, None)  # by the reading it was made at
         self._latest: ev.Progress | None = None
         self._found_t: float | None = None
         """Second in which a supervisor that took over has read what was written before."""
@@ -84,6 +88,20 @@ class History:
         return self.stated_pace.mean_s if self.steps.mean_s is None else self.steps.mean_s
 
     @property
+    def card(self) -> CardModel | None:
+        """How the card warms and cools, by its readings of late under this supervisor; `None`:
+        they do not say."""
+        readings, loads = self.gpu.recent_temperature, self.trace.recent_pace
+        coolest_c = self.gpu.coolest_c
+        if not readings or not loads or coolest_c is None:
+            return None
+        newest_s = readings[-1][0]
+        if self._card[0] != newest_s:
+            since = [reading for reading in readings if reading[0] >= loads[0][0]]
+            self._card = newest_s, card_model(since, tuple(loads), coolest_c)
+        return self._card[1]
+
+    @property
     def feed_left_out(self) -> int:
         """Events worth telling that are not kept any more."""
         return self.feed_total - len(self.feed)
@@ -101,6 +119,7 @@ class History:
     def fold(self, seq: int, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
         self._pass_time(before, event, after)
+        self.silence.fold(before, event, after, self.progress_interval_s)
         seconds: float | None = None
         match event:
             # Nearly all of a long journal is these two, and no line of the feed is of them.
@@ -113,8 +132,8 @@ class History:
                 if _worth_telling(before, event, after):
                     self.feed.append(FeedItem(seq, event, seconds, after.iteration))
                     self.feed_total += 1
-        self.trace.fold(seq, before, event, after, seconds)
-        self.ledger.fold(before, event, after)
+        self.trace.fold(seq, before, event, after, seconds, self.silence.began_s)
+        self.ledger.fold(before, event, after, self.silence)
 
     def _happened(self, before: RunState, event: ev.Event, after: RunState) -> float | None:
         """Something that is no mere step or reading; how long what it ends has lasted."""

@@ -1,7 +1,8 @@
 """The throttle ledger: where a run's time went, and what heat, power caps, pace and pauses took.
 
 A fold over events. Every second between two events is booked once, as time of one kind; what was
-lost is booked besides, by its cause. No number of it ever goes down.
+lost is booked besides, by its cause. No number of it ever goes down, but for work that turns out to
+have been an engine's silence.
 """
 
 from collections import deque
@@ -11,6 +12,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
+from timellm_dashboard.folds.silence import CAUSE, Silence
 from timellm_dashboard.folds.standing import Standing
 from timellm_dashboard.folds.stepcost import Slowdown, SlowSteps, StepCost, slowdown_of
 from timellm_ops.contract import events as ev
@@ -30,6 +32,8 @@ class Spent(Struct, frozen=True, kw_only=True):
     loading_s: float = 0.0
     """Not yet, or not again, at work: the engine loads its model, or waits for a restart."""
     standing_s: float = 0.0
+    silent_s: float = 0.0
+    """Not a word from the engine for too long, whatever it did."""
     unsupervised_s: float = 0.0
     """Between a supervisor that was gone and the next one, whatever the engine did then."""
     ended_s: float = 0.0
@@ -43,7 +47,7 @@ class Spent(Struct, frozen=True, kw_only=True):
     @property
     def supervised_s(self) -> float:
         """All of it that somebody watched."""
-        return self.moving_s + self.loading_s + self.standing_s
+        return self.moving_s + self.loading_s + self.standing_s + self.silent_s
 
     @property
     def elapsed_s(self) -> float:
@@ -58,7 +62,7 @@ class Loss(Struct, frozen=True, kw_only=True):
     """
 
     cause: str
-    """A rule's name, `user` or `other` for a pause; `pace`; or a `Slowdown`."""
+    """A rule's name, `user` or `other` for a pause; `pace`; `silent`; or a `Slowdown`."""
     lasted_s: float
     lost_s: float | None
     recent_lost_s: float | None
@@ -79,6 +83,18 @@ class _Bucket:
         return other
 
 
+class _Work(Struct, frozen=True, gc=False):
+    """What was booked as work until the engine's last word."""
+
+    training_s: float
+    evaluating_s: float
+    paced_s: float
+    rested_s: float
+    unread_s: float
+    slowed: dict[Slowdown, float] | None
+    """`None`: nothing has slowed the card yet."""
+
+
 class Ledger:
     """Folds events, one after the other. Bounded, whatever the length of the run."""
 
@@ -87,6 +103,7 @@ class Ledger:
         self._unsupervised_s = self._ended_s = 0.0
         self.standing = Standing()
         self._paced_s = self._rested_s = 0.0
+        self._silent_s = self._silence_lost_s = 0.0
         self._slowed: dict[Slowdown, float] = {}
         self.unread_s = 0.0
         """Moving, without a word from the card on what slows it down."""
@@ -94,11 +111,18 @@ class Ledger:
         """Whether the card has ever said what slows it down, or that nothing does."""
         self._slowdown: Slowdown | Literal["none"] | None = None  # `None`: the card does not say
         self._steps = StepCost()
+        self._heard = self._work()
         self._now_s = 0.0
         self._buckets: deque[_Bucket] = deque()
 
-    def fold(self, before: RunState, event: ev.Event, after: RunState) -> None:
-        """Take in `event`, which led from `before` to `after`."""
+    def fold(
+        self,
+        before: RunState,
+        event: ev.Event,
+        after: RunState,
+        silence: Silence | None = None,
+    ) -> None:
+        """Take in `event`, which led from `before` to `after`, and which `silence` has taken in."""
         standing = self.standing
         if before.holds:
             standing.cause = before.holds[0].rule
@@ -113,7 +137,12 @@ class Ledger:
             standing.end(before.active_s)
         elif passed > 0:
             self._now_s += passed
-            self._book(passed, before, after)
+            if silence is not None and silence.found_s > 0.0:
+                self._fall_silent(passed, silence)
+            else:
+                self._book(passed, before, after)
+            if silence is not None and silence.heard_s == after.active_s:
+                self._heard = self._work()
         if after.standing != before.standing:
             if after.standing:
                 standing.begin(after.active_s)
@@ -159,6 +188,31 @@ class Ledger:
         self._now_s += passed_s
         self.standing.stand(passed_s, state.active_s + passed_s)
         self._lose(self.standing.cause, passed_s)
+
+    def _fall_silent(self, passed: float, silence: Silence) -> None:
+        """Those seconds were silent, and with the first of them all since the last word, except for
+        what the engine needs from word to word at any rate."""
+        lost_s, heard = passed, self._heard
+        if silence.found_s > passed:
+            lost_s = max(0.0, silence.found_s - silence.usual_s)
+            self._lose("pace", heard.rested_s - self._rested_s)
+            self._training_s, self._evaluating_s = heard.training_s, heard.evaluating_s
+            self._paced_s, self._rested_s = heard.paced_s, heard.rested_s
+            self.unread_s, self._slowed = heard.unread_s, dict(heard.slowed or {})
+            self._steps.drop()
+        self._silent_s += silence.found_s
+        self._silence_lost_s += lost_s
+        self._lose(CAUSE, lost_s)
+
+    def _work(self) -> _Work:
+        return _Work(
+            self._training_s,
+            self._evaluating_s,
+            self._paced_s,
+            self._rested_s,
+            self.unread_s,
+            dict(self._slowed) if self._slowed else None,
+        )
 
     # --- what a second was -----------------------------------------------------------------------
 
@@ -218,6 +272,7 @@ class Ledger:
             evaluating_s=self._evaluating_s,
             loading_s=self._loading_s,
             standing_s=self.standing.total_s,
+            silent_s=self._silent_s,
             unsupervised_s=self._unsupervised_s,
             ended_s=self._ended_s,
         )
@@ -239,12 +294,21 @@ class Ledger:
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What each cause took that took anything: pauses by their rules first, the pace, the
-        card."""
+        """What each cause took that took anything: pauses by their rules first, silence, the pace,
+        the card."""
         found = [
             Loss(cause=cause, lasted_s=s, lost_s=s, recent_lost_s=self._recent(cause))
             for cause, s in self.standing.seconds.items()
         ]
+        if self._silent_s > 0:
+            found.append(
+                Loss(
+                    cause=CAUSE,
+                    lasted_s=self._silent_s,
+                    lost_s=self._silence_lost_s,
+                    recent_lost_s=self._recent(CAUSE),
+                )
+            )
         if self._paced_s > 0:
             found.append(
                 Loss(
@@ -254,7 +318,7 @@ class Ledger:
                     recent_lost_s=self._recent("pace"),
                 )
             )
-        found += [self._slowed_by(s) for s in get_args(Slowdown) if s in self._slowed]
+        found += [self._slowed_by(s) for s in get_args(Slowdown) if self._slowed.get(s)]
         return tuple(found)
 
     def slowed(self, slowdown: Slowdown) -> Loss | None:

@@ -4,6 +4,7 @@ From the stretches between them and their lengths follows what they will still c
 say nothing of the next one (a person's, a battery's, another program's) are not among them.
 """
 
+import math
 from collections import deque
 from statistics import fmean
 
@@ -14,6 +15,9 @@ from timellm_ops.contract.state import RunState
 RECURRING_RULES = frozenset({"thermal", "power"})
 """Rules that hold the run for what the run itself does to the card."""
 _KEPT = 20
+_OUTGROWN_TIMES = 2.0
+_LEAST_DOUBT = 0.2
+"""Stretches are as even as this share of them at the best."""
 
 
 class Cycle(Struct, frozen=True, gc=False):
@@ -66,6 +70,17 @@ class PauseCycles:
         return fmean(cycle.paused_s for cycle in self._telling) if self._cycles else None
 
     @property
+    def outgrown(self) -> bool:
+        """The engine has moved for much longer now than it ever took to be paused."""
+        longest_s = max((cycle.moved_s for cycle in self._cycles), default=math.inf)
+        return self._moved_s > _OUTGROWN_TIMES * longest_s
+
+    @property
+    def warm(self) -> bool:
+        """Whether a cycle is known that began with a card that had been at work before."""
+        return any(not cycle.cold for cycle in self._cycles)
+
+    @property
     def share(self) -> float:
         """Of the time in such cycles, the part that was paused."""
         paused_s = sum(cycle.paused_s for cycle in self._telling)
@@ -81,19 +96,39 @@ class PauseCycles:
         """How many pauses are to be expected before the engine has moved for `moving_s` more; the
         present one is not among them, nor, where the run is `held` already, the one that begins.
 
-        The next is due when the present stretch is as long as the others, and on the average the
-        last one leaves half a stretch. A stretch that is longer already counts with them.
+        The next is due when the present stretch is as long as the others. A stretch that is longer
+        already counts with them.
         """
         telling = self._telling
         if not telling:
             return 0.0
         moved_s = 0.0 if held or self._recurs else self._moved_s
-        stretch_s = fmean(cycle.moved_s for cycle in telling)
-        if moved_s > stretch_s:
-            stretch_s = (stretch_s * len(telling) + moved_s) / (len(telling) + 1)
+        stretches_s = [cycle.moved_s for cycle in telling]
+        if moved_s > fmean(stretches_s):
+            stretches_s.append(moved_s)
+        stretch_s = fmean(stretches_s)
         if stretch_s <= 0.0:
             return 0.0
-        return max(0.0, (moving_s + moved_s) / stretch_s - 0.5)
+        spread_s = max(stretches_s) - min(stretches_s)
+        doubt_s = stretch_s if len(telling) == 1 else max(_LEAST_DOUBT * stretch_s, spread_s)
+        return pauses_within(moving_s, stretch_s - moved_s, stretch_s, doubt_s)
+
+
+def pauses_within(moving_s: float, first_s: float, stretch_s: float, doubt_s: float) -> float:
+    """How many pauses are to be expected within `moving_s`, the first after `first_s` and each
+    later one after a stretch more.
+
+    The first may come `doubt_s` / 2 sooner or later, equally likely; of each later one the doubt is
+    larger by as much, until it is a whole stretch: from there on they are counted on the average.
+    """
+    count, widest_s = 0.0, max(_LEAST_DOUBT * stretch_s, doubt_s)
+    width_s = widest_s
+    past_s = moving_s - first_s
+    while width_s < stretch_s:
+        count += min(1.0, max(0.0, past_s / width_s + 0.5))
+        past_s -= stretch_s
+        width_s += widest_s
+    return count + max(0.0, past_s / stretch_s + 0.5)
 
 
 def recurs(state: RunState) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from timellm_dashboard.folds.course import Course
+
 CAPACITY = 1024
 """Points that a series may have; beyond it neighbours are merged in pairs."""
 
@@ -34,13 +36,7 @@ class _Stretch(Struct, gc=False):
         self.low, self.high = min(self.low, later.low), max(self.high, later.high)
 
 
-def all_known(values: Sequence[float | None]) -> Sequence[float] | None:
-    """The same values if each of them is known and finite, else `None`."""
-    known = [value for value in values if value is not None]
-    return known if len(known) == len(values) and all(map(math.isfinite, known)) else None
-
-
-class Series:
+class Series(Course):
     """Values over a coordinate that goes forward, as at most `capacity` points."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -69,20 +65,14 @@ class Series:
         self._stretches.append(_Stretch(x, x, value, value, value))
         self._values_in_last = 1
 
-    def extend(self, xs: Sequence[float], values: Sequence[float | None]) -> None:
-        """Append values one after the other, in one go."""
-        known = all_known(values)
-        if known is None:
-            for x, value in zip(xs, values, strict=True):
-                self.add(x, value)
-            return
+    def _extend_known(self, xs: Sequence[float], values: Sequence[float]) -> None:
         begin = 0
-        while begin < len(known):
+        while begin < len(values):
             room = self._values_per_point - self._values_in_last if self._stretches else 0
             if room <= 0 and len(self._stretches) >= self._capacity:
                 self._halve()
-            end = min(len(known), begin + (room if room > 0 else self._values_per_point))
-            part = known[begin:end]
+            end = min(len(values), begin + (room if room > 0 else self._values_per_point))
+            part = values[begin:end]
             joined = _Stretch(xs[begin], xs[end - 1], min(part), max(part), part[-1])
             if room > 0:
                 self._stretches[-1].lengthen(joined)

@@ -26,6 +26,7 @@ MarkKind = Literal[
 KEPT_MARKS = 400
 """Of each kind: a governor that adjusts the pace all night pushes out no pause."""
 KEPT_ANCHORS = 256
+KEPT_PACES = 128
 _CLOCK_SLACK_S = 2.0
 """Records are written so much later than things happen, at most, without the clock being taken to
 have jumped."""
@@ -58,7 +59,11 @@ class Trace:
         """`gpu` and `losses` are filled by whoever fills this; it tells them of interruptions."""
         self.gpu, self.losses = gpu, losses
         self.pace = Track(holds=True)
-        """Share of the time in which the engine computes: its duty, and 0 while it stands."""
+        """Share of the time in which the engine computes: its duty, 0 while it stands, and unknown
+        while it is silent."""
+        self.recent_pace: deque[tuple[float, float]] = deque(maxlen=KEPT_PACES)
+        """The same of late: from which second on it was so, and 0 also while nothing was to be
+        computed. Nothing of it is from before the present supervisor."""
         self.lowest_duty = 1.0
         """The slowest that the engine was made to go, standing not counted."""
         self.extent_s = 0.0
@@ -71,6 +76,7 @@ class Trace:
         self._merged_total = 0
         self._anchors: list[_Anchor] = []
         self._pace: float | None = None
+        self._pace_x = 0.0  # from where on it was so
         self._clock_due_s = 0.0
 
     def fold(
@@ -80,9 +86,12 @@ class Trace:
         event: ev.Event,
         after: RunState,
         seconds: float | None = None,
+        silent_since_s: float | None = None,
     ) -> None:
-        """Take in `event`, which led from `before` to `after`."""
+        """Take in `event`, which led from `before` to `after`; since when the engine was silent."""
         x = self.extent_s = after.active_s
+        if silent_since_s is not None and self._pace is not None:
+            self._change_pace(max(silent_since_s, self._pace_x), None)
         if isinstance(event, ev.Telemetry):
             if x < self._clock_due_s:
                 return
@@ -94,12 +103,16 @@ class Trace:
         if event.at is not None:
             self._clock_due_s = x + _CLOCK_CHECK_S
             self._anchor(x, event.at)
-        pace = _pace_of(after)
+        pace = _pace_of(after) if silent_since_s is None else None
         if pace != self._pace:
-            self._pace = pace
-            self.pace.change(x, pace)
+            self._change_pace(x, pace)
             if not after.standing and pace is not None:
                 self.lowest_duty = min(self.lowest_duty, pace)
+
+    def _change_pace(self, x: float, pace: float | None) -> None:
+        self._pace, self._pace_x = pace, x
+        self.pace.change(x, pace)
+        self.recent_pace.append((x, pace or 0.0))
 
     def _happened(
         self,
@@ -116,6 +129,7 @@ class Trace:
         if isinstance(event, _SUPERVISORS):  # what was before it nobody has seen
             self.losses.interrupt()
             self.pace.change(before.active_s, None)
+            self.recent_pace.clear()
             self._pace = None
         mark = mark_kind(before, event)
         if mark is not None:

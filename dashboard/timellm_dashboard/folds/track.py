@@ -14,7 +14,7 @@ from math import isfinite
 
 from msgspec import Struct
 
-from timellm_dashboard.folds.series import all_known
+from timellm_dashboard.folds.course import Course
 
 CAPACITY = 16_384
 """Stretches that a track may have; beyond it neighbours are merged in pairs. A reading a second for
@@ -39,7 +39,7 @@ class Column(Struct, frozen=True):
         return (self.low + self.high) / 2
 
 
-class Track:
+class Track(Course):
     """Values over a coordinate that never goes back. `holds`: a value is true until the next."""
 
     def __init__(self, *, holds: bool = False, capacity: int = CAPACITY) -> None:
@@ -82,18 +82,12 @@ class Track:
         else:
             self._begin(x, value)
 
-    def extend(self, xs: Sequence[float], values: Sequence[float | None]) -> None:
-        """Append values one after the other, in one go."""
-        known = all_known(values)
-        if known is None:
-            for x, value in zip(xs, values, strict=True):
-                self.add(x, value)
-            return
+    def _extend_known(self, xs: Sequence[float], values: Sequence[float]) -> None:
         begin = 0
-        while begin < len(known):
-            whole = 0 if self._gap or self._room else self._append(xs, known, begin)
+        while begin < len(values):
+            whole = 0 if self._gap or self._room else self._append(xs, values, begin)
             if not whole:
-                self.add(xs[begin], known[begin])
+                self.add(xs[begin], values[begin])
             begin += whole or 1
 
     def _append(self, xs: Sequence[float], values: Sequence[float], begin: int) -> int:

@@ -30,6 +30,8 @@ _WRITERS: dict[TrackId, Callable[[float], str]] = {
 _LEVEL_TONES: dict[str, Tone] = {"resume": "good", "pause": "held", "emergency": "bad"}
 _COURSE: Tone = "accent"
 _FAINT: Tone = "muted"
+_SILENT = "?"
+"""Where nobody knows what the engine did; the mark of that state elsewhere, too."""
 
 
 def draw_track(
@@ -52,6 +54,8 @@ def draw_track(
     plot = canvas.lines()
     edge = "|" if ascii_only else "│"
     names = _names(levels, scale, plot, cursor, cells)
+    for cell in track.silent:
+        plot[-1] = put(plot[-1], cell, _SILENT, "bad")
     if cursor is not None:
         plot = [put(row, cursor, edge, "strong") for row in plot]
     for index, place, name, tone in names:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from timellm_dashboard.folds.history import EpochMark, History
 from timellm_dashboard.folds.series import Point
+from timellm_dashboard.folds.silence import SilentStretch
 from timellm_dashboard.folds.standing import Stretch
 from timellm_dashboard.reports.parts import Extras, Section
 from timellm_dashboard.reports.sections import SectionMaker
@@ -31,6 +32,7 @@ class ReportCharts(Struct, frozen=True, kw_only=True):
     limits: tuple[tuple[float, str], ...] = ()
     """(°C, what happens there)."""
     pauses: tuple[Stretch, ...] = ()
+    silences: tuple[SilentStretch, ...] = ()
     end_s: float = 0.0
 
 
@@ -91,6 +93,7 @@ def build_report(
             temperature=view.charts.temperature,
             limits=tuple((mark.celsius, mark.text) for mark in view.gpu.marks),
             pauses=history.ledger.standing.stretches,
+            silences=history.silence.stretches,
             end_s=state.active_s,
         ),
     )

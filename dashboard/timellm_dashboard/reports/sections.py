@@ -186,11 +186,14 @@ class SectionMaker:
         """Where the time went."""
         texts, words = self.texts, self._look.words
         spent = self._history.ledger.spent
-        for name, label, seconds in (
+        supervised = [
             ("computing_s", texts.computing, spent.moving_s),
             ("loading_s", texts.engine_loads, spent.loading_s),
             ("standing_s", texts.standing, spent.standing_s),
-        ):
+        ]
+        if spent.silent_s > 0:
+            supervised.append(("silent_s", texts.without_a_word, spent.silent_s))
+        for name, label, seconds in supervised:
             text = fmt.duration(seconds, words)
             if spent.supervised_s > 0:
                 text = f"{text} · {fmt.percent(seconds / spent.supervised_s, 1)}"

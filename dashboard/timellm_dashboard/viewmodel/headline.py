@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from timellm_dashboard.folds.history import History
+from timellm_dashboard.folds.silence import is_too_long
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.viewmodel.evaluationtime import evaluation_left_s, is_final_test
 from timellm_dashboard.viewmodel.look import Look
@@ -42,10 +43,6 @@ _GLYPHS: dict[StateName, tuple[str, Mood]] = {
     "unsupervised": ("!", "bad"),
     "silent": ("?", "bad"),
 }
-_SHORTEST_SILENCE_S = 120.0
-_SHORTEST_SILENCE_OF_A_SCRIPT_S = 3600.0
-"""A script evaluates without a word."""
-_SILENT_INTERVALS = 6.0
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -126,10 +123,7 @@ def silent_for(state: RunState, history: History, moment: Moment) -> float | Non
     silence_s, usual_s = moment.since(history.engine_word_t), history.progress_interval_s
     if silence_s is None or usual_s is None:
         return None
-    shortest_s = (
-        _SHORTEST_SILENCE_OF_A_SCRIPT_S if state.engine == "foreign" else _SHORTEST_SILENCE_S
-    )
-    return silence_s if silence_s > max(shortest_s, _SILENT_INTERVALS * usual_s) else None
+    return silence_s if is_too_long(silence_s, usual_s, state) else None
 
 
 def _reason(name: StateName, state: RunState, history: History, moment: Moment, look: Look) -> str:

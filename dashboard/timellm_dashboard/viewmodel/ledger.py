@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from timellm_dashboard.folds.ledger import Ledger, Loss
+from timellm_dashboard.folds.silence import CAUSE as SILENT
 from timellm_dashboard.folds.standing import OTHER
 from timellm_dashboard.viewmodel.figure import Figure, figure, steps
 from timellm_dashboard.viewmodel.headline import rule_name
@@ -30,7 +31,7 @@ class LedgerRow(Struct, frozen=True, kw_only=True):
     """Seconds lost in the last hour."""
     ahead: Figure
     """Seconds of the time left that this will take if it goes on like in the last hour, pauses by a
-    person not counted."""
+    person and silence not counted."""
 
 
 class LedgerView(Struct, frozen=True, kw_only=True):
@@ -39,7 +40,7 @@ class LedgerView(Struct, frozen=True, kw_only=True):
     rows: tuple[LedgerRow, ...]
     total: LedgerRow
     spent: tuple[Figure, ...]
-    """Training, evaluating, loading, paused, and unsupervised and not running where there
+    """Training, evaluating, loading, paused, and silent, unsupervised and not running where there
     was such a time."""
     parts: tuple[str, ...]
     line: str
@@ -64,17 +65,17 @@ class _Writer:
         self._losses, self._words = losses, look.words
         self._own = timeline_words(look.shown_lang)
         self._spent, self._step_s = ledger.spent, ledger.step_s
-        by_hand_s = sum(loss.recent_lost_s or 0.0 for loss in losses if _by_hand(loss))
-        recent_s = ledger.recent_s - by_hand_s
+        once_s = sum(loss.recent_lost_s or 0.0 for loss in losses if _is_no_rate(loss))
+        recent_s = ledger.recent_s - once_s
         self._ahead_rate = (
             None if left.seconds is None or recent_s <= 0 else left.seconds / recent_s
         )
 
     def row(self, loss: Loss) -> LedgerRow:
-        """What one cause took. What a person did is no rate, and nothing is foretold of it."""
+        """What one cause took. What is no rate foretells nothing."""
         recent_s, unknown = loss.recent_lost_s, self._own.unknown
         ahead_s = None
-        if recent_s is not None and self._ahead_rate is not None and not _by_hand(loss):
+        if recent_s is not None and self._ahead_rate is not None and not _is_no_rate(loss):
             ahead_s = recent_s * self._ahead_rate
         return LedgerRow(
             cause=loss.cause,
@@ -117,6 +118,8 @@ class _Writer:
             (own.spent_loading, spent.loading_s),
             (own.spent_standing, spent.standing_s),
         ]
+        if spent.silent_s > 0:
+            parts.append((own.spent_silent, spent.silent_s))
         if spent.unsupervised_s > 0:
             parts.append((own.spent_unsupervised, spent.unsupervised_s))
         if spent.ended_s > 0:
@@ -146,6 +149,7 @@ class _Writer:
         own = self._own
         known = {
             "user": own.cause_user, OTHER: own.cause_other, "pace": own.cause_pace,
+            SILENT: own.cause_silent,
             "heat": own.cause_heat, "power_cap": own.cause_power_cap,
         }  # fmt: skip
         return known.get(cause) or own.cause_hold.format(rule=rule_name(cause, self._words))
@@ -172,5 +176,6 @@ class _Writer:
         return Figure(seconds, fmt.rough(seconds, self._words))
 
 
-def _by_hand(loss: Loss) -> bool:
-    return loss.cause in ("user", OTHER)
+def _is_no_rate(loss: Loss) -> bool:
+    """What a person did, or what befell the engine, says nothing of the time to come."""
+    return loss.cause in ("user", OTHER, SILENT)

@@ -29,6 +29,21 @@ class ThermalLimits(Protocol):
         """From here on the run is stopped; `None`: the card does not say."""
         ...
 
+    @property
+    def least_pause_s(self) -> float:
+        """How long a pause lasts at least."""
+        ...
+
+    @property
+    def held_c(self) -> float | None:
+        """The temperature at which rests between the steps hold the card; `None`: none do."""
+        ...
+
+    @property
+    def lowest_pace(self) -> float:
+        """The smallest share of the time that these rests leave for work."""
+        ...
+
 
 LimitsOf = Callable[[RunState], ThermalLimits | None]
 """The limits in force in a run: those of its config, of its card as it last reported itself, and

@@ -47,7 +47,7 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
     elapsed_s = state.active_s + unrecorded_s(state, moment)
     timed = state.t is not None
     spent = history.ledger.spent
-    mean_s = history.mean_step_s or state.seconds_per_iteration
+    mean_s = mean_step_s(state, history)
     speed_s = mean_s if state.ended else history.steps.recent_s or state.seconds_per_iteration
     return ProgressView(
         epoch=_epoch(state, words),
@@ -62,6 +62,12 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
         ),
         pauses=state.pauses,
     )
+
+
+def mean_step_s(state: RunState, history: History) -> float | None:
+    """Seconds from step to step over the run until now: as measured, or else as the engine says;
+    `None`: neither is known."""
+    return history.mean_step_s or state.seconds_per_iteration
 
 
 def _epoch(state: RunState, words: Words) -> Portion:

@@ -9,7 +9,8 @@ from timellm_dashboard.folds.pausecycles import recurs
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.viewmodel.evaluationtime import evaluated_s, evaluation_left_s, evaluation_s
 from timellm_dashboard.viewmodel.headline import by_hand, silent_for
-from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.heatahead import fades_s, paced_s, pauses_ahead, settled_pace
+from timellm_dashboard.viewmodel.look import Look, ThermalLimits
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.stopping import stopping_words
 from timellm_ops.contract.state import RunState
@@ -37,11 +38,14 @@ class _Work(Struct, frozen=True):
     note: str = ""
     complete: bool = True
     """Nothing that takes time was left out."""
+    ending_s: float = 0.0
+    """Of them, those that no pace changes."""
 
 
 def time_left(state: RunState, history: History, moment: Moment, look: Look) -> TimeLeft:
     """The time left of a run. It counts the steps left, the evaluations once one is measured or
-    tried out, the pace, the present pause, and pauses such as heat has made before."""
+    tried out, the pace and the one at which the card will settle, the present pause, and pauses
+    such as heat has made before, or will make by how the card warms."""
     words = look.words
     if state.ended or state.engine == "imported":
         return TimeLeft()
@@ -54,8 +58,7 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
     work = _work_left(state, history, moment, look)
     if isinstance(work, str):
         return TimeLeft(note=work)
-    again = history.cycles.ahead(work.seconds, held=recurs(state))
-    seconds = work.seconds + again * (history.cycles.pause_s or 0.0)
+    seconds = _with_heat(work, state, history, look)
     held_s = _hold_left_s(state, moment)
     if held_s is None:
         return TimeLeft(
@@ -74,6 +77,45 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
         done_at=done_at,
         done_text=done.format(when=when),
     )
+
+
+def _with_heat(work: _Work, state: RunState, history: History, look: Look) -> float:
+    """Seconds until the work is done, the present pause left out: at the pace at which the card
+    will settle, and with pauses such as heat has made or will make."""
+    limits = None if look.limits is None else look.limits(state)
+    if limits is None:
+        return _with_cycles(work.seconds, state, history)
+    if limits.held_c is not None:
+        return _governed(work, state, history, limits, limits.held_c)
+    card = None if history.cycles.warm else history.card
+    if card is not None:
+        pace, held = history.steps.duty, recurs(state)
+        ahead = pauses_ahead(card, work.seconds, pace, limits, held=held)
+        if ahead is not None:
+            return work.seconds + ahead.count * (history.cycles.pause_s or ahead.each_s)
+    return _with_cycles(work.seconds, state, history)
+
+
+def _governed(
+    work: _Work, state: RunState, history: History, limits: ThermalLimits, held_c: float
+) -> float:
+    """The same of a run whose pace is to hold the card at `held_c`, so that heat need not pause
+    it."""
+    card, seconds = history.card, work.seconds
+    if card is not None:
+        settled = settled_pace(card, held_c, limits.lowest_pace)
+        at_work_s = (seconds - work.ending_s) * history.steps.duty
+        slowly_s = fades_s(card, held_c)
+        seconds = paced_s(at_work_s, state.duty, settled, slowly_s) + work.ending_s
+        if card.settles_c(settled) < limits.pause_above_c:
+            return seconds
+    return seconds if history.cycles.outgrown else _with_cycles(seconds, state, history)
+
+
+def _with_cycles(seconds: float, state: RunState, history: History) -> float:
+    """With pauses as they came until now."""
+    again = history.cycles.ahead(seconds, held=recurs(state))
+    return seconds + again * (history.cycles.pause_s or 0.0)
 
 
 def _until_it_stops(state: RunState, history: History, moment: Moment, look: Look) -> TimeLeft:
@@ -120,13 +162,16 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
     ending_s = _ENDING_S if state.engine == "timellm" else 0.0
     one_s = evaluation_s(state, history)
     if one_s is None:
-        return _Work(steps_s + ending_s, words.left_plus_evaluation, complete=False)
+        return _Work(
+            steps_s + ending_s, words.left_plus_evaluation, complete=False, ending_s=ending_s
+        )
     whole, part = _evaluations_left(state)
     evaluations_s = (whole + part) * one_s
     present_s = min(evaluated_s(state, history, moment), (1.0 if whole else part) * one_s)
     note = words.left_early_stop if state.early_counter > 0 and not state.early_stopped else ""
     seconds = steps_s + (evaluations_s - present_s) / history.steps.duty + ending_s
-    return _Work(seconds, note, complete=state.activity != "restarting")
+    complete = state.activity != "restarting"
+    return _Work(seconds, note, complete=complete, ending_s=ending_s)
 
 
 def _done(state: RunState) -> int:

@@ -37,6 +37,8 @@ class TrackView(Struct, frozen=True, kw_only=True):
     faint: tuple[Column | None, ...] = ()
     """Of the loss: the batches, around the smoothed course."""
     levels: tuple[Mark, ...] = ()
+    silent: tuple[int, ...] = ()
+    """Of the pace: cells in which the engine said nothing for too long."""
 
 
 class MarkView(Struct, frozen=True, kw_only=True):
@@ -84,7 +86,7 @@ def timeline(view: View, history: History, look: Look, focus: Focus, cells: int)
         start_s=start_s,
         end_s=end_s,
         cells=cells,
-        tracks=tuple(_track(name, view, trace, start_s, end_s, cells, words) for name in ids),
+        tracks=tuple(_track(name, view, history, start_s, end_s, cells, words) for name in ids),
         small_third=_third(trace),
         marks=tuple(
             MarkView(cell=cell_of(mark.x_s, start_s, end_s, cells), kind=mark.kind)
@@ -165,12 +167,13 @@ def _span(view: View, trace: Trace, look: Look, focus: Focus) -> str:
 def _track(
     name: TrackId,
     view: View,
-    trace: Trace,
+    history: History,
     start_s: float,
     end_s: float,
     cells: int,
     words: TimelineWords,
 ) -> TrackView:
+    trace = history.trace
     count = cells if view.ascii_only else 2 * cells
     faint: tuple[Column | None, ...] = ()
     if name == "loss":
@@ -181,7 +184,19 @@ def _track(
         columns=track_of(name, trace).columns(start_s, end_s, count),
         faint=faint,
         levels=view.gpu.marks if name == "temperature" else (),
+        silent=_silent_cells(history, start_s, end_s, cells) if name == "pace" else (),
     )
+
+
+def _silent_cells(history: History, start_s: float, end_s: float, cells: int) -> tuple[int, ...]:
+    found: set[int] = set()
+    for stretch in history.silence.stretches:
+        until_s = history.trace.extent_s if stretch.end_s is None else stretch.end_s
+        if until_s >= start_s and stretch.start_s <= end_s:
+            first = cell_of(max(start_s, stretch.start_s), start_s, end_s, cells)
+            last = cell_of(min(end_s, until_s), start_s, end_s, cells)
+            found.update(range(first, last + 1))
+    return tuple(sorted(found))
 
 
 def name_of(name: TrackId, words: TimelineWords) -> str:

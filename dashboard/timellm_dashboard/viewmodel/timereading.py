@@ -61,7 +61,7 @@ def reading(view: View, history: History, look: Look, focus: Focus, cells: int) 
     low_s = start_s + cell_of(place_s, start_s, end_s, cells) * width_s
     cell = None if focus.cursor_s is None else (low_s, low_s + width_s)
     at = trace.at(place_s)
-    values = _values(view, trace, cell)
+    values = _values(view, history, cell)
     mark = nearest_mark(trace, place_s)
     into_run = words.into_run.format(time=shown_text(view, fmt.duration(place_s, view.words)))
     time = "" if at is None else fmt.time_of_day(at, look.zone)
@@ -106,8 +106,11 @@ def _bare(name: TrackId, words: TimelineWords) -> str:
     return name_of(name, words).partition(" ")[0]
 
 
-def _values(view: View, trace: Trace, cell: tuple[float, float] | None) -> dict[TrackId, Figure]:
+def _values(
+    view: View, history: History, cell: tuple[float, float] | None
+) -> dict[TrackId, Figure]:
     """From the lowest to the highest value in `cell`, or the newest one."""
+    trace = history.trace
     words, nothing = words_of(view), shown_text(view, "—")
     writers: dict[TrackId, tuple[Callable[[float], str], str]] = {
         "temperature": (fmt.number, shown_text(view, " °C")),
@@ -121,12 +124,24 @@ def _values(view: View, trace: Trace, cell: tuple[float, float] | None) -> dict[
         if name in GPU_TRACKS and not gpu:
             continue
         found = _there(track_of(name, trace), cell)
-        if found is None:
+        if name == "pace" and found is None and _is_silent(history, cell):
+            values[name] = Figure(None, words.silent)
+        elif found is None:
             values[name] = Figure(None, nothing if name == "pace" else words.unknown)
         else:
             text = _range(*found, write, unit, view)
             values[name] = Figure((found[0] + found[1]) / 2, text)
     return values
+
+
+def _is_silent(history: History, cell: tuple[float, float] | None) -> bool:
+    """Whether the engine said nothing for too long in `cell`, or does so at present."""
+    if cell is None:
+        return history.silence.began_s is not None
+    return any(
+        stretch.start_s < cell[1] and (stretch.end_s is None or stretch.end_s > cell[0])
+        for stretch in history.silence.stretches
+    )
 
 
 def _there(track: Track, cell: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -43,6 +43,7 @@ class ReportWords(Struct, frozen=True, kw_only=True):
     computing: str
     engine_loads: str
     standing: str
+    without_a_word: str
     nobody_there: str
     not_running: str
     speed: str
@@ -130,6 +131,7 @@ EN = ReportWords(
     computing="at work",
     engine_loads="loading",
     standing="standing still",
+    without_a_word="silent",
     nobody_there="unsupervised",
     not_running="ended, not running",
     speed="mean speed",
@@ -215,6 +217,7 @@ ZH = ReportWords(
     computing="工作",
     engine_loads="加载",
     standing="停住",
+    without_a_word="没有动静",
     nobody_there="无人监管",
     not_running="已结束，未运行",
     speed="平均速度",

@@ -34,6 +34,8 @@ class TimelineWords(Struct, frozen=True, kw_only=True):
     kind_pause: str
     kind_resume: str
     kind_pace: str
+    silent: str
+    """In place of the pace, where the engine said nothing."""
     kind_power_limit: str
     kind_saved: str
     kind_epoch: str
@@ -56,6 +58,7 @@ class TimelineWords(Struct, frozen=True, kw_only=True):
     cause_user: str
     cause_other: str
     cause_pace: str
+    cause_silent: str
     cause_heat: str
     cause_power_cap: str
     all_causes: str
@@ -69,6 +72,7 @@ class TimelineWords(Struct, frozen=True, kw_only=True):
     spent_evaluating: str
     spent_loading: str
     spent_standing: str
+    spent_silent: str
     spent_unsupervised: str
     spent_ended: str
 
@@ -94,6 +98,7 @@ EN = TimelineWords(
     kind_pause="pause",
     kind_resume="goes on",
     kind_pace="pace",
+    silent="silent",
     kind_power_limit="power limit",
     kind_saved="saved",
     kind_epoch="epoch ends",
@@ -115,6 +120,7 @@ EN = TimelineWords(
     cause_user="pauses by a person",
     cause_other="pauses, cause not on record",
     cause_pace="pace below 100 %",
+    cause_silent="no word from the engine",
     cause_heat="card slowed by heat",
     cause_power_cap="card at its power limit",
     all_causes="all",
@@ -128,6 +134,7 @@ EN = TimelineWords(
     spent_evaluating="evaluating {time}",
     spent_loading="loading {time}",
     spent_standing="paused {time}",
+    spent_silent="silent {time}",
     spent_unsupervised="unsupervised {time}",
     spent_ended="not running {time}",
 )
@@ -153,6 +160,7 @@ ZH = TimelineWords(
     kind_pause="暂停",
     kind_resume="继续",
     kind_pace="节奏",
+    silent="没有动静",
     kind_power_limit="功率上限",
     kind_saved="保存",
     kind_epoch="一轮结束",
@@ -174,6 +182,7 @@ ZH = TimelineWords(
     cause_user="手动暂停",
     cause_other="暂停，原因未记录",
     cause_pace="节奏低于 100 %",
+    cause_silent="引擎没有动静",
     cause_heat="显卡因过热降频",
     cause_power_cap="显卡受功率上限限制",
     all_causes="合计",
@@ -187,6 +196,7 @@ ZH = TimelineWords(
     spent_evaluating="评估 {time}",
     spent_loading="加载 {time}",
     spent_standing="暂停 {time}",
+    spent_silent="没有动静 {time}",
     spent_unsupervised="无人监管 {time}",
     spent_ended="未运行 {time}",
 )
