@@ -306,7 +306,9 @@ class Dashboard(App[None]):
     def _refusal(self, asked: Action) -> str:
         """Why it cannot be done now; empty where it can. Most can always be done, and for them no
         view is made."""
-        if not (asked.changes_run or asked.on == "runs" or asked.id == "language"):
+        early = self._backlog or not self.recorder.state.run_id
+        may_fail = asked.changes_run or asked.on == "runs" or asked.id == "language"
+        if not may_fail and not (asked.needs_record and early):
             return ""
         return refusal(asked, self.view, key=self._key_of("supervise"))
 
@@ -390,6 +392,8 @@ class Dashboard(App[None]):
             self._notify(read_only_words(view.lang).ctrl_c)
         elif view.replay:
             self._notify(texts.ctrl_c_replay)
+        elif view.headline.state in ("loading", "waiting"):
+            self._notify(texts.ctrl_c_early)
         elif view.outcome is not None:
             self._notify(view.words.ctrl_c_ended)
         elif view.headline.state == "unsupervised":
