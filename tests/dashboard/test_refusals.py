@@ -120,7 +120,16 @@ async def test_of_a_run_that_has_not_begun_a_key_asks_nothing(key: str) -> None:
     source = FakeRun(Journal())
     app = dashboard(Journal(), source)
     async with running(app, (120, 40)) as pilot:
-        assert rows_of(app)[-1].split() == ["q", "leave", "?", "help", "l", "中文", "1-6", "screens"]
+        assert rows_of(app)[-1].split() == [
+            "q",
+            "leave",
+            "?",
+            "help",
+            "l",
+            "中文",
+            "1-6",
+            "screens",
+        ]
         await pilot.press(key)
         await until(pilot, lambda: "there is no run to ask anything of" in screen(app))
     assert source.requests == []
