@@ -26,7 +26,7 @@ def draw_gpu(view: View, width: int, height: int) -> list[Line]:
     gpu = view.gpu
     if gpu.telemetry in ABSENT:
         return draw_no_gpu(view, width)[:height]
-    rows = [_temperature(view), *_gauge(view, width)]
+    rows = [_temperature(view, width), *_gauge(view, width)]
     # After the end a reading is old as a matter of course: nothing to be warned of.
     tone: Tone = "held" if view.outcome is None else "muted"
     message = [line(Span(row, tone)) for row in wrap(gpu.message, width)] if gpu.message else []
@@ -61,7 +61,7 @@ def _packed(parts: Sequence[str], width: int, dot: str) -> list[str]:
     return rows
 
 
-def _temperature(view: View) -> Line:
+def _temperature(view: View, width: int) -> Line:
     gpu, words, tone = view.gpu, view.words, _heat_tone(view)
     label = "" if gpu.temperature.value is not None else f"{words.temperature} "
     spans = [Span(f"{label}{gpu.temperature.text}", tone)]
@@ -69,7 +69,7 @@ def _temperature(view: View) -> Line:
         spans += [Span(" "), Span(gpu.heat_word, tone)]
     if gpu.peak.value is not None:
         spans.append(Span(f"  {words.peak} {gpu.peak.text}", "muted"))
-    if gpu.simulated:
+    if gpu.simulated and words.simulated not in clip(gpu_title(view, width), width).casefold():
         spans.append(Span(f"  {words.simulated}", "accent"))
     return line(*spans)
 

@@ -18,10 +18,12 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     col_rule: str
     col_standing: str
     col_value: str
+    col_value_then: str
     col_threshold: str
     col_next: str
     off: str
     watching: str
+    watched: str
     told: str
     holding: str
     overridden: str
@@ -61,10 +63,12 @@ _EN = RuleWords(
     col_rule="rule",
     col_standing="standing",
     col_value="now",
+    col_value_then="at last",
     col_threshold="threshold",
     col_next="what it does next",
     off="off",
     watching="watching",
+    watched="was on",
     told="told you",
     holding="holding",
     overridden="overridden",
@@ -103,10 +107,12 @@ _ZH = RuleWords(
     col_rule="规则",
     col_standing="状态",
     col_value="当前",
+    col_value_then="最后",
     col_threshold="界限",
     col_next="接下来的动作",
     off="关闭",
     watching="监视中",
+    watched="曾监视",
     told="已通知",
     holding="暂停中",
     overridden="已越过",
