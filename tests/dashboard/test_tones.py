@@ -63,7 +63,10 @@ def test_the_bar_of_a_run_that_has_ended_says_how_it_ended(state: str, tone: Ton
 
 
 def test_the_ways_to_end_look_unlike_each_other_wherever_they_are_told() -> None:
-    seen = [view(state) for state in ("finished", "stopped", "failed")]
+    states = ("finished", "stopped", "stopped_for_hardware", "failed")
+    seen = [view(state) for state in states]
+    assert len({shown.headline.word for shown in seen}) == len(states)
+    seen = [view(state) for state in states if state != "stopped_for_hardware"]
     for looks in (
         {shown.headline.word for shown in seen},
         {shown.headline.glyph for shown in seen},
@@ -118,6 +121,16 @@ def test_the_gauge_has_the_tone_of_the_temperature_above_it(state: str, tone: To
     first, gauge, *_ = draw_gpu(view(state), 60, 12)
     assert first[0].tone == tone
     assert tones([gauge], "━━") == {tone}
+
+
+def test_before_a_run_is_on_record_nothing_is_said_of_its_card() -> None:
+    nothing = view_after(Journal())
+    assert nothing.headline.state == "waiting"
+    assert nothing.gpu.telemetry == "waiting"
+    rows = draw_gpu(nothing, 60, 12)
+    assert "no GPU" not in "\n".join(map(text_of, rows))
+    assert tones(rows, "no reading yet") == {"muted"}
+    assert tones(rows, "unknown") == {"muted"}
 
 
 def test_an_old_reading_is_a_warning_only_while_the_run_goes_on() -> None:

@@ -27,8 +27,9 @@ def draw_gpu(view: View, width: int, height: int) -> list[Line]:
     if gpu.telemetry in ABSENT:
         return draw_no_gpu(view, width)[:height]
     rows = [_temperature(view, width), *_gauge(view, width)]
-    # After the end a reading is old as a matter of course: nothing to be warned of.
-    tone: Tone = "held" if view.outcome is None else "muted"
+    # After the end a reading is old, and before the first there is none: nothing to be warned of.
+    expected = view.outcome is not None or gpu.telemetry == "waiting"
+    tone: Tone = "muted" if expected else "held"
     message = [line(Span(row, tone)) for row in wrap(gpu.message, width)] if gpu.message else []
     values = [*message, *_values(view, width)]
     room = height - len(rows) - len(values)
@@ -76,7 +77,8 @@ def _temperature(view: View, width: int) -> Line:
 
 def _heat_tone(view: View) -> Tone:
     """The tone of the temperature and of its gauge. What is over is neither good nor bad."""
-    if view.outcome is not None or view.headline.state == "unsupervised":
+    over = view.outcome is not None or view.headline.state == "unsupervised"
+    if over or view.gpu.telemetry == "waiting":
         return "muted"
     if view.gpu.temperature.value is None:
         return "held"

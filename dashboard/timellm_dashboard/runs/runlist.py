@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from timellm_dashboard.viewmodel.figure import Figure, figure
 from timellm_dashboard.viewmodel.headline import Mood, StateName, mark_of, state_seen
@@ -129,6 +130,15 @@ def run_lines(
     """The rows as texts; `shown` is the id of the run on the other screens."""
     return tuple(
         _line(row, row.run_id == shown, row.run_id in marked, lang, ascii_only) for row in rows
+    )
+
+
+def seen_as(rows: Iterable[RunRow], run_id: str, state: StateName) -> tuple[RunRow, ...]:
+    """The rows, with one run in the state that is shown of it: who looks at it knows more of it
+    than its record, such as that it is silent."""
+    return tuple(
+        replace(row, state=state) if row.run_id == run_id and row.state != state else row
+        for row in rows
     )
 
 

@@ -9,7 +9,7 @@ from textual.message import Message
 
 from timellm_dashboard.lines import Line, Span, line, wrap
 from timellm_dashboard.panels.runs import HEADING_ROWS, draw_runs
-from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run_lines
+from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run_lines, seen_as
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 from timellm_dashboard.words.ascii import to_ascii
@@ -135,11 +135,14 @@ class RunsPanel(Panel, can_focus=True):
 
     def _lines_of(self, rows: tuple[RunRow, ...], view: View) -> tuple[RunLine, ...]:
         """The rows as texts, made anew when there is something new."""
-        made_of = (rows, view.run.run_id, self.marked, view.lang, view.ascii_only)
+        state = view.headline.state
+        made_of = (rows, view.run.run_id, state, self.marked, view.lang, view.ascii_only)
         if made_of != self._made_of:
             self._made_of = made_of
+            # A replay shows what the run once was, and the list what has become of it.
+            known = state != "loading" and not view.replay
             self._lines = run_lines(
-                rows,
+                seen_as(rows, view.run.run_id, state) if known else rows,
                 shown=view.run.run_id,
                 marked=self.marked,
                 lang=view.lang,
