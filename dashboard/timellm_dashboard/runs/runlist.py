@@ -36,6 +36,14 @@ class RunRow(Struct, frozen=True, kw_only=True):
     active_s: float | None
     """Seconds under supervision, pauses included; `None` for a log without a clock."""
     started_at: datetime | None
+    whole: RunState
+    """All that is known of it."""
+
+    @property
+    def started_text(self) -> str:
+        """The minute of its start, as its id has it, on the clock of the machine that made it."""
+        found = _STAMP.match(self.run_id)
+        return "" if found is None else "{}-{}-{} {}:{}".format(*found.groups())
 
 
 class RunLine(Struct, frozen=True, kw_only=True):
@@ -82,6 +90,7 @@ def row_of(run_id: str, state: RunState, *, supervised: bool) -> RunRow:
         test_mae=mae,
         active_s=None if state.t is None else state.active_s,
         started_at=state.started_at,
+        whole=state,
     )
 
 
@@ -161,11 +170,5 @@ def _line(row: RunRow, shown: bool, marked: bool, lang: Lang, ascii_only: bool) 
         mse=figure(row.test_mse, fmt.loss, none),
         mae=figure(row.test_mae, fmt.loss, none),
         time=figure(row.active_s, fmt.brief_duration, none),
-        started=_started(row.run_id),
+        started=row.started_text,
     )
-
-
-def _started(run_id: str) -> str:
-    """The minute of its start, as its id has it, on the clock of the machine that made it."""
-    found = _STAMP.match(run_id)
-    return "" if found is None else "{}-{}-{} {}:{}".format(*found.groups())
