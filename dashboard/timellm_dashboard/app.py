@@ -31,6 +31,7 @@ from timellm_dashboard.actions import (
 )
 from timellm_dashboard.actions.keymap import shown_key
 from timellm_dashboard.explain.explain import part_of
+from timellm_dashboard.folds.history import History
 from timellm_dashboard.jobcontrol import continue_well, leave_well
 from timellm_dashboard.moment import Moment, state_at
 from timellm_dashboard.reports.parts import Extras
@@ -165,11 +166,15 @@ class Dashboard(App[None]):
         before, self._runs = self._runs, RunsScreen(self._services)
         if before is not None:
             self._runs.take_over(before.standing)
+
+        def past() -> tuple[History, Look]:
+            return self.recorder.seen, self._look
+
         return {
             "overview": OverviewScreen(),
-            "timeline": TimelineScreen(lambda: (self.recorder.history, self._look)),
+            "timeline": TimelineScreen(past),
             "log": LogScreen(self._services, self._look.zone),
-            "policies": PoliciesScreen(self._services),
+            "policies": PoliciesScreen(past),
             "runs": self._runs,
             "report": ReportScreen(self._services, self._report),
         }

@@ -68,7 +68,7 @@ def rule_blocks(
             line(
                 Span((_HERE if here else " " * gutter), "accent"),
                 Span(name, "strong" if here else "plain"),
-                Span(standing, _tone(rule, view)),
+                Span(standing, rule_tone(rule, view)),
                 Span(value),
                 Span(threshold, "muted"),
                 Span(first),
@@ -78,7 +78,7 @@ def rule_blocks(
     return [line(Span(head + clip(words.col_next, room), "muted"))], blocks
 
 
-def _tone(rule: RuleView, view: View) -> Tone:
+def rule_tone(rule: RuleView, view: View) -> Tone:
     """Faint where no rule acts any more: what watched then guards nothing now."""
     if not view.rules.in_force and rule.standing in ("watching", "told"):
         return "muted"
@@ -170,14 +170,15 @@ def _hold(hold: HoldView, view: View, width: int) -> list[Line]:
     return [row if number < begin else line("  ", *row) for number, row in enumerate(rows)]
 
 
-def draw_rule(view: View, width: int, height: int, selected: int) -> list[Line]:
-    """The keys of one rule; before them what it does next, where the table has no room for it."""
+def draw_rule(view: View, width: int, height: int, selected: int, table_width: int) -> list[Line]:
+    """The keys of one rule; before them what it does next, where the table, in its width, has no
+    room for it."""
     words, rows = words_of(view), view.rules.rows
     if not rows:
         return []
     rule = rows[min(selected, len(rows) - 1)]
     drawn: list[Line] = []
-    if not _columns(view, width - len(_HERE))[1]:
+    if not _columns(view, table_width - len(_HERE))[1]:
         drawn += wrap_line((Span(words.next_of.format(text=rule.next)),), width, indent=2)
     section, names = _section(rule, words_of(view))
     if len(drawn) + len(names) < height:

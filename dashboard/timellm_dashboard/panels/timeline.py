@@ -145,7 +145,7 @@ def draw_tracks(shown: TimelineView, view: View, height: int) -> list[Line]:
             drawn = _explained(drawn, view, shown.cells)
         rows += drawn
     words = words_of(view)
-    rows += [_marks_row(shown, view, words), _clock_row(shown, ascii_only=ascii_only)]
+    rows += [_marks_row(shown, view, words), clock_row(shown, ascii_only=ascii_only)]
     if legend:
         rows.append(_legend(view, words, GUTTER + shown.cells))
     return rows[:height]
@@ -223,7 +223,7 @@ def _marks_row(shown: TimelineView, view: View, words: TimelineWords) -> Line:
     return (Span(pad(words.marks, GUTTER - 1, "right") + edge, "muted"), *row)
 
 
-def _clock_row(shown: TimelineView, *, ascii_only: bool) -> Line:
+def clock_row(shown: TimelineView, *, ascii_only: bool) -> Line:
     """Clock times, with a tick at their place, and a sign where time is left out."""
     corner, dash, tick, cut, here = (
         ("+", "-", "+", "/", "^") if ascii_only else ("└", "─", "┴", "╱", "▲")

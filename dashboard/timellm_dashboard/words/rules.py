@@ -15,6 +15,9 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     title: str
     why_title: str
     rule_title: str
+    story_title: str
+    story_paused: str
+    story_never: str
     col_rule: str
     col_standing: str
     col_value: str
@@ -60,6 +63,9 @@ _EN = RuleWords(
     title="rules",
     why_title="why it stands still, and until when",
     rule_title="{rule}: its keys",
+    story_title="{rule}: what it has seen and done",
+    story_paused="paused the run {count:time|times}, {time} in all",
+    story_never="It has not acted in this run.",
     col_rule="rule",
     col_standing="standing",
     col_value="now",
@@ -104,6 +110,9 @@ _ZH = RuleWords(
     title="规则",
     why_title="为何停住，何时继续",
     rule_title="{rule}：设置项",
+    story_title="{rule}：它看到的和做过的",
+    story_paused="共暂停 {count} 次，合计 {time}",
+    story_never="本次运行中它还没有动作。",
     col_rule="规则",
     col_standing="状态",
     col_value="当前",
