@@ -173,7 +173,7 @@ class Dashboard(App[None]):
         return {
             "overview": OverviewScreen(),
             "timeline": TimelineScreen(past),
-            "log": LogScreen(self._services, self._look.zone),
+            "log": LogScreen(self._services, past, self._look.zone),
             "policies": PoliciesScreen(past),
             "runs": self._runs,
             "report": ReportScreen(self._services, self._report),
