@@ -76,7 +76,7 @@ class RunsScreen(RunScreen):
             self._comparison.show(view)
             return
         self._list.show(view)
-        self._detail.show_run(self._list.picked, view)
+        self._show_picked(view)
         if self._services.runs is None:
             self._list.show_problem(self._say(view).not_here)
             return
@@ -111,7 +111,12 @@ class RunsScreen(RunScreen):
     def on_runs_panel_picked(self) -> None:
         """Show what is chosen in full."""
         if self._view is not None:
-            self._detail.show_run(self._list.picked, self._view)
+            self._show_picked(self._view)
+
+    def _show_picked(self, view: View) -> None:
+        picked = self._list.picked
+        self._both.set_class(picked is not None, "-picked")
+        self._detail.show_run(picked, view)
 
     def on_runs_panel_chosen(self) -> None:
         """Two clicks are as good as Enter."""
