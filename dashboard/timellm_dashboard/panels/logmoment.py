@@ -40,6 +40,8 @@ def draw_moment(
     time = found.text[0] if at is None else fmt.time_of_day(at, look.zone)
     rows: list[Line] = [line(Span(time, "strong"))]
     rows += [line(Span(row, "muted")) for row in wrap(found.into_run, width)]
+    if at is not None:
+        rows += [line(Span(row, "muted")) for row in wrap(_words(view).minute, width)]
     rows += _values(view, found, _epoch(view, trace, place_s), width)
     here = time if at is None else f"{time} {_words(view).this_line}"
     return [*rows, *_around(view, trace, look, found.place_s, here, width, height - len(rows))][

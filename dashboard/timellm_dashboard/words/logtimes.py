@@ -21,6 +21,7 @@ class LogTimesWords(Struct, frozen=True, kw_only=True):
     before: str
     unreadable: str
     moment_title: str
+    minute: str
     around: str
     this_line: str
 
@@ -36,6 +37,7 @@ _EN = LogTimesWords(
     before="That was before the first line, of {time}.",
     unreadable="The times of the lines cannot be read: {problem}",
     moment_title="the run at this line",
+    minute="from half a minute before it to half a minute after it",
     around="before and after",
     this_line="this line",
 )
@@ -50,6 +52,7 @@ _ZH = LogTimesWords(
     before="该时刻早于第一行（{time}）。",
     unreadable="无法读取各行的时间：{problem}",
     moment_title="此行输出时的运行",
+    minute="此行前后各半分钟之内",
     around="前后发生的事",
     this_line="此行",
 )
