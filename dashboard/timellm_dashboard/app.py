@@ -31,6 +31,7 @@ from timellm_dashboard.actions import (
 )
 from timellm_dashboard.actions.keymap import shown_key
 from timellm_dashboard.explain.explain import part_of
+from timellm_dashboard.folds.history import History
 from timellm_dashboard.jobcontrol import continue_well, leave_well
 from timellm_dashboard.moment import Moment, state_at
 from timellm_dashboard.reports.parts import Extras
@@ -165,11 +166,15 @@ class Dashboard(App[None]):
         before, self._runs = self._runs, RunsScreen(self._services)
         if before is not None:
             self._runs.take_over(before.standing)
+
+        def past() -> tuple[History, Look]:
+            return self.recorder.seen, self._look
+
         return {
             "overview": OverviewScreen(),
-            "timeline": TimelineScreen(lambda: (self.recorder.history, self._look)),
-            "log": LogScreen(self._services, self._look.zone),
-            "policies": PoliciesScreen(self._services),
+            "timeline": TimelineScreen(past),
+            "log": LogScreen(self._services, past, self._look.zone),
+            "policies": PoliciesScreen(past),
             "runs": self._runs,
             "report": ReportScreen(self._services, self._report),
         }
@@ -306,7 +311,9 @@ class Dashboard(App[None]):
     def _refusal(self, asked: Action) -> str:
         """Why it cannot be done now; empty where it can. Most can always be done, and for them no
         view is made."""
-        if not (asked.changes_run or asked.on == "runs" or asked.id == "language"):
+        early = self._backlog or not self.recorder.state.run_id
+        may_fail = asked.changes_run or asked.on == "runs" or asked.id == "language"
+        if not may_fail and not (asked.needs_record and early):
             return ""
         return refusal(asked, self.view, key=self._key_of("supervise"))
 
@@ -391,6 +398,8 @@ class Dashboard(App[None]):
             self._notify(read_only_words(view.lang).ctrl_c)
         elif view.replay:
             self._notify(texts.ctrl_c_replay)
+        elif view.headline.state in ("loading", "waiting"):
+            self._notify(texts.ctrl_c_early)
         elif view.outcome is not None:
             self._notify(view.words.ctrl_c_ended)
         elif view.headline.state == "unsupervised":

@@ -64,8 +64,38 @@ def test_a_chart_fills_its_room_whatever_the_values(
 def test_a_limit_is_within_the_frame_even_where_the_values_are_not() -> None:
     chart = Chart(course=points([40.0, 50.0]), levels=[Level(85.0, "held")], write=str)
     rows = draw_chart(chart, 30, 6, ascii_only=True)
-    assert text_of(rows[0]).startswith(" 85.0|- -")
-    assert rows[0][1].tone == "held"
+    assert text_of(rows[0]).startswith(" 85.0+- -")
+    assert {span.tone for span in rows[0][1:] if span.text.strip()} == {"held"}
+    assert text_of(rows[1]).startswith("     |")
+
+
+@given(st.integers(0, 7), st.sets(st.tuples(st.integers(0, 19), st.integers(0, 7))), st.booleans())
+def test_a_limit_and_what_runs_over_it_are_both_seen(
+    at: int, dots: set[tuple[int, int]], ascii_only: bool
+) -> None:
+    def drawn(limit: bool) -> list[tuple[str, str]]:
+        canvas = Canvas(10, 2, ascii_only=ascii_only)
+        if limit:
+            canvas.limit("held", at)
+        canvas.layer("accent", "*")
+        for column, row in dots:
+            canvas.dot(column, row)
+        rows = canvas.lines()
+        above = at in range(canvas.rows // 2, canvas.rows)
+        assert canvas.limit_at(0) == ("held" if limit and above else None)
+        return [(character, span.tone) for row in rows for span in row for character in span.text]
+
+    dashes = 0
+    for (plain, _), (character, tone) in zip(drawn(False), drawn(True), strict=True):
+        if tone != "held":
+            assert character == plain
+            continue
+        dashes += 1
+        if ascii_only:
+            assert character == ("-" if plain == " " else "+")
+        elif plain != " ":
+            assert ord(character) & (ord(plain) - 0x2800) == ord(plain) - 0x2800
+    assert dashes == (5 if at < (4 if ascii_only else 8) else 0)
 
 
 def test_outliers_do_not_flatten_the_rest() -> None:

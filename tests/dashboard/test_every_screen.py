@@ -83,6 +83,10 @@ async def test_while_the_journal_is_read_every_screen_says_so(tmp_path: Path) ->
             await at_every_size(f"{screen}-loading", pilot, app)
             text = "\n".join(rows_of(app))
             assert "reading" in text, screen
+            keys = rows_of(app)[-1]
+            assert "leave" in keys, screen
+            for asking in ("pause", "stop", "change", "cursor", "page"):
+                assert asking not in keys, screen
             for guess in ("safe to stop", "no GPU", "nothing lost", "nothing has happened", "yet"):
                 assert guess not in text, screen
 

@@ -12,13 +12,24 @@ from test_replay import app_of as replay_of
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from timellm_dashboard.actions import SCREEN_ORDER, ScreenId, action, offered, refusal
+from timellm_dashboard.actions import (
+    ACTIONS,
+    SCREEN_ORDER,
+    ScreenId,
+    action,
+    label_of,
+    offered,
+    refusal,
+)
 from timellm_dashboard.app import Dashboard
+from timellm_dashboard.lines import text_of
 from timellm_dashboard.moment import Moment
+from timellm_dashboard.screens.help import draw_help
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import Recorder, View
 from timellm_dashboard.words.refusals import RefusalWords, refusal_words
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, StopRun
 from timellm_ops.supervisor.answers import Terms, answer
@@ -76,6 +87,52 @@ def test_what_asks_the_supervisor_says_why_nobody_would_hear_it(seen: View, why:
 def test_a_supervisor_is_brought_back_where_one_is_missing(seen: View, sensible: bool) -> None:
     assert (refusal(action("supervise"), seen) == "") == sensible
     assert (action("supervise") in offered(seen, "overview")) == sensible
+
+
+EARLY = {found.id for found in ACTIONS if found.needs_supervisor or found.needs_record}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(("loading", "why"), [(True, "still being read"), (False, "no run to ask")])
+def test_before_anything_is_known_of_a_run_nothing_is_offered_that_needs_it(
+    loading: bool, why: str, lang: Lang
+) -> None:
+    recorder = Recorder()
+    if loading:  # a part of it has been read: what that says may long be over
+        recorder.take(STATES["paused_thermal"]().records)
+    moment = Moment(t=5_000.0, wall=in_second_epoch().wall)
+    seen = recorder.view(moment, Look(zone=ZONE, lang=lang), loading=loading)
+    assert {"pause", "stop", "stop_now", "timeline_left", "report_save"} < EARLY
+    for screen_id in SCREEN_ORDER:
+        shown = {found.id for found in offered(seen, screen_id)}
+        assert not shown & {*EARLY, "supervise"}
+        assert {"help", "leave", "next_screen", "language"} <= shown
+        help_text = "\n".join(map(text_of, draw_help(seen, screen_id, {}, 90).rows))
+        keys = help_text.partition(seen.words.help_numbers)[0]
+        for asked in map(action, EARLY):
+            assert f"{label_of(asked, seen)} — {asked.help.in_(lang)[:20]}" not in keys
+    for asked in (*EARLY, "supervise"):
+        assert (why in refusal(action(asked), seen)) == (lang == "en")
+
+
+@pytest.mark.parametrize("key", ["p", "s", "S", "o", "a"])
+async def test_of_a_run_that_has_not_begun_a_key_asks_nothing(key: str) -> None:
+    source = FakeRun(Journal())
+    app = dashboard(Journal(), source)
+    async with running(app, (120, 40)) as pilot:
+        assert rows_of(app)[-1].split() == [
+            "q",
+            "leave",
+            "?",
+            "help",
+            "l",
+            "中文",
+            "1-6",
+            "screens",
+        ]
+        await pilot.press(key)
+        await until(pilot, lambda: "there is no run to ask anything of" in screen(app))
+    assert source.requests == []
 
 
 def test_a_replay_writes_no_report_and_lists_no_other_runs() -> None:
@@ -202,6 +259,13 @@ async def test_ctrl_c_offers_only_what_works(state: str, supervised: bool, told:
     async with running(app, (120, 40)) as pilot:
         await pilot.press("ctrl+c")
         await until(pilot, lambda: told in screen(app))
+
+
+async def test_ctrl_c_before_a_run_has_begun_speaks_of_no_key_that_does_nothing() -> None:
+    app = dashboard(Journal(), FakeRun(Journal()))
+    async with running(app, (120, 40)) as pilot:
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "q leaves, and touches no run" in screen(app))
 
 
 async def test_ctrl_c_in_a_replay_closes_nothing_but_says_how() -> None:

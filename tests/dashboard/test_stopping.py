@@ -146,6 +146,12 @@ def test_a_stop_of_a_held_run_is_told_in_one_way_all_over_the_screen(
     assert ending == ("the run is ending" if lang == "en" else "运行即将结束")
 
 
+def test_of_a_silent_engine_it_is_not_said_that_a_stop_comes_with_the_next_save() -> None:
+    reasons = [view(in_second_epoch(), later).checkpoints.safe.reason for later in (2.0, 600.0)]
+    assert "s stops after the next save" in reasons[0]
+    assert reasons[1] == "200 steps at risk; s waits for a save that may not come, S does not"
+
+
 def test_an_engine_that_has_fallen_silent_promises_nothing() -> None:
     assert view(told(evaluating()), 3600.0).left.seconds is None
 

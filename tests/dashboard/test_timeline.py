@@ -1,5 +1,6 @@
 """The run along its own time: what is shown of a window, and what is read at a place of it."""
 
+import re
 import string
 from datetime import timedelta
 from typing import get_args
@@ -311,6 +312,22 @@ def test_on_a_low_track_a_limit_that_a_course_runs_along_is_named_beside_its_lin
     assert (pauses, resumes) in ((0, 1), (0, 2))
     for faint in rows:
         assert cell_len(faint) == GUTTER + cells
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@given(st.integers(3, 60))
+def test_no_two_tracks_touch_and_each_has_its_name(lang: str, height: int) -> None:
+    seen = Seen(in_second_epoch(), lang=lang)
+    rows = [text_of(row) for row in draw_tracks(seen.timeline(), seen.view, height)]
+    assert len(rows) <= height
+    assert {cell_len(row) for row in rows} <= {GUTTER + CELLS, *map(cell_len, rows[-1:])}
+    parts = [re.split("[│┤]", row, maxsplit=1) for row in rows if re.search("[│┤]", row)]
+    gutters = [gutter.strip() for gutter, _ in parts]
+    names = [track.name for track in seen.timeline().tracks if track.name in gutters]
+    empty = [not plot.strip() for _, plot in parts]
+    assert empty.count(True) >= len(names) - 1
+    if height >= 21:
+        assert len(names) == 5
 
 
 def test_where_the_card_cannot_be_read_the_track_says_why() -> None:

@@ -6,13 +6,15 @@ import pytest
 from rare_journals import RARE
 from sample_journals import STATES, ZONE, Journal, Limits
 
-from timellm_dashboard.lines import Line, Tone, text_of
+from timellm_dashboard.lines import Line, Tone, clip, text_of
 from timellm_dashboard.panels.epochs import draw_epochs
-from timellm_dashboard.panels.gpu import draw_gpu
+from timellm_dashboard.panels.gpu import draw_gpu, gpu_title
+from timellm_dashboard.panels.header import draw_headline
 from timellm_dashboard.panels.ledger import draw_ledger_line
 from timellm_dashboard.panels.progress import draw_progress
 from timellm_dashboard.panels.report import draw_report
 from timellm_dashboard.panels.rules import draw_holds, draw_rules
+from timellm_dashboard.reports.html import report_html
 from timellm_dashboard.reports.report import build_report
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import Recorder, View, view_of
@@ -54,10 +56,61 @@ def tones(rows: list[Line], of: str) -> set[Tone]:
 
 @pytest.mark.parametrize(
     ("state", "tone"),
-    [("finished", "done"), ("stopped", "done"), ("failed", "bad"), ("stopped_for_hardware", "bad")],
+    [("finished", "done"), ("stopped", "held"), ("failed", "bad"), ("stopped_for_hardware", "bad")],
 )
 def test_the_bar_of_a_run_that_has_ended_says_how_it_ended(state: str, tone: Tone) -> None:
     assert tones(draw_progress(view(state), 80), "━━") == {tone}
+
+
+def test_the_ways_to_end_look_unlike_each_other_wherever_they_are_told() -> None:
+    states = ("finished", "stopped", "stopped_for_hardware", "failed")
+    seen = [view(state) for state in states]
+    assert len({shown.headline.word for shown in seen}) == len(states)
+    seen = [view(state) for state in states if state != "stopped_for_hardware"]
+    for looks in (
+        {shown.headline.word for shown in seen},
+        {shown.headline.glyph for shown in seen},
+        {shown.headline.mood for shown in seen},
+        {draw_headline(shown, 80)[0][0].tone for shown in seen},
+        {tuple(tones(draw_progress(shown, 80), "━━")) for shown in seen},
+    ):
+        assert len(looks) == len(seen)
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped", "failed", "stopped_for_hardware"])
+def test_a_report_has_the_tone_of_how_the_run_ended(state: str) -> None:
+    journal = {**STATES, **RARE}[state]()
+    recorder = Recorder()
+    recorder.take(journal.records)
+    shown = view(state)
+    made = build_report(shown, recorder.state, recorder.history, Look(zone=ZONE))
+    told = f"{shown.headline.glyph} {shown.headline.word}"
+    rows = draw_report(made, 80, titled=False)
+    assert tones(rows, told) == {shown.headline.mood}
+    assert tones(draw_report(made, 80), told) == {shown.headline.mood}
+    page = report_html(made)
+    assert f'<td class="{shown.headline.mood}">{told}</td>' in page
+    assert f'<p class="headline {shown.headline.mood}">{told}' in page
+
+
+@pytest.mark.parametrize("width", [36, 50, 80])
+def test_that_a_card_is_simulated_is_said_once(width: int) -> None:
+    shown = view("simulated")
+    told = clip(gpu_title(shown, width), width) + "".join(map(text_of, draw_gpu(shown, width, 20)))
+    assert told.count("simulated") == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "supervised", "live"),
+    [("training", True, True), ("training", False, False), ("finished", False, False)],
+)
+def test_an_age_that_no_longer_grows_is_not_shown(state: str, supervised: bool, live: bool) -> None:
+    shown = view(state, supervised=supervised)
+    ages = [row.value for row in shown.rules.rows if row.rule in ("telemetry", "health")]
+    assert any(age is not None for age in ages) == live
+    drawn = "\n".join(map(text_of, draw_rules(shown, 120)))
+    assert ("watching" in drawn, "was on" in drawn) == (live, not live)
+    assert ("at last" in drawn) != live
 
 
 @pytest.mark.parametrize(
@@ -68,6 +121,16 @@ def test_the_gauge_has_the_tone_of_the_temperature_above_it(state: str, tone: To
     first, gauge, *_ = draw_gpu(view(state), 60, 12)
     assert first[0].tone == tone
     assert tones([gauge], "━━") == {tone}
+
+
+def test_before_a_run_is_on_record_nothing_is_said_of_its_card() -> None:
+    nothing = view_after(Journal())
+    assert nothing.headline.state == "waiting"
+    assert nothing.gpu.telemetry == "waiting"
+    rows = draw_gpu(nothing, 60, 12)
+    assert "no GPU" not in "\n".join(map(text_of, rows))
+    assert tones(rows, "no reading yet") == {"muted"}
+    assert tones(rows, "unknown") == {"muted"}
 
 
 def test_an_old_reading_is_a_warning_only_while_the_run_goes_on() -> None:

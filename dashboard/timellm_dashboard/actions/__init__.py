@@ -78,8 +78,9 @@ def is_offered(found: Action, view: View) -> bool:
 def refusal(found: Action, view: View, *, key: str = "a") -> str:
     """Why the action makes no sense now, in one line; empty where it does.
 
-    Who may only look changes nothing, nothing can be asked of a replay, of a run that has ended or
-    of one without a supervisor, a stop never becomes gentler, and in ASCII there is one language.
+    Who may only look changes nothing, nothing can be asked of a replay, of a run that has ended, of
+    one without a supervisor or before anything of it is known, a stop never becomes gentler, and in
+    ASCII there is one language.
     `key` starts a supervisor.
     """
     texts = refusal_words(view.lang)
@@ -91,7 +92,13 @@ def refusal(found: Action, view: View, *, key: str = "a") -> str:
         return texts.replay_runs
     if found.id == "language" and view.ascii_only:
         return texts.one_language
-    if not (found.needs_supervisor or found.id == "supervise"):
+    of_supervisor = found.needs_supervisor or found.id == "supervise"
+    if of_supervisor or found.needs_record:
+        if view.headline.state == "loading":
+            return texts.loading
+        if view.headline.state == "waiting":
+            return texts.waiting
+    if not of_supervisor:
         return ""
     if view.outcome is not None:
         return view.words.already_ended

@@ -40,6 +40,8 @@ class Action(Struct, frozen=True, kw_only=True):
     only look does not offer it."""
     needs_supervisor: bool = False
     """A supervisor does it: it is not offered in front of a run that has none."""
+    needs_record: bool = False
+    """It works on what is on record of the run: it is not offered before anything is."""
     on: ScreenId | None = None
     """The only screen that has it, and does it itself; `None`: every screen has it."""
     goes_to: ScreenId | None = None

@@ -14,6 +14,7 @@ REPORT_ACTIONS: tuple[Action, ...] = (
             "write the report with its plots to report.html in the run's folder",
             "把报告和图写到运行文件夹的 report.html",
         ),
+        needs_record=True,
         on="report",
     ),
 )

@@ -28,6 +28,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
             "move the cursor through all tracks; a click sets it, and so do , and .",
             "移动贯穿各条曲线的光标；也可用 , 和 . 键，或用鼠标点击",
         ),
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -40,6 +41,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
             "光标向后移动；到最右端时跟随现在",
         ),
         in_footer=False,
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -51,6 +53,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
             "half as much of the run, around the cursor; the mouse wheel does it around the mouse",
             "以光标为中心，显示一半的时间；鼠标滚轮以鼠标所在处为中心",
         ),
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -60,6 +63,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         label=Said("zoom out", "缩小"),
         help=Said("twice as much of the run", "显示两倍的时间"),
         in_footer=False,
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -68,6 +72,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         shown_keys="n",
         label=Said("marks", "标记"),
         help=Said("go to the next mark; N goes to the one before", "到下一个标记；N 到上一个"),
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -77,6 +82,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         label=Said("mark before", "上一个标记"),
         help=Said("go back to the mark before", "回到上一个标记"),
         in_footer=False,
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -88,6 +94,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
             "what the engine printed at the moment of the cursor",
             "查看光标所在时刻引擎的输出",
         ),
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -97,6 +104,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         label=Said("now", "现在"),
         help=Said("follow the present again", "重新跟随现在"),
         in_footer=False,
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -106,6 +114,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         label=Said("whole run", "全程"),
         help=Said("show the whole run", "显示整个运行"),
         in_footer=False,
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -118,6 +127,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
             "向前移动半个窗口；Shift 加方向键相同",
         ),
         in_footer=False,
+        needs_record=True,
         on="timeline",
     ),
     Action(
@@ -127,6 +137,7 @@ TIMELINE_ACTIONS: tuple[Action, ...] = (
         label=Said("later", "更晚"),
         help=Said("half a window on in time", "向后移动半个窗口"),
         in_footer=False,
+        needs_record=True,
         on="timeline",
     ),
 )

@@ -5,10 +5,15 @@ from timellm_dashboard.lines import Line, Span, Tone
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bit of the dot in (row, column) of a braille character, which has four rows of two."""
+_DASH_CELLS = 2
+"""A dash of a limit in so many cells."""
+_ASCII_MEETING = "+"
+"""A limit and what runs over it, in one cell."""
 
 
 class Canvas:
-    """Layers of dots over one another. Where they meet in a cell, the last layer alone is shown.
+    """Layers of dots over one another. Where they meet in a cell, the last layer alone is shown;
+    a limit is seen through whatever runs over it.
 
     Dots are counted from the left and from the bottom. A braille cell holds 2 × 4 of them, an
     ASCII cell 1 × 2.
@@ -18,6 +23,7 @@ class Canvas:
         self._width, self._height, self._ascii = width, height, ascii_only
         self._across, self._down = (1, 2) if ascii_only else (2, 4)
         self._layers: list[tuple[Tone, str, list[list[int]]]] = []
+        self._limits: list[tuple[Tone, int]] = []
 
     @property
     def columns(self) -> int:
@@ -41,6 +47,25 @@ class Canvas:
         """
         cells = [[0] * self._width for _ in range(self._height)]
         self._layers.append((tone, ascii_mark, cells))
+
+    def limit(self, tone: Tone, row: int) -> None:
+        """Draw a dashed line across at that row of dots. In a cell that it shares with a layer both
+        are shown: the dots of both, or `+` in ASCII, in the limit's tone; between two dashes a
+        layer has its own."""
+        self._limits.append((tone, row))
+
+    def limit_at(self, index: int) -> Tone | None:
+        """The tone of a limit in that row of cells, counted from above; `None`: none is there."""
+        within = [tone for tone, row in self._limits if self._cell_row(row) == index]
+        return within[-1] if within else None
+
+    def covers(self, index: int, cells: range) -> bool:
+        """Whether the last layer has a dot in one of those cells of a row."""
+        row = self._layers[-1][2][index]
+        return any(row[cell] for cell in cells)
+
+    def _cell_row(self, row: int) -> int:
+        return (self.rows - 1 - row) // self._down
 
     def dot(self, column: int, row: int) -> None:
         """Set a dot; one outside of the drawing is not drawn."""
@@ -74,6 +99,9 @@ class Canvas:
                 if bits:
                     characters[column] = self._character(bits, mark)
                     tones[column] = tone
+        for tone, row in self._limits:
+            if self._cell_row(row) == index:
+                self._dashes(tone, row, characters, tones)
         spans: list[Span] = []
         start = 0
         for column in range(1, self._width + 1):
@@ -81,6 +109,16 @@ class Canvas:
                 spans.append(Span("".join(characters[start:column]), tones[start]))
                 start = column
         return tuple(spans)
+
+    def _dashes(self, tone: Tone, row: int, characters: list[str], tones: list[Tone]) -> None:
+        bit = self._bit((self.rows - 1 - row) % self._down, 0)
+        for column in range(0, self._width, _DASH_CELLS):
+            if self._ascii:
+                characters[column] = "-" if characters[column] == " " else _ASCII_MEETING
+            else:
+                shared = 0 if characters[column] == " " else ord(characters[column]) - _BRAILLE
+                characters[column] = chr(_BRAILLE + (shared | bit))
+            tones[column] = tone
 
     def _character(self, bits: int, mark: str) -> str:
         if not self._ascii:

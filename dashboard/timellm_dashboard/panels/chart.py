@@ -58,16 +58,29 @@ def draw_chart(chart: Chart, width: int, height: int, *, ascii_only: bool) -> li
     canvas.layer(chart.band_tone)
     place.band(chart.band)
     for level in chart.levels:
-        canvas.layer(level.tone, "-")
-        for column in range(0, canvas.columns, 2 if ascii_only else 4):
-            canvas.dot(column, place.row(level.value))
+        canvas.limit(level.tone, place.row(level.value))
     canvas.layer(chart.course_tone, "*")
     place.line(chart.course)
-    edge = "|" if ascii_only else "│"
     return [
-        (Span(pad(labels.get(index, ""), axis, "right") + edge, "muted"), *row)
+        (
+            *axis_edge(
+                pad(labels.get(index, ""), axis, "right"),
+                canvas.limit_at(index),
+                ascii_only=ascii_only,
+            ),
+            *row,
+        )
         for index, row in enumerate(canvas.lines())
     ]
+
+
+def axis_edge(label: str, limit: Tone | None, *, ascii_only: bool) -> Line:
+    """The axis beside a row, with a tick in its tone where a limit is: there nothing runs over
+    it."""
+    edge, tick = ("|", "+") if ascii_only else ("│", "┤")
+    if limit is None:
+        return (Span(label + edge, "muted"),)
+    return (Span(label, "muted"), Span(tick, limit))
 
 
 class _Placer:

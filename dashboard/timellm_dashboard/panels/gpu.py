@@ -26,9 +26,10 @@ def draw_gpu(view: View, width: int, height: int) -> list[Line]:
     gpu = view.gpu
     if gpu.telemetry in ABSENT:
         return draw_no_gpu(view, width)[:height]
-    rows = [_temperature(view), *_gauge(view, width)]
-    # After the end a reading is old as a matter of course: nothing to be warned of.
-    tone: Tone = "held" if view.outcome is None else "muted"
+    rows = [_temperature(view, width), *_gauge(view, width)]
+    # After the end a reading is old, and before the first there is none: nothing to be warned of.
+    expected = view.outcome is not None or gpu.telemetry == "waiting"
+    tone: Tone = "muted" if expected else "held"
     message = [line(Span(row, tone)) for row in wrap(gpu.message, width)] if gpu.message else []
     values = [*message, *_values(view, width)]
     room = height - len(rows) - len(values)
@@ -61,7 +62,7 @@ def _packed(parts: Sequence[str], width: int, dot: str) -> list[str]:
     return rows
 
 
-def _temperature(view: View) -> Line:
+def _temperature(view: View, width: int) -> Line:
     gpu, words, tone = view.gpu, view.words, _heat_tone(view)
     label = "" if gpu.temperature.value is not None else f"{words.temperature} "
     spans = [Span(f"{label}{gpu.temperature.text}", tone)]
@@ -69,14 +70,15 @@ def _temperature(view: View) -> Line:
         spans += [Span(" "), Span(gpu.heat_word, tone)]
     if gpu.peak.value is not None:
         spans.append(Span(f"  {words.peak} {gpu.peak.text}", "muted"))
-    if gpu.simulated:
+    if gpu.simulated and words.simulated not in clip(gpu_title(view, width), width).casefold():
         spans.append(Span(f"  {words.simulated}", "accent"))
     return line(*spans)
 
 
 def _heat_tone(view: View) -> Tone:
     """The tone of the temperature and of its gauge. What is over is neither good nor bad."""
-    if view.outcome is not None or view.headline.state == "unsupervised":
+    over = view.outcome is not None or view.headline.state == "unsupervised"
+    if over or view.gpu.telemetry == "waiting":
         return "muted"
     if view.gpu.temperature.value is None:
         return "held"

@@ -1,13 +1,8 @@
 """The top of the screen: which run, and how it is."""
 
-from timellm_dashboard.lines import Line, Span, Tone, between, clip, line, wrap_line
-from timellm_dashboard.viewmodel.headline import Mood
+from timellm_dashboard.lines import Line, Span, between, clip, line, wrap_line
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words.read_only import read_only_words
-
-_TONES: dict[Mood, Tone] = {
-    "good": "good", "busy": "busy", "held": "held", "bad": "bad", "done": "done", "muted": "muted",
-}  # fmt: skip
 
 
 def draw_title(view: View, width: int) -> Line:
@@ -37,9 +32,8 @@ def draw_title(view: View, width: int) -> Line:
 def draw_headline(view: View, width: int, height: int = 2) -> list[Line]:
     """The state and its reason, then what the run is, in at most `height` rows."""
     head = view.headline
-    tone = _TONES[head.mood]
     dot = " | " if view.ascii_only else " · "
-    spans = [Span(f"{head.glyph} {head.word}", tone)]
+    spans = [Span(f"{head.glyph} {head.word}", head.mood)]
     if head.reason:
         spans += [Span(dot, "muted"), Span(head.reason)]
     rows, ellipsis = wrap_line(spans, width, indent=2), "..." if view.ascii_only else "…"

@@ -62,9 +62,7 @@ def _left(view: View) -> list[str]:
 def _ended(view: View, width: int, height: int) -> list[Line]:
     """How far it came, and how to go on or what came out."""
     whole, words = view.progress.whole, view.words
-    tone: Tone = "muted"
-    if view.outcome is not None:
-        tone = "bad" if view.headline.mood == "bad" else "done"
+    tone: Tone = "muted" if view.outcome is None else view.headline.mood
     epoch = view.progress.epoch
     begun = epoch.done > 0 or epoch.total is not None
     beside = [whole.text] if whole.total is not None else [epoch.label if begun else epoch.text]

@@ -14,7 +14,8 @@ def draw_report(report: Report, width: int, *, titled: bool = True) -> list[Line
     rows: list[Line] = []
     if titled:
         rows += [line(Span(row, "accent")) for row in wrap(report.title, width)]
-        rows += [line(Span(row, "strong")) for row in wrap(report.headline, width)]
+        headline = wrap(f"{report.glyph} {report.headline}", width)
+        rows += [line(Span(row, report.mood)) for row in headline]
         if report.note or report.sections:
             rows.append(())
     if report.note:
@@ -22,7 +23,11 @@ def draw_report(report: Report, width: int, *, titled: bool = True) -> list[Line
         rows += [*(line(Span(row, tone)) for row in wrap(report.note, width)), ()]
     for section in report.sections:
         rows.append(line(Span(section.title, "accent")))
-        rows += [line(_INDENT, *row) for row in _section(section, width - len(_INDENT))]
+        drawn = _section(section, width - len(_INDENT))
+        if section.id == "outcome":  # its first row is what it is about: how the run is, or ended
+            label, *told = drawn[0]
+            drawn[0] = (label, *(Span(span.text, report.mood) for span in told))
+        rows += [line(_INDENT, *row) for row in drawn]
         rows.append(())
     return rows[:-1] if rows and not rows[-1] else rows
 

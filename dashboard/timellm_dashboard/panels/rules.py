@@ -58,7 +58,7 @@ def rule_blocks(
     words, gutter = words_of(view), 0 if selected is None else len(_HERE)
     widths, room = _columns(view, width - gutter)
     used = gutter + sum(widths)
-    head = " " * gutter + "".join(map(pad, _heads(words), widths))
+    head = " " * gutter + "".join(map(pad, _heads(view), widths))
     blocks: list[list[Line]] = []
     for number, rule in enumerate(rules):
         name, standing, value, threshold = map(pad, _cells(rule), widths)
@@ -68,7 +68,7 @@ def rule_blocks(
             line(
                 Span((_HERE if here else " " * gutter), "accent"),
                 Span(name, "strong" if here else "plain"),
-                Span(standing, _tone(rule, view)),
+                Span(standing, rule_tone(rule, view)),
                 Span(value),
                 Span(threshold, "muted"),
                 Span(first),
@@ -78,9 +78,9 @@ def rule_blocks(
     return [line(Span(head + clip(words.col_next, room), "muted"))], blocks
 
 
-def _tone(rule: RuleView, view: View) -> Tone:
+def rule_tone(rule: RuleView, view: View) -> Tone:
     """Faint where no rule acts any more: what watched then guards nothing now."""
-    if view.rules.note and rule.standing in ("watching", "told"):
+    if not view.rules.in_force and rule.standing in ("watching", "told"):
         return "muted"
     return _TONES[rule.standing]
 
@@ -90,7 +90,7 @@ def _columns(view: View, width: int) -> tuple[list[int], int]:
     room."""
     words = words_of(view)
     usual = max(map(cell_len, (words.off, words.watching, words.told, words.holding)))
-    rows = [_heads(words), *map(_cells, view.rules.rows)]
+    rows = [_heads(view), *map(_cells, view.rules.rows)]
     columns = [
         max(least, *(cell_len(row[column]) for row in rows))
         for column, least in enumerate((0, len("✓ ") + usual, _LEAST_VALUE, 0))
@@ -101,8 +101,10 @@ def _columns(view: View, width: int) -> tuple[list[int], int]:
     return widths, room if room >= _LEAST_NEXT else 0
 
 
-def _heads(words: RuleWords) -> tuple[str, str, str, str]:
-    return (words.col_rule, words.col_standing, words.col_value, words.col_threshold)
+def _heads(view: View) -> tuple[str, str, str, str]:
+    words = words_of(view)
+    value = words.col_value if view.rules.in_force else words.col_value_then
+    return (words.col_rule, words.col_standing, value, words.col_threshold)
 
 
 def blocks_seen(heights: Sequence[int], chosen: int, first: int, rows: int) -> range:
@@ -168,14 +170,15 @@ def _hold(hold: HoldView, view: View, width: int) -> list[Line]:
     return [row if number < begin else line("  ", *row) for number, row in enumerate(rows)]
 
 
-def draw_rule(view: View, width: int, height: int, selected: int) -> list[Line]:
-    """The keys of one rule; before them what it does next, where the table has no room for it."""
+def draw_rule(view: View, width: int, height: int, selected: int, table_width: int) -> list[Line]:
+    """The keys of one rule; before them what it does next, where the table, in its width, has no
+    room for it."""
     words, rows = words_of(view), view.rules.rows
     if not rows:
         return []
     rule = rows[min(selected, len(rows) - 1)]
     drawn: list[Line] = []
-    if not _columns(view, width - len(_HERE))[1]:
+    if not _columns(view, table_width - len(_HERE))[1]:
         drawn += wrap_line((Span(words.next_of.format(text=rule.next)),), width, indent=2)
     section, names = _section(rule, words_of(view))
     if len(drawn) + len(names) < height:

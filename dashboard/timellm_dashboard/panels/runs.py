@@ -7,12 +7,8 @@ from rich.cells import cell_len
 
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad
 from timellm_dashboard.runs.runlist import Order, RunLine, SortKey
-from timellm_dashboard.viewmodel.headline import Mood
 from timellm_dashboard.words.runs import RunsWords
 
-_TONES: dict[Mood, Tone] = {
-    "good": "good", "busy": "busy", "held": "held", "bad": "bad", "done": "done", "muted": "muted",
-}  # fmt: skip
 _MARK_CELLS = 4
 _SHORTEST_ID = 32
 HEADING_ROWS = 1
@@ -64,7 +60,7 @@ def draw_runs(
             text = column.cells[place]
             shown = clip(text, cells, "..." if ascii_only else "…")
             padded = pad(shown, cells, "left" if column.words else "right")
-            spans.append(Span(padded, _TONES[run.mood] if column.key == "state" else tone))
+            spans.append(Span(padded, run.mood if column.key == "state" else tone))
             spans.append(Span(space))
         rows.append(tuple(spans[:-1]))
     return rows

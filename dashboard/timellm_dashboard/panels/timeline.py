@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from timellm_dashboard.folds.history import History
 from timellm_dashboard.folds.trace import MarkKind
 from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap
-from timellm_dashboard.panels.tracks import GUTTER, draw_track, put
+from timellm_dashboard.panels.tracks import GUTTER, NAMED_ROWS, draw_track, put
 from timellm_dashboard.viewmodel.focus import Focus
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.timeline import (
@@ -24,9 +24,9 @@ from timellm_dashboard.words.timeline import TimelineWords
 
 _SMALL = 20
 """Below so many rows, three tracks at most are shown."""
-_FEWEST_ROWS = 3
-"""Of a track."""
-_WEIGHTS = {"loss": 3, "temperature": 3}
+_WEIGHTS = {"loss": 6, "temperature": 7}
+"""Of the tracks that matter most, of which one has two limits to be told apart; of the others it is
+4."""
 _NARROW = 110
 """Below so many cells, the reading takes two rows."""
 
@@ -136,29 +136,29 @@ def draw_tracks(shown: TimelineView, view: View, height: int) -> list[Line]:
     if not tracks:
         return []
     rows: list[Line] = []
-    apart = room >= len(tracks) * (_FEWEST_ROWS + 1) - 1
-    heights = _heights(tracks, room - (len(tracks) - 1 if apart else 0))
-    for track, track_height in zip(tracks, heights, strict=True):
-        if rows and apart:
-            rows.append(_space(shown, ascii_only=ascii_only))
+    for track, track_height in zip(tracks, _heights(tracks, room), strict=True):
+        if rows:
+            name = "" if track_height >= NAMED_ROWS else track.name
+            rows.append(_space(shown, name, ascii_only=ascii_only))
         drawn = draw_track(track, shown.cells, track_height, shown.cursor, ascii_only=ascii_only)
         if track.id == "temperature" and all(column is None for column in track.columns):
             drawn = _explained(drawn, view, shown.cells)
         rows += drawn
     words = words_of(view)
-    rows += [_marks_row(shown, view, words), _clock_row(shown, ascii_only=ascii_only)]
+    rows += [_marks_row(shown, view, words), clock_row(shown, ascii_only=ascii_only)]
     if legend:
         rows.append(_legend(view, words, GUTTER + shown.cells))
     return rows[:height]
 
 
-def _space(shown: TimelineView, *, ascii_only: bool) -> Line:
-    """An empty row between two tracks, which could be taken for one where they touch."""
+def _space(shown: TimelineView, name: str, *, ascii_only: bool) -> Line:
+    """An empty row between two tracks, which could be taken for one where they touch; at its axis
+    the `name` of the track below, where that has no row for it."""
     edge = "|" if ascii_only else "│"
     row: Line = (Span(" " * shown.cells),)
     if shown.cursor is not None:
         row = put(row, shown.cursor, edge, "strong")
-    return (Span(" " * (GUTTER - 1) + edge, "muted"), *row)
+    return (Span(pad(name, GUTTER - 1, "right") + edge, "muted"), *row)
 
 
 def _explained(drawn: list[Line], view: View, cells: int) -> list[Line]:
@@ -175,23 +175,35 @@ def _explained(drawn: list[Line], view: View, cells: int) -> list[Line]:
 def _chosen(shown: TimelineView, room: int, *, small: bool) -> list[TrackView]:
     """As many tracks as have room: on a small screen loss, temperature and the third."""
     tracks = list(shown.tracks)
-    most = max(0, room // _FEWEST_ROWS)
     if small:
         order = ["loss", "temperature", shown.small_third]
         tracks = [track for track in tracks if track.id in order]
-    while len(tracks) > most:
+    while tracks and room < len(tracks) - 1 + sum(_fewest(tracks, low=True)):
         tracks.pop(-1 if len(tracks) < 3 or tracks[-1].id != shown.small_third else -2)
     return tracks
 
 
 def _heights(tracks: Sequence[TrackView], room: int) -> list[int]:
-    """Rows for each: at least three, and what is left by weight, the first ones first."""
-    heights = [_FEWEST_ROWS] * len(tracks)
-    weights = [_WEIGHTS.get(track.id, 2) for track in tracks]
+    """Rows for each, with one between every two: what each needs, and what is left by weight, the
+    first ones first."""
+    room -= len(tracks) - 1
+    heights = _fewest(tracks)
+    if sum(heights) > room:
+        heights = _fewest(tracks, low=True)
+    weights = [_WEIGHTS.get(track.id, 4) for track in tracks]
     for _ in range(room - sum(heights)):
         poorest = min(range(len(tracks)), key=lambda i: heights[i] / weights[i])
         heights[poorest] += 1
     return heights
+
+
+def _fewest(tracks: Sequence[TrackView], *, low: bool = False) -> list[int]:
+    """The rows that each track needs. `low`: what stands below loss and temperature may have its
+    name above it, and then needs one less."""
+    least = NAMED_ROWS - 1 if low else NAMED_ROWS
+    return [
+        least if track.id not in _WEIGHTS and i else NAMED_ROWS for i, track in enumerate(tracks)
+    ]
 
 
 def _marks_row(shown: TimelineView, view: View, words: TimelineWords) -> Line:
@@ -211,7 +223,7 @@ def _marks_row(shown: TimelineView, view: View, words: TimelineWords) -> Line:
     return (Span(pad(words.marks, GUTTER - 1, "right") + edge, "muted"), *row)
 
 
-def _clock_row(shown: TimelineView, *, ascii_only: bool) -> Line:
+def clock_row(shown: TimelineView, *, ascii_only: bool) -> Line:
     """Clock times, with a tick at their place, and a sign where time is left out."""
     corner, dash, tick, cut, here = (
         ("+", "-", "+", "/", "^") if ascii_only else ("└", "─", "┴", "╱", "▲")

@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from rich.cells import cell_len
 
 from timellm_dashboard.folds.track import Column
-from timellm_dashboard.lines import Line, Span, Tone, pad, text_of
+from timellm_dashboard.lines import Line, Span, Tone, pad
 from timellm_dashboard.panels.canvas import Canvas
+from timellm_dashboard.panels.chart import axis_edge
 from timellm_dashboard.viewmodel.gpu import Mark
 from timellm_dashboard.viewmodel.timeline import TrackId, TrackView
 from timellm_dashboard.words import format as fmt
 
 GUTTER = 10
 """Cells of the axis at the left, its line included; the same for all tracks."""
+NAMED_ROWS = 3
+"""So many rows hold the name of a track between its highest and its lowest value."""
 
 _OUTLIERS = 0.02
 """So much of the batches may lie beyond either edge of the frame; it is drawn at that edge."""
@@ -37,7 +40,8 @@ _SILENT = "?"
 def draw_track(
     track: TrackView, cells: int, height: int, cursor: int | None, *, ascii_only: bool
 ) -> list[Line]:
-    """The track in `height` rows of `GUTTER + cells` cells."""
+    """The track in `height` rows of `GUTTER + cells` cells; in fewer than three its name has no
+    place at the axis."""
     low, high = _frame(track)
     canvas = Canvas(cells, height, ascii_only=ascii_only)
     scale = _Scale(canvas, height, low, high)
@@ -46,14 +50,12 @@ def draw_track(
         scale.bars(track.faint)
     levels = [m for m in track.levels if m.kind in _LEVEL_TONES and low <= m.celsius <= high]
     for mark in levels:
-        canvas.layer(_LEVEL_TONES[mark.kind], "-")
-        for column in range(0, canvas.columns, 2 if ascii_only else 4):
-            canvas.dot(column, scale.row(mark.celsius))
+        canvas.limit(_LEVEL_TONES[mark.kind], scale.row(mark.celsius))
     canvas.layer(_COURSE, "*" if track.faint else "")
     scale.course(track.columns)
     plot = canvas.lines()
     edge = "|" if ascii_only else "│"
-    names = _names(levels, scale, plot, cursor, cells)
+    names = _names(levels, scale, canvas, range(height), cursor, cells)
     for cell in track.silent:
         plot[-1] = put(plot[-1], cell, _SILENT, "bad")
     if cursor is not None:
@@ -61,8 +63,13 @@ def draw_track(
     for index, place, name, tone in names:
         plot[index] = put(plot[index], place, name, tone)
     return [
-        (Span(pad(label, GUTTER - 1, "right") + edge, _FAINT), *row)
-        for label, row in zip(_gutter(track, low, high, height), plot, strict=True)
+        (
+            *axis_edge(
+                pad(label, GUTTER - 1, "right"), canvas.limit_at(index), ascii_only=ascii_only
+            ),
+            *plot[index],
+        )
+        for index, label in enumerate(_gutter(track, low, high, height))
     ]
 
 
@@ -154,25 +161,32 @@ def _frame(track: TrackView) -> tuple[float, float]:
 
 
 def _gutter(track: TrackView, low: float, high: float, height: int) -> list[str]:
-    """The highest value at the top, the lowest at the bottom, the name between them."""
+    """The highest value at the top, the lowest at the bottom, the name between them where there is
+    a row for it."""
     write = _WRITERS[track.id]
     texts = [""] * height
     texts[0], texts[-1] = write(high), write(low)
     if not any(column is not None for column in (*track.columns, *track.faint)):
         texts[0] = texts[-1] = ""
-    texts[(height - 1) // 2] = track.name
+    if height >= NAMED_ROWS:
+        texts[(height - 1) // 2] = track.name
     return texts
 
 
 def _names(
-    levels: Sequence[Mark], scale: _Scale, rows: Sequence[Line], cursor: int | None, cells: int
+    levels: Sequence[Mark],
+    scale: _Scale,
+    canvas: Canvas,
+    rows: range,
+    cursor: int | None,
+    cells: int,
 ) -> list[tuple[int, int, str, Tone]]:
     """What the limits are, as row, cell, text and tone: at the end where no course is, in the row
     of the limit or, where that is full, in one beside it that has no limit of its own. That of the
     pause comes first, and is shown in its own row at any rate, over the oldest of the course."""
     found: list[tuple[int, int, str, Tone]] = []
     taken: list[tuple[int, int, int]] = (
-        [] if cursor is None else [(index, cursor, cursor + 1) for index in range(len(rows))]
+        [] if cursor is None else [(index, cursor, cursor + 1) for index in rows]
     )
     limits = {scale.cell_row(mark.celsius) for mark in levels}
     for mark in sorted(levels, key=lambda mark: mark.kind != "pause"):
@@ -181,12 +195,16 @@ def _names(
         beside = [] if mark.kind == "pause" else [own + 1, own - 1]
         places = [
             (index, place)
-            for index in (own, *(i for i in beside if i in range(len(rows)) and i not in limits))
+            for index in (own, *(i for i in beside if i in rows and i not in limits))
             for place in (cells - size, 1)
             if place >= 0
             and not any(i == index and a < place + size and b > place for i, a, b in taken)
         ]
-        free = [(index, place) for index, place in places if _free(rows[index], place, size)]
+        free = [
+            (index, place)
+            for index, place in places
+            if not canvas.covers(index, range(place, place + size))
+        ]
         if not free and mark.kind == "pause":
             free = places[-1:]
         if free:
@@ -194,15 +212,3 @@ def _names(
             found.append((index, place, text, _LEVEL_TONES[mark.kind]))
             taken.append((index, place, place + size))
     return found
-
-
-def _free(row: Line, place: int, size: int) -> bool:
-    """Whether no course runs through those cells."""
-    here = 0
-    for span in row:
-        stop = here + len(text_of((span,)))
-        course = span.tone == _COURSE and span.text.strip()
-        if course and here < place + size and stop > place:
-            return False
-        here = stop
-    return True

@@ -3,7 +3,7 @@
 Plots are inline SVG; colours follow the reader's light or dark scheme.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from timellm_dashboard.folds.silence import SilentStretch
@@ -11,6 +11,7 @@ from timellm_dashboard.folds.standing import Stretch
 from timellm_dashboard.reports.parts import Cell, Section
 from timellm_dashboard.reports.report import Report
 from timellm_dashboard.reports.svgplot import Band, Curve, Level, Plot, PlotTone, Spread, draw_plot
+from timellm_dashboard.viewmodel.headline import Mood
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.report import ReportWords, report_words
 
@@ -25,7 +26,8 @@ body { background: var(--paper); color: var(--ink); margin: 2rem auto; max-width
   padding: 0 1rem; font: 15px/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
 .headline { font-weight: 600; margin: .2rem 0 1rem; } .faint { color: var(--faint); }
-.note { color: var(--held); }
+.note, .held { color: var(--held); } .good { color: var(--good); } .bad { color: var(--bad); }
+.done { color: var(--course); } .busy { color: var(--third); } .muted { color: var(--faint); }
 table { border-collapse: collapse; } td, th { padding: .15rem .9rem .15rem 0; text-align: left;
   vertical-align: top; } th { color: var(--faint); font-weight: 400; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -52,13 +54,13 @@ def report_html(report: Report) -> str:
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>{escape(report.title)}</h1>",
         f'<p class="faint">{escape(report.run_id)} · {escape(report.made_text)}</p>',
-        f'<p class="headline">{escape(report.headline)}</p>',
+        f'<p class="headline {report.mood}">{escape(f"{report.glyph} {report.headline}")}</p>',
     ]
     if report.note:
         kind = "note" if report.beware else "faint"
         parts.append(f'<p class="{kind}">{escape(report.note)}</p>')
     for section in report.sections:
-        parts.append(_section(section))
+        parts.append(_section(section, report.mood))
         parts += [_figure(title, plot) for title, plot in _plots_after(section.id, report, words)]
     parts.append("</body></html>\n")
     return "\n".join(parts)
@@ -153,7 +155,7 @@ def _temperature(report: Report, words: ReportWords) -> str:
     )
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, mood: Mood) -> str:
     parts = [f"<h2>{escape(section.title)}</h2>"]
     if section.rows:
         parts.append(f'<table id="{escape(section.id)}">')
@@ -167,7 +169,9 @@ def _section(section: Section) -> str:
                 texts = [texts[0], "  ".join(texts[1:])]
             best = ' class="best"' if row.cells[-1].value is True else ""
             command = section.id == "commands"
-            parts.append(f"<tr{best}>{_cells('td', texts, numbers, code=command)}</tr>")
+            kinds = {1: mood} if row.id in ("outcome", "state") else {}
+            cells = _cells("td", texts, numbers, code=command, kinds=kinds)
+            parts.append(f"<tr{best}>{cells}</tr>")
         parts.append("</table>")
     if section.lines:
         parts.append("<pre>" + "\n".join(escape(text) for text in section.lines) + "</pre>")
@@ -189,10 +193,19 @@ def _is_number(cell: Cell) -> bool:
     return isinstance(cell.value, (int, float)) and not isinstance(cell.value, bool)
 
 
-def _cells(tag: str, texts: Sequence[str], numbers: Iterable[int], *, code: bool = False) -> str:
+def _cells(
+    tag: str,
+    texts: Sequence[str],
+    numbers: Iterable[int],
+    *,
+    code: bool = False,
+    kinds: Mapping[int, str] | None = None,
+) -> str:
+    """`kinds`: by its column, what a cell is to the eye."""
+    classes = {**dict.fromkeys(numbers, "number"), **(kinds or {})}
     cells = []
     for column, text in enumerate(texts):
-        kind = ' class="number"' if column in numbers else ""
+        kind = f' class="{classes[column]}"' if column in classes else ""
         shown = f"<code>{escape(text)}</code>" if code and column else escape(text)
         cells.append(f"<{tag}{kind}>{shown}</{tag}>")
     return "".join(cells)

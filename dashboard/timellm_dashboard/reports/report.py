@@ -12,6 +12,7 @@ from timellm_dashboard.folds.silence import SilentStretch
 from timellm_dashboard.folds.standing import Stretch
 from timellm_dashboard.reports.parts import Extras, Section
 from timellm_dashboard.reports.sections import SectionMaker
+from timellm_dashboard.viewmodel.headline import Mood
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words import format as fmt
@@ -44,6 +45,10 @@ class Report(Struct, frozen=True, kw_only=True):
     title: str
     headline: str
     """`FINISHED · training finished; test MSE 0.3697`."""
+    glyph: str
+    """The sign of the state."""
+    mood: Mood
+    """What the state means to the eye."""
     note: str
     """What to beware of: that nobody supervises the run, that there is nothing yet; or empty."""
     beware: bool
@@ -78,6 +83,8 @@ def build_report(
         run_id=view.run.run_id,
         title=title.format(name=name),
         headline=view.headline.line,
+        glyph=view.headline.glyph,
+        mood=view.headline.mood,
         note=maker.note(),
         beware=view.headline.state in ("unsupervised", "silent"),
         ended=view.outcome is not None,

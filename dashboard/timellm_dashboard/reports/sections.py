@@ -82,10 +82,13 @@ class SectionMaker:
 
     def _outcome(self) -> Iterator[Row]:
         view, state, texts = self._view, self._state, self.texts
+        glyph = view.headline.glyph
         if view.outcome is None:
-            yield _pair("state", texts.state, view.headline.state, view.headline.word)
+            word = f"{glyph} {view.headline.word}"
+            yield _pair("state", texts.state, view.headline.state, word)
         else:
-            yield _pair("outcome", texts.outcome, view.outcome.outcome, view.outcome.word)
+            word = f"{glyph} {view.outcome.word}"
+            yield _pair("outcome", texts.outcome, view.outcome.outcome, word)
         reason = view.headline.reason
         if view.outcome is not None:
             reason = said(without_command(state.end_reason), self._look.shown_lang)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from timellm_dashboard.viewmodel.figure import Figure, figure
 from timellm_dashboard.viewmodel.headline import Mood, StateName, mark_of, state_seen
@@ -35,6 +36,14 @@ class RunRow(Struct, frozen=True, kw_only=True):
     active_s: float | None
     """Seconds under supervision, pauses included; `None` for a log without a clock."""
     started_at: datetime | None
+    whole: RunState
+    """All that is known of it."""
+
+    @property
+    def started_text(self) -> str:
+        """The minute of its start, as its id has it, on the clock of the machine that made it."""
+        found = _STAMP.match(self.run_id)
+        return "" if found is None else "{}-{}-{} {}:{}".format(*found.groups())
 
 
 class RunLine(Struct, frozen=True, kw_only=True):
@@ -81,6 +90,7 @@ def row_of(run_id: str, state: RunState, *, supervised: bool) -> RunRow:
         test_mae=mae,
         active_s=None if state.t is None else state.active_s,
         started_at=state.started_at,
+        whole=state,
     )
 
 
@@ -132,6 +142,15 @@ def run_lines(
     )
 
 
+def seen_as(rows: Iterable[RunRow], run_id: str, state: StateName) -> tuple[RunRow, ...]:
+    """The rows, with one run in the state that is shown of it: who looks at it knows more of it
+    than its record, such as that it is silent."""
+    return tuple(
+        replace(row, state=state) if row.run_id == run_id and row.state != state else row
+        for row in rows
+    )
+
+
 def _line(row: RunRow, shown: bool, marked: bool, lang: Lang, ascii_only: bool) -> RunLine:
     glyph, mood = mark_of(row.state)
     write = to_ascii if ascii_only else str
@@ -151,11 +170,5 @@ def _line(row: RunRow, shown: bool, marked: bool, lang: Lang, ascii_only: bool) 
         mse=figure(row.test_mse, fmt.loss, none),
         mae=figure(row.test_mae, fmt.loss, none),
         time=figure(row.active_s, fmt.brief_duration, none),
-        started=_started(row.run_id),
+        started=row.started_text,
     )
-
-
-def _started(run_id: str) -> str:
-    """The minute of its start, as its id has it, on the clock of the machine that made it."""
-    found = _STAMP.match(run_id)
-    return "" if found is None else "{}-{}-{} {}:{}".format(*found.groups())

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, assert_never
 from msgspec import convert
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.log import LogActionId
@@ -15,8 +16,9 @@ from timellm_dashboard.log.search import BadPatternError, Finder, finder
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.widgets.panel import Past
 from timellm_dashboard.widgets.prompt import Prompt
-from timellm_dashboard.widgets.timedlog import TimedLog
+from timellm_dashboard.widgets.timedlog import MomentPanel, TimedLog
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.log import LogWords, log_words
 from timellm_dashboard.words.logtimes import LogTimesWords, log_times_words
@@ -33,7 +35,7 @@ class LogScreen(RunScreen):
     AUTO_FOCUS = "LogPanel"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("log")]
 
-    def __init__(self, services: Services, zone: tzinfo | None = None) -> None:
+    def __init__(self, services: Services, past: Past, zone: tzinfo | None = None) -> None:
         super().__init__()
         self._view: View | None = None
         self._log = TimedLog(
@@ -43,17 +45,24 @@ class LogScreen(RunScreen):
             zone=zone,
             id="log",
         )
+        self._moment = MomentPanel(past, self._log, id="log-moment")
         self._prompt = Prompt(id="log-prompt")
 
     def body(self) -> ComposeResult:
-        """The lines, and where to type what to search for."""
-        yield self._log
+        """The lines, on a wide screen with the moment of the cursor beside them, and where to type
+        what to search for."""
+        yield Horizontal(self._log, self._moment, id="log-both")
         yield self._prompt
 
     def show_body(self, view: View) -> None:
         """Show `view` from now on."""
         self._view = view
         self._log.show(view)
+        self._moment.show(view)
+
+    def on_timed_log_moved(self) -> None:
+        """Tell of the line of the cursor."""
+        self._moment.look_again()
 
     @property
     def _words(self) -> LogWords:

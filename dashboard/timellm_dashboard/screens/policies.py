@@ -5,16 +5,17 @@ from typing import ClassVar, assert_never
 from msgspec import convert
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.widget import Widget
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.policies import PoliciesActionId
 from timellm_dashboard.panels.rules import words_of
 from timellm_dashboard.screens.run_screen import RunScreen
-from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.widgets.panel import Past
 from timellm_dashboard.widgets.prompt import Prompt
-from timellm_dashboard.widgets.rules import HoldsPanel, RulePanel, RulesPanel
+from timellm_dashboard.widgets.rules import HoldsPanel, RulePanel, RulesPanel, RuleStoryPanel
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.phrases import said
 from timellm_ops.contract.commands import Reply, SetPolicy
@@ -31,11 +32,16 @@ class PoliciesScreen(RunScreen):
     AUTO_FOCUS = "RulesPanel"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("policies")]
 
-    def __init__(self, services: Services) -> None:  # noqa: ARG002 - as all screens
+    def __init__(self, past: Past) -> None:
         super().__init__()
         self._view: View | None = None
         self._holds, self._rules = HoldsPanel(id="holds"), RulesPanel(id="rules")
-        self._rule, self._prompt = RulePanel(id="rule"), Prompt(id="rule-prompt")
+        self._rule, self._story = (
+            RulePanel(self._rules, id="rule"),
+            RuleStoryPanel(past, id="story"),
+        )
+        self._both = Horizontal(self._rule, self._story, id="rule-both")
+        self._prompt = Prompt(id="rule-prompt")
         self._settings: tuple[str, ...] = ()
         self._suggested = 0
 
@@ -43,15 +49,20 @@ class PoliciesScreen(RunScreen):
         """From why to what could be done about it."""
         yield self._holds
         yield self._rules
-        yield self._rule
+        yield self._both
         yield self._prompt
 
     def show_body(self, view: View) -> None:
         """Show `view` from now on."""
         self._view = view
         self._share_out(view)
-        for panel in (self._holds, self._rules, self._rule):
+        for panel in (self._holds, self._rules, self._rule, self._story):
             panel.show(view)
+        self._tell_of_chosen()
+
+    def _tell_of_chosen(self) -> None:
+        self._rule.choose(self._rules.chosen)
+        self._story.choose(self._rules.chosen)
 
     def on_resize(self) -> None:
         """Share out the rows that there are now."""
@@ -63,7 +74,7 @@ class PoliciesScreen(RunScreen):
 
     def _share_out(self, view: View) -> None:
         """Give each panel the rows that it needs; where there are too few, the rules scroll."""
-        self._rule.display = bool(view.rules.rows)
+        self._both.display = bool(view.rules.rows)
         body = self._rules.parent
         if not isinstance(body, Widget) or not self._rules.content_size.width:
             return  # not laid out yet, or not any more
@@ -115,7 +126,7 @@ class PoliciesScreen(RunScreen):
     def on_rules_panel_chosen(self) -> None:
         """Show the chosen rule in full. A click chooses while something is asked of another one."""
         self._close()
-        self._rule.choose(self._rules.chosen)
+        self._tell_of_chosen()
         self._share_out_again()
 
     def _answered(self, reply: Reply) -> None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.message import Message
 
 from timellm_dashboard.actions import ScreenId, bindings
@@ -14,7 +15,7 @@ from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.comparison import ComparisonPanel
-from timellm_dashboard.widgets.runs import RunsPanel, Standing
+from timellm_dashboard.widgets.runs import RunDetailPanel, RunsPanel, Standing
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
 _TURNS_BETWEEN_READINGS = 4
@@ -40,6 +41,8 @@ class RunsScreen(RunScreen):
         super().__init__()
         self._services = services
         self._list = RunsPanel(services.runs_folder, id="runs-list", classes="panel")
+        self._detail = RunDetailPanel(id="runs-detail", classes="panel")
+        self._both = Horizontal(self._list, self._detail, id="runs-both")
         self._comparison = ComparisonPanel(id="runs-comparison", classes="panel")
         self._comparison.display = False
         self._turns = _TURNS_BETWEEN_READINGS
@@ -47,8 +50,9 @@ class RunsScreen(RunScreen):
         self._view: View | None = None
 
     def body(self) -> ComposeResult:
-        """The list, and in its place the comparison when there is one."""
-        yield self._list
+        """The list, on a wide screen with its chosen run beside it; in their place the comparison
+        when there is one."""
+        yield self._both
         yield self._comparison
 
     @property
@@ -72,6 +76,7 @@ class RunsScreen(RunScreen):
             self._comparison.show(view)
             return
         self._list.show(view)
+        self._show_picked(view)
         if self._services.runs is None:
             self._list.show_problem(self._say(view).not_here)
             return
@@ -103,6 +108,16 @@ class RunsScreen(RunScreen):
         finally:
             self._reading = False
 
+    def on_runs_panel_picked(self) -> None:
+        """Show what is chosen in full."""
+        if self._view is not None:
+            self._show_picked(self._view)
+
+    def _show_picked(self, view: View) -> None:
+        picked = self._list.picked
+        self._both.set_class(picked is not None, "-picked")
+        self._detail.show_run(picked, view)
+
     def on_runs_panel_chosen(self) -> None:
         """Two clicks are as good as Enter."""
         self._open()
@@ -113,7 +128,7 @@ class RunsScreen(RunScreen):
             case "runs_open":
                 self._open()
             case "runs_mark":
-                if self._list.display:
+                if self._both.display:
                     self._list.toggle_mark()
             case "runs_compare":
                 self._compare()
@@ -130,12 +145,12 @@ class RunsScreen(RunScreen):
                 raise NotImplementedError(action_id)
 
     def _open(self) -> None:
-        if self._list.display and self._list.cursor and self._services.open_run is not None:
+        if self._both.display and self._list.cursor and self._services.open_run is not None:
             self.post_message(OpenRun(self._list.cursor))
 
     def _show_list(self) -> None:
         self._comparison.display = False
-        self._list.display = True
+        self._both.display = True
         self._list.focus()
         if self._view is not None:
             self._list.show(self._view)
@@ -157,7 +172,7 @@ class RunsScreen(RunScreen):
         if len(chosen) > MOST_RUNS:
             self.app.notify(say.mark_fewer.format(most=MOST_RUNS), markup=False)
             return
-        self._list.display = False
+        self._both.display = False
         self._comparison.display = True
         self._comparison.begin(len(chosen))
         self._comparison.show(view)

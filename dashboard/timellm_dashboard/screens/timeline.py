@@ -11,7 +11,8 @@ from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.timeline import TimelineActionId
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.viewmodel.view import View
-from timellm_dashboard.widgets.timeline import LedgerPanel, Past, TimelinePanel
+from timellm_dashboard.widgets.panel import Past
+from timellm_dashboard.widgets.timeline import LedgerPanel, TimelinePanel
 
 
 class TimelineScreen(RunScreen):

@@ -4,9 +4,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from timellm_dashboard.folds.history import History
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.viewmodel.figure import Figure, steps
-from timellm_dashboard.viewmodel.headline import by_hand
+from timellm_dashboard.viewmodel.headline import by_hand, silent_for
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.stopping import stopping_words
@@ -51,7 +52,9 @@ class CheckpointPanel(Struct, frozen=True, kw_only=True):
     safe: Safe
 
 
-def checkpoint_panel(state: RunState, moment: Moment, look: Look) -> CheckpointPanel:
+def checkpoint_panel(
+    state: RunState, history: History, moment: Moment, look: Look
+) -> CheckpointPanel:
     """What is on disk, and what that means."""
     words = look.words
     best = None if state.best is None else _best(state.best, words)
@@ -65,7 +68,7 @@ def checkpoint_panel(state: RunState, moment: Moment, look: Look) -> CheckpointP
         last_text=none if last is None else last.text,
         writing=state.writing or "",
         at_risk=Figure(at_risk, words.unknown_count if at_risk is None else steps(at_risk, words)),
-        safe=_safe(state, at_risk, moment, look),
+        safe=_safe(state, history, at_risk, moment, look),
     )
 
 
@@ -121,9 +124,12 @@ def _saved(saved: SavedCheckpoint, parts: list[str], words: Words) -> SavedView:
     )
 
 
-def _safe(state: RunState, at_risk: int | None, moment: Moment, look: Look) -> Safe:
+def _safe(
+    state: RunState, history: History, at_risk: int | None, moment: Moment, look: Look
+) -> Safe:
     words = look.words
-    answer, reason = _verdict(state, at_risk, moment, look)
+    silent = silent_for(state, history, moment) is not None
+    answer, reason = _verdict(state, at_risk, moment, look, silent=silent)
     if answer != "ended" and not moment.supervised and state.run_id:
         # The engine may have gone on, and may have saved, since the last record.
         reason = stopping_words(look.shown_lang).as_last_seen.format(told=reason)
@@ -134,7 +140,7 @@ def _safe(state: RunState, at_risk: int | None, moment: Moment, look: Look) -> S
 
 
 def _verdict(
-    state: RunState, at_risk: int | None, moment: Moment, look: Look
+    state: RunState, at_risk: int | None, moment: Moment, look: Look, *, silent: bool
 ) -> tuple[Literal["yes", "no", "ended"], str]:
     words = look.words
     if state.engine == "imported":
@@ -165,6 +171,8 @@ def _verdict(
         waits_for_a_person = state.stop == "after_checkpoint" and by_hand(state)
         text = stopping.at_risk_user if waits_for_a_person else stopping.at_risk
         return "no", text.format(steps=risk)
+    if silent:
+        return "no", stopping.at_risk_silent.format(steps=risk)
     if state.best is None and state.last is None:
         return "no", words.risk_no_checkpoint.format(steps=risk)
     return "no", words.risk_steps.format(steps=risk)

@@ -99,6 +99,8 @@ def gpu_card(state: RunState, history: History, moment: Moment, look: Look) -> G
 
 
 def _telemetry(state: RunState) -> Telemetry:
+    if state.run_id == "":
+        return "waiting"  # whether there is a card is not on record yet
     if state.gpu == "none" or state.engine == "imported":
         return "none"
     if state.telemetry_gone:

@@ -22,6 +22,8 @@ StateName = Literal[
     "imported", "unsupervised", "silent",
 ]  # fmt: skip
 Mood = Literal["good", "busy", "held", "bad", "done", "muted"]
+"""What the state means to the eye: a tone of that name draws it. Of runs that have ended, one that
+is done, one that may be gone on with and one that went wrong differ in word, glyph and mood."""
 
 _GLYPHS: dict[StateName, tuple[str, Mood]] = {
     "loading": ("○", "muted"),
@@ -35,7 +37,7 @@ _GLYPHS: dict[StateName, tuple[str, Mood]] = {
     "resuming": ("▷", "busy"),
     "stopping": ("▼", "held"),
     "finished": ("✓", "done"),
-    "stopped": ("■", "done"),
+    "stopped": ("■", "held"),
     "stopped_for_hardware": ("■", "bad"),
     "failed": ("✗", "bad"),
     "refused": ("✗", "bad"),

@@ -20,6 +20,8 @@ GLYPHS: dict[Standing, str] = {
     "unknown": "?",
 }  # fmt: skip
 NOT_KNOWN = "—"
+_AN_AGE = "s"
+"""The unit of the values that grow by themselves."""
 _MIB = 1 << 20
 
 
@@ -59,6 +61,8 @@ class RulesView(Struct, frozen=True, kw_only=True):
 
     note: str
     """What is to be known before reading them; empty where they are in force now."""
+    in_force: bool
+    """They act now, and their values are of now."""
     holds: tuple[HoldView, ...]
     overrides: tuple[str, ...]
     rows: tuple[RuleView, ...]
@@ -81,13 +85,14 @@ def rules_view(
     watched = is_watched(state, moment)
     return RulesView(
         note=_note(state, moment, words, loading=loading, known=bool(rows)),
+        in_force=watched,
         holds=tuple(
             _hold(hold, moment, look, words, watched=watched)
             for hold in state.holds
             if not state.ended
         ),
         overrides=tuple(_overrides(state, moment, look, words)) if watched else (),
-        rows=tuple(_rule(row, look, words) for row in rows),
+        rows=tuple(_rule(row, look, words, in_force=watched) for row in rows),
         changed=tuple(clean(setting) for setting in state.policy_settings),
     )
 
@@ -119,16 +124,22 @@ def _note(state: RunState, moment: Moment, words: RuleWords, *, loading: bool, k
     return "" if is_watched(state, moment) else words.nobody
 
 
-def _rule(row: RuleRow, look: Look, words: RuleWords) -> RuleView:
+def _rule(row: RuleRow, look: Look, words: RuleWords, *, in_force: bool) -> RuleView:
     word: str = getattr(words, row.standing)
+    glyph, value = GLYPHS[row.standing], row.value
+    if not in_force:
+        if row.standing == "watching":
+            glyph, word = GLYPHS["off"], words.watched
+        if row.unit == _AN_AGE:  # of the latest reading or word: it means nothing once all is over
+            value = None
     return RuleView(
         rule=row.rule,
         name=rule_name(row.rule, look.words),
         standing=row.standing,
-        glyph=GLYPHS[row.standing],
+        glyph=glyph,
         word=word,
-        value=row.value,
-        value_text=_quantity(row.value, row.unit, words),
+        value=value,
+        value_text=_quantity(value, row.unit, words),
         threshold=row.threshold,
         threshold_text=_quantity(row.threshold, row.unit, words),
         next=said(row.next, look.shown_lang),

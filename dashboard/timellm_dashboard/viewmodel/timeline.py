@@ -3,6 +3,7 @@
 Pure: the same view, history, focus and width give the same timeline.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec import Struct
@@ -68,11 +69,18 @@ class TimelineView(Struct, frozen=True, kw_only=True):
     """The cell of the cursor; `None` while it follows the present."""
 
 
-def timeline(view: View, history: History, look: Look, focus: Focus, cells: int) -> TimelineView:
-    """The window of `focus`, `cells` wide."""
+def timeline(
+    view: View,
+    history: History,
+    look: Look,
+    focus: Focus,
+    cells: int,
+    only: Collection[TrackId] | None = None,
+) -> TimelineView:
+    """The window of `focus`, `cells` wide. `only`: no tracks but those."""
     trace, words = history.trace, words_of(view)
     start_s, end_s = focus.window(trace.extent_s)
-    ids = _shown(view, trace)
+    ids = tuple(name for name in _shown(view, trace) if only is None or name in only)
     stretches = trace.stretches(start_s, end_s)
     ticks = clock_ticks(stretches, start_s, end_s, cells, look.zone) or run_ticks(
         start_s, end_s, cells, fmt.brief_duration

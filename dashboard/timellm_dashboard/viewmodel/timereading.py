@@ -71,7 +71,7 @@ def reading(view: View, history: History, look: Look, focus: Focus, cells: int) 
         time=time,
         into_run=into_run,
         values=values,
-        mark=None if mark is None else _mark_reading(mark, view, look),
+        mark=None if mark is None else mark_reading(mark, view, look),
         text=(
             " ".join(part for part in (time, _which(view, focus, words)) if part),
             *(f"{_bare(name, words)} {figure.text}" for name, figure in values.items()),
@@ -175,7 +175,8 @@ def _range(low: float, high: float, write: Callable[[float], str], unit: str, vi
     return f"{first}{unit}" if first == last else shown_text(view, f"{first}–{last}{unit}")
 
 
-def _mark_reading(mark: TraceMark, view: View, look: Look) -> MarkReading:
+def mark_reading(mark: TraceMark, view: View, look: Look) -> MarkReading:
+    """The mark in words."""
     severity, text = told(FeedItem(mark.seq, mark.event, mark.seconds), look)
     at = mark.event.at
     return MarkReading(

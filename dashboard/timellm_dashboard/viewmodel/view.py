@@ -189,7 +189,7 @@ def build_view(
         gpu=gpu_card(state, history, moment, look),
         host=host_view(state, moment, look),
         ledger=ledger_view(history.ledger, left, look),
-        checkpoints=checkpoint_panel(state, moment, look),
+        checkpoints=checkpoint_panel(state, history, moment, look),
         outcome=_outcome(state, moment, look),
         rules=rules_view(state, recent, moment, look, loading=loading),
         stop=None if state.ended else state.stop,

@@ -1,6 +1,6 @@
 """A widget that shows one panel of the view."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 from textual.content import Content
@@ -9,9 +9,14 @@ from textual.geometry import Region
 from textual.markup import escape
 from textual.widget import Widget
 
+from timellm_dashboard.folds.history import History
 from timellm_dashboard.lines import Line, Span, line, wrap
+from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.toned import to_content
+
+Past = Callable[[], tuple[History, Look]]
+"""What the run was like until now, and how it is to be shown."""
 
 _CORNERS = 4
 """Cells of a panel's upper edge that its title may not have."""

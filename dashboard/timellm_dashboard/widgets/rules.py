@@ -19,8 +19,9 @@ from timellm_dashboard.panels.rules import (
     rules_title,
     words_of,
 )
+from timellm_dashboard.panels.rulestory import draw_rule_story
 from timellm_dashboard.viewmodel.view import View
-from timellm_dashboard.widgets.panel import Panel
+from timellm_dashboard.widgets.panel import Panel, Past
 
 
 class HoldsPanel(Panel):
@@ -55,8 +56,19 @@ class RulesPanel(Panel, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self.chosen = 0
+        """The rule that keys act on. Until a person chooses, the one that holds the run, or that
+        has told something."""
+        self._by_hand = False
         self._seen = range(0)
         self._rule_of_row: list[int] = []
+
+    def show(self, view: View) -> None:
+        """Show `view` from now on."""
+        if not self._by_hand:
+            standings = [rule.standing for rule in view.rules.rows]
+            found = (standings.index(s) for s in ("holding", "told") if s in standings)
+            self.chosen = next(found, 0)
+        super().show(view)
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """As many rules as fit, the chosen one among them."""
@@ -88,7 +100,7 @@ class RulesPanel(Panel, can_focus=True):
 
     def _choose(self, number: int) -> None:
         rules = 0 if self._view is None else len(self._view.rules.rows)
-        self.chosen = max(0, min(number, rules - 1))
+        self.chosen, self._by_hand = max(0, min(number, rules - 1)), True
         self._redraw()
         self.post_message(self.Chosen())
 
@@ -98,9 +110,14 @@ class RulePanel(Panel):
 
     chosen = 0
 
+    def __init__(self, table: RulesPanel, *, id: str | None = None) -> None:  # noqa: A002
+        """`table` tells what each rule does next, where it has the room."""
+        super().__init__(id=id)
+        self._table = table
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """One key a row where they have room, else all of them in a few rows."""
-        return draw_rule(view, width, height, self.chosen)
+        return draw_rule(view, width, height, self.chosen, self._table.content_size.width)
 
     def wanted(self, view: View) -> int:
         """The rows that it takes to show all keys."""
@@ -114,3 +131,45 @@ class RulePanel(Panel):
         """Show another one."""
         self.chosen = number
         self._redraw()
+
+
+class RuleStoryPanel(Panel):
+    """What the chosen rule has seen and done. Drawn anew when something of it has changed or a
+    column of its plot has filled."""
+
+    def __init__(self, past: Past, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own
+        super().__init__(id=id)
+        self._past, self._chosen = past, 0
+        self._drawn_for: tuple[object, ...] = ()
+        self._drawn_at_s = 0.0
+        self._rows: list[Line] = []
+
+    def choose(self, number: int) -> None:
+        """Show another one."""
+        self._chosen = number
+        self._redraw()
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        """How it stands, its deeds, and a plot where there is room."""
+        rules = view.rules.rows
+        if not rules:
+            return []
+        history, look = self._past()
+        trace, rule = history.trace, rules[min(self._chosen, len(rules) - 1)]
+        drawn_for = (
+            trace, trace.marks_total, rule.rule, rule.standing, rule.next, view.rules.holds, width,
+            height, view.lang, view.gpu.marks, view.headline.state,
+        )  # fmt: skip
+        column_s = trace.extent_s / (2 * max(1, width))
+        if drawn_for != self._drawn_for or trace.extent_s - self._drawn_at_s >= column_s:
+            self._drawn_for, self._drawn_at_s = drawn_for, trace.extent_s
+            self._rows = draw_rule_story(view, history, look, rule, width, height)
+        return self._rows
+
+    def title(self, view: View, width: int) -> str:
+        """Which rule it is."""
+        rules = view.rules.rows
+        if not rules:
+            return ""
+        name = rules[min(self._chosen, len(rules) - 1)].name
+        return clip(words_of(view).story_title.format(rule=name), width)

@@ -7,9 +7,10 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.message import Message
 
-from timellm_dashboard.lines import Line, Span, line, wrap
+from timellm_dashboard.lines import Line, Span, clip, line, wrap
+from timellm_dashboard.panels.rundetail import draw_run_detail
 from timellm_dashboard.panels.runs import HEADING_ROWS, draw_runs
-from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run_lines
+from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run_lines, seen_as
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 from timellm_dashboard.words.ascii import to_ascii
@@ -34,6 +35,9 @@ class RunsPanel(Panel, can_focus=True):
 
     class Chosen(Message):
         """A run was clicked twice."""
+
+    class Picked(Message):
+        """Another run, or the same one in another state, is at the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
@@ -63,6 +67,13 @@ class RunsPanel(Panel, can_focus=True):
         return self._cursor
 
     @property
+    def picked(self) -> RunRow | None:
+        """The chosen run, in the state that is shown of it; `None`: there is none."""
+        if not self._rows or self._view is None:
+            return None
+        return self._as_seen(self._rows, self._view)[self._place()]
+
+    @property
     def standing(self) -> Standing:
         """What a person has made of it."""
         return Standing(self._rows, self._order, self._cursor, self._first, self.marked)
@@ -82,6 +93,7 @@ class RunsPanel(Panel, can_focus=True):
             first = self._rows[0].run_id if self._rows else ""
             self._cursor = shown if shown in there else first
         self._redraw()
+        self.post_message(self.Picked())
 
     def show_problem(self, problem: str) -> None:
         """Why there is no list, or only an old one."""
@@ -135,17 +147,24 @@ class RunsPanel(Panel, can_focus=True):
 
     def _lines_of(self, rows: tuple[RunRow, ...], view: View) -> tuple[RunLine, ...]:
         """The rows as texts, made anew when there is something new."""
-        made_of = (rows, view.run.run_id, self.marked, view.lang, view.ascii_only)
+        state = view.headline.state
+        made_of = (rows, view.run.run_id, state, self.marked, view.lang, view.ascii_only)
         if made_of != self._made_of:
             self._made_of = made_of
             self._lines = run_lines(
-                rows,
+                self._as_seen(rows, view),
                 shown=view.run.run_id,
                 marked=self.marked,
                 lang=view.lang,
                 ascii_only=view.ascii_only,
             )
         return self._lines
+
+    def _as_seen(self, rows: tuple[RunRow, ...], view: View) -> tuple[RunRow, ...]:
+        # A replay shows what the run once was, and the list what has become of it.
+        if view.headline.state == "loading" or view.replay:
+            return rows
+        return seen_as(rows, view.run.run_id, view.headline.state)
 
     def _instead(self, say: RunsWords) -> str:
         if self._problem:
@@ -179,6 +198,7 @@ class RunsPanel(Panel, can_focus=True):
             place = max(0, min(len(self._rows) - 1, self._place() + by))
             self._cursor = self._rows[place].run_id
             self._redraw()
+            self.post_message(self.Picked())
 
     def action_move_pages(self, pages: int) -> None:
         """Choose a run that is so many heights of the panel away."""
@@ -193,6 +213,7 @@ class RunsPanel(Panel, can_focus=True):
             return
         self._cursor = rows[place].run_id
         self._redraw()
+        self.post_message(self.Picked())
         if event.chain > 1:
             self.post_message(self.Chosen())
 
@@ -203,3 +224,27 @@ class RunsPanel(Panel, can_focus=True):
     def on_mouse_scroll_down(self) -> None:
         """The wheel, towards the end."""
         self.action_move(1)
+
+
+class RunDetailPanel(Panel):
+    """The chosen run in full, beside the list."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._row: RunRow | None = None
+
+    def show_run(self, row: RunRow | None, view: View) -> None:
+        """Show `row` from now on."""
+        self._row = row
+        self.show(view)
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        """All of it that has room."""
+        if self._row is None:
+            return []
+        return draw_run_detail(self._row, width, height, lang=view.lang, ascii_only=view.ascii_only)
+
+    def title(self, view: View, width: int) -> str:
+        """Which run it is."""
+        ellipsis = "..." if view.ascii_only else "…"
+        return "" if self._row is None else clip(self._row.run_id, width, ellipsis)

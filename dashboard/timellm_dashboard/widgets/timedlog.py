@@ -5,13 +5,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import assert_never
 
-from timellm_dashboard.lines import Line, Span
+from textual.message import Message
+
+from timellm_dashboard.lines import Line, Span, clip
 from timellm_dashboard.log.file import LogFile
 from timellm_dashboard.log.goto import ByTime, Goal, ToClock, ToLine, ToShare, moment_of
 from timellm_dashboard.log.times import LogTimes
 from timellm_dashboard.log.viewport import Lines, Viewport, jumped
+from timellm_dashboard.panels.logmoment import draw_moment, unknown_moment
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.log import LogPanel
+from timellm_dashboard.widgets.panel import Panel, Past
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.log import LogWords
@@ -22,6 +26,9 @@ _DAY, _CLOCK = "11-24", "02:13:05"
 
 class TimedLog(LogPanel):
     """Looks times up when somebody reads further up, or goes to one; following costs nothing."""
+
+    class Moved(Message):
+        """The cursor is on another line, or the time of its line has become known."""
 
     def __init__(
         self,
@@ -48,6 +55,11 @@ class TimedLog(LogPanel):
     def follows(self) -> bool:
         """Whether it stays with the end, which is the present."""
         return self._at.follow
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether times are being looked up."""
+        return self._asks
 
     @property
     def moment(self) -> datetime | None:
@@ -105,6 +117,7 @@ class TimedLog(LogPanel):
         super()._go(step)
         self._asked_with = None  # a record may have come since
         self._look_up()
+        self.post_message(self.Moved())
 
     def _look_up(self) -> None:
         log = self._log
@@ -140,6 +153,7 @@ class TimedLog(LogPanel):
             self._asks = False
         self._arrive()
         self._redraw()
+        self.post_message(self.Moved())
 
     # --- going somewhere -------------------------------------------------------------------------
 
@@ -211,3 +225,31 @@ class TimedLog(LogPanel):
     def _tell(self, text: str) -> None:
         ascii_only = self._view is not None and self._view.ascii_only
         self.notify(to_ascii(text) if ascii_only else text, markup=False)
+
+
+class MomentPanel(Panel):
+    """The run at the line of the log's cursor, beside it."""
+
+    def __init__(self, past: Past, log: TimedLog, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._past, self._of = past, log
+
+    def draw(self, view: View, width: int, height: int) -> list[Line]:
+        """What is known of that moment, or why nothing is."""
+        log = self._of
+        if view.headline.state == "loading":
+            return []
+        if not log.follows and log.moment is None:
+            return unknown_moment(view, looking=log.looks_up, width=width)
+        history, look = self._past()
+        at = None if log.follows else log.moment
+        return draw_moment(view, history, look, at, width, height)
+
+    def title(self, view: View, width: int) -> str:
+        """What it is about."""
+        words = log_times_words(view.lang, ascii_only=view.ascii_only)
+        return clip(words.moment_title, width)
+
+    def look_again(self) -> None:
+        """The cursor of the log has moved."""
+        self._redraw()

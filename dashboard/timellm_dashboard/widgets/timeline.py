@@ -1,6 +1,5 @@
 """The timeline and its ledger on a terminal. Zoom, pan and cursor are the timeline's own state."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -23,10 +22,7 @@ from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.timeline import TimelineView, timeline, words_of
 from timellm_dashboard.viewmodel.timereading import neighbour_mark, reading
 from timellm_dashboard.viewmodel.view import View
-from timellm_dashboard.widgets.panel import Panel
-
-Past = Callable[[], tuple[History, Look]]
-"""What the run was like until now, and how it is to be shown."""
+from timellm_dashboard.widgets.panel import Panel, Past
 
 
 class TimelinePanel(Panel):

@@ -20,6 +20,10 @@ class LogTimesWords(Struct, frozen=True, kw_only=True):
     no_time: str
     before: str
     unreadable: str
+    moment_title: str
+    minute: str
+    around: str
+    this_line: str
 
 
 _EN = LogTimesWords(
@@ -32,6 +36,10 @@ _EN = LogTimesWords(
     no_time="Nobody has recorded when this line was printed.",
     before="That was before the first line, of {time}.",
     unreadable="The times of the lines cannot be read: {problem}",
+    moment_title="the run at this line",
+    minute="from half a minute before it to half a minute after it",
+    around="before and after",
+    this_line="this line",
 )
 _ZH = LogTimesWords(
     ask="跳到",
@@ -43,6 +51,10 @@ _ZH = LogTimesWords(
     no_time="没有记录这一行的输出时间。",
     before="该时刻早于第一行（{time}）。",
     unreadable="无法读取各行的时间：{problem}",
+    moment_title="此行输出时的运行",
+    minute="此行前后各半分钟之内",
+    around="前后发生的事",
+    this_line="此行",
 )
 
 

@@ -11,6 +11,8 @@ class RefusalWords(Struct, frozen=True, kw_only=True):
     replay: str
     replay_report: str
     replay_runs: str
+    loading: str
+    waiting: str
     imported: str
     ending: str
     unsupervised: str
@@ -22,12 +24,15 @@ class RefusalWords(Struct, frozen=True, kw_only=True):
     not_taken_over: str
     ctrl_c_replay: str
     ctrl_c_alone: str
+    ctrl_c_early: str
 
 
 EN = RefusalWords(
     replay="this is a replay: nothing can be asked of a run that is over",
     replay_report="this is a replay: timellm-ops report --html writes the report of the whole run",
     replay_runs="this is a replay: it shows one run alone",
+    loading="the run's journal is still being read: try again in a moment",
+    waiting="nothing is on record yet: there is no run to ask anything of",
     imported="this is the record of a run elsewhere: there is nobody to ask",
     ending="the run is ending already",
     unsupervised="nobody supervises this run, so nobody would hear it; {key} starts a supervisor",
@@ -39,12 +44,15 @@ EN = RefusalWords(
     not_taken_over="no supervisor: {error}",
     ctrl_c_replay="q closes this replay",
     ctrl_c_alone="q leaves, and the run goes on without a supervisor; {key} starts one",
+    ctrl_c_early="q leaves, and touches no run",
 )
 
 ZH = RefusalWords(
     replay="这是回放：不能再对已经过去的运行提出要求",
     replay_report="这是回放：timellm-ops report --html 可写出整个运行的报告",
     replay_runs="这是回放：只显示这一个运行",
+    loading="还在读取运行日志：请稍后再试",
+    waiting="还没有任何记录：没有可以要求的运行",
     imported="这是在别处运行的记录：没有可以要求的对象",
     ending="运行已经在停止",
     unsupervised="此运行没有监管进程，没有人会听到；按 {key} 启动一个",
@@ -56,6 +64,7 @@ ZH = RefusalWords(
     not_taken_over="没有监管进程：{error}",
     ctrl_c_replay="q 关闭这个回放",
     ctrl_c_alone="q 离开，运行在没有监管进程的情况下继续；按 {key} 启动一个",
+    ctrl_c_early="q 离开，不影响任何运行",
 )
 
 

@@ -15,13 +15,18 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     title: str
     why_title: str
     rule_title: str
+    story_title: str
+    story_paused: str
+    story_never: str
     col_rule: str
     col_standing: str
     col_value: str
+    col_value_then: str
     col_threshold: str
     col_next: str
     off: str
     watching: str
+    watched: str
     told: str
     holding: str
     overridden: str
@@ -58,13 +63,18 @@ _EN = RuleWords(
     title="rules",
     why_title="why it stands still, and until when",
     rule_title="{rule}: its keys",
+    story_title="{rule}: what it has seen and done",
+    story_paused="paused the run {count:time|times}, {time} in all",
+    story_never="It has not acted in this run.",
     col_rule="rule",
     col_standing="standing",
     col_value="now",
+    col_value_then="at last",
     col_threshold="threshold",
     col_next="what it does next",
     off="off",
     watching="watching",
+    watched="was on",
     told="told you",
     holding="holding",
     overridden="overridden",
@@ -86,7 +96,7 @@ _EN = RuleWords(
     not_set="{key}: not set",
     changed="changed under the run: {settings}",
     seen="{first}–{last} of {count}",
-    loading="reading the journal …",
+    loading="reading the run's journal",
     no_rules="The rules of this run cannot be told: its config cannot be read.",
     imported="An imported run has no rules: nobody supervised it.",
     as_at_the_end="The run has ended; the rules as they stood at its end.",
@@ -100,13 +110,18 @@ _ZH = RuleWords(
     title="规则",
     why_title="为何停住，何时继续",
     rule_title="{rule}：设置项",
+    story_title="{rule}：它看到的和做过的",
+    story_paused="共暂停 {count} 次，合计 {time}",
+    story_never="本次运行中它还没有动作。",
     col_rule="规则",
     col_standing="状态",
     col_value="当前",
+    col_value_then="最后",
     col_threshold="界限",
     col_next="接下来的动作",
     off="关闭",
     watching="监视中",
+    watched="曾监视",
     told="已通知",
     holding="暂停中",
     overridden="已越过",
@@ -128,7 +143,7 @@ _ZH = RuleWords(
     not_set="{key}：未设置",
     changed="运行中修改过：{settings}",
     seen="{first}–{last} / {count}",
-    loading="正在读取运行记录……",
+    loading="正在读取运行日志",
     no_rules="无法得知此运行的规则：其配置无法读取。",
     imported="导入的运行没有规则：没有人监管过它。",
     as_at_the_end="运行已结束；以下为结束时的规则状态。",

@@ -19,6 +19,7 @@ class StoppingWords(Struct, frozen=True, kw_only=True):
     at_risk: str
     at_risk_user: str
     at_risk_now: str
+    at_risk_silent: str
     engine_gone: str
     as_last_seen: str
     left_held: str
@@ -52,6 +53,7 @@ EN = StoppingWords(
     at_risk="{steps} at risk until the next save",
     at_risk_user="{steps} at risk until it is resumed and saved",
     at_risk_now="{steps} at risk until the engine has saved",
+    at_risk_silent="{steps} at risk; s waits for a save that may not come, S does not",
     engine_gone="no engine is at work; it goes on from step {step}",
     as_last_seen="{told}, as last seen",
     left_held="stops at the next checkpoint once it goes on",
@@ -84,6 +86,7 @@ ZH = StoppingWords(
     at_risk="下次保存之前，{steps}尚未保存",
     at_risk_user="有人恢复并保存之前，{steps}尚未保存",
     at_risk_now="引擎保存之前，{steps}尚未保存",
+    at_risk_silent="{steps}尚未保存；s 等待的保存可能不会到来，S 不等",
     engine_gone="没有引擎在工作；将从第 {step} 步继续",
     as_last_seen="最后所见：{told}",
     left_held="恢复后在下一个检查点停止",
