@@ -22,6 +22,8 @@ bytes of a number in the backbone, beside which they lie."""
 _HOLES = 2.0
 """Times the memory that a layer takes which is computed again: its pieces come and go among others
 that stay."""
+_DRAWN_BYTES = 12
+"""Of a weight that is dropped: a random number, and the place that it stands for."""
 _OVERHEAD = 1.08
 """Of everything else."""
 _CHARACTERS_PER_TOKEN = 2.2
@@ -124,9 +126,10 @@ def _reprogramming(of: Pass, model: ModelSection, width: int) -> Need:
     each = 4 if of.in_bf16 else 8  # before some were dropped, and behind that
     kept, passing = each * queries * weights, 3 * block
     if of.recompute:
-        # Scores, weights, what is left of them, and two bytes of a random number for each: of one
-        # block, in a place that is taken by one after the other.
-        kept, passing = 0, 2 * (3 * each // 2 + 2) * min(BLOCK_QUERIES, queries) * weights
+        # Scores, weights, what is left of them, and for each that is dropped a random number and
+        # its place: of one block, one after the other.
+        of_weight = 3 * each // 2 + _DRAWN_BYTES * model.attention_dropout
+        kept, passing = 0, 2 * of_weight * min(BLOCK_QUERIES, queries) * weights
     attention = _need(of, "reprogramming", kept, passing, overhead)
     rest = _need(of, "reprogramming", ends + prototypes, 0.0)
     return Need(
