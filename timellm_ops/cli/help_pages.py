@@ -139,7 +139,8 @@ _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Space holds it; the dashboard's ? has the other keys.",
         (
             "replay",
-            "replay latest --at 02:30:00 --speed 600",
+            "replay latest --from 02:30:00 --speed 600",
+            'replay latest --from "epoch 3"',
         ),
     ),
     "plan": (
