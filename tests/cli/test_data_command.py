@@ -85,7 +85,8 @@ def test_doctor_says_which_data_sets_are_here_and_what_is_wrong_with_a_configs(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["Wether"], 2, "data: found Wether; expected a config file, or one of ETTh1, "),
+        (["Wether"], 2, 'data: found Wether; expected "Weather" (did you mean it?)'),
+        (["mine"], 2, "data: found mine; expected a config file, or one of ETTh1, "),
         (["none.toml"], 2, "none.toml: found no such file"),
         (["ETTh1", "--set", "data.seq_len=96"], 2, "--set goes with a config file"),
         (["Weather"], 3, "get weather.csv from"),

@@ -16,6 +16,7 @@ from timellm_ops.configfile import read_config
 from timellm_ops.contract.config import Config, DataSection, Published
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.datareport import DataReport, SplitReport
+from timellm_ops.contract.suggestion import meant
 from timellm_ops.contract.validation import one_line
 from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, fetch_with_bar, locate
 from timellm_ops.preflight import PreflightError, read_report
@@ -70,9 +71,8 @@ def _config(what: str, overrides: tuple[str, ...]) -> Config:
     if what not in _NAMES:
         path = Path(what)
         if not path.suffix and not path.exists():
-            raise UsageError(
-                f"data: found {what}; expected a config file, or one of {', '.join(_NAMES)}"
-            )
+            any_ = f"a config file, or one of {', '.join(_NAMES)}"
+            raise UsageError(f"data: found {what}; expected {meant(what, _NAMES, otherwise=any_)}")
         return read_config(path, overrides)
     if overrides:
         raise UsageError("data: --set goes with a config file, not with the name of a data set")

@@ -1,0 +1,22 @@
+"""What would be right in the place of a name that is not known: one wording for every name."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str) -> str:
+    """As what is expected: this very name."""
+    return f'"{name}" (did you mean it?)'
+
+
+def meant(name: str, known: Iterable[str], *, within: str = "", otherwise: str = "") -> str:
+    """What is expected in the place of `name`: the one of `known` that it is close to, or any.
+
+    `within` stands before the name in what is said, such as the tables that hold a key.
+    `otherwise` is said, in place of all that are known, where none is close.
+    """
+    there = tuple(known)
+    close = difflib.get_close_matches(name, there, n=1)
+    if close:
+        return did_you_mean(f"{within}{close[0]}")
+    return otherwise or f"one of {', '.join(there)}"
