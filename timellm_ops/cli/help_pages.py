@@ -90,6 +90,7 @@ _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Runs are kept in the folder runs, or where TIMELLM_RUNS_DIR says.",
         (
             "list",
+            'list --filter "train.batch_size=4 mse<0.4"',
             "list --json",
         ),
     ),

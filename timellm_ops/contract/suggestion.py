@@ -9,6 +9,11 @@ def did_you_mean(name: str) -> str:
     return f'"{name}" (did you mean it?)'
 
 
+def close_to(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` may have been meant for."""
+    return next(iter(difflib.get_close_matches(name, tuple(known), n=1)), None)
+
+
 def meant(name: str, known: Iterable[str], *, within: str = "", otherwise: str = "") -> str:
     """What is expected in the place of `name`: the one of `known` that it is close to, or any.
 
@@ -16,7 +21,7 @@ def meant(name: str, known: Iterable[str], *, within: str = "", otherwise: str =
     `otherwise` is said, in place of all that are known, where none is close.
     """
     there = tuple(known)
-    close = difflib.get_close_matches(name, there, n=1)
-    if close:
-        return did_you_mean(f"{within}{close[0]}")
+    close = close_to(name, there)
+    if close is not None:
+        return did_you_mean(f"{within}{close}")
     return otherwise or f"one of {', '.join(there)}"

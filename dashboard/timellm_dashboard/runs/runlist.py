@@ -151,11 +151,11 @@ def _line(row: RunRow, shown: bool, marked: bool, lang: Lang, ascii_only: bool) 
         mse=figure(row.test_mse, fmt.loss, none),
         mae=figure(row.test_mae, fmt.loss, none),
         time=figure(row.active_s, fmt.brief_duration, none),
-        started=_started(row.run_id),
+        started=started_text(row.run_id),
     )
 
 
-def _started(run_id: str) -> str:
+def started_text(run_id: str) -> str:
     """The minute of its start, as its id has it, on the clock of the machine that made it."""
     found = _STAMP.match(run_id)
     return "" if found is None else "{}-{}-{} {}:{}".format(*found.groups())
