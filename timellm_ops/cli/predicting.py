@@ -8,10 +8,11 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from timellm_dashboard.words.phrases import said_of_data
 from timellm_ops.cli.data_texts import PREDICTION, PredictionTexts
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.evaluating import Checkpoint, Device, make_writable
-from timellm_ops.cli.options import Json, Lang, RunRef, has_unicode, language
+from timellm_ops.cli.options import Json, Lang, Language, RunRef, has_unicode, language
 from timellm_ops.cli.taskbar import task_bar
 from timellm_ops.cli.text_table import table
 from timellm_ops.cli.trained_runs import check_trained
@@ -90,8 +91,8 @@ def predict(
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return 0
-    texts = PREDICTION[(lang or language()) if has_unicode() else "en"]
-    for line in prediction_page(found, texts):
+    chosen: Language = (lang or language()) if has_unicode() else "en"
+    for line in prediction_page(found, chosen):
         sys.stdout.write(f"{line}\n")
     return 0
 
@@ -100,16 +101,17 @@ def _full(path: Path | None) -> str | None:
     return None if path is None else str(full_path(str(path), Path.cwd()))
 
 
-def prediction_page(found: Prediction, texts: PredictionTexts) -> Iterator[str]:
+def prediction_page(found: Prediction, lang: Language) -> Iterator[str]:
     """The forecast for people, line by line."""
+    texts = PREDICTION[lang]
     weights = texts.weights if found.epoch else texts.imported
     yield weights.format(run=found.run_id, checkpoint=found.checkpoint, epoch=found.epoch)
     yield texts.history.format(
         first=found.history_from,
         last=found.history_to,
-        source=texts.sources.get(found.source, found.source),
+        source=said_of_data(found.source, lang),
     )
-    yield from found.findings
+    yield from (said_of_data(words, lang) for words in found.findings)
     yield ""
     yield from table(_rows(found, texts))
     more = len(found.variables) - _MOST_VARIABLES
