@@ -169,6 +169,7 @@ _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "predict",
             "predict latest --input new.csv --output forecast.csv",
+            "predict ./bundle --input new.csv",
         ),
     ),
     "export": (
