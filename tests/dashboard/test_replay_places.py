@@ -20,6 +20,7 @@ from sample_journals import (
     train,
 )
 from screen_text import check_snapshot, rows_of, running, until
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -278,6 +279,16 @@ async def test_a_wrong_place_stays_to_be_mended_and_esc_leaves_the_replay_where_
         await pilot.press("g", "9", "escape")
         await until(pilot, lambda: not isinstance(app.screen, GoToScreen))
         assert app.replay.position_s == second
+
+
+async def test_keys_that_come_all_at_once_are_taken_in_their_order() -> None:
+    app = app_of(1500.0)
+    async with running(app) as pilot:
+        await pilot.press("g")
+        app.screen.query_one(Prompt).suggest("epoch 9")
+        for key, character in (("backspace", "\x7f"), ("2", "2"), ("enter", "\r")):
+            app.post_message(Key(key, character))
+        await until(pilot, lambda: app.replay.position_s == RUN.epoch(2))
 
 
 @pytest.mark.parametrize(
