@@ -1,22 +1,23 @@
 """What the engine says of a series (`timellm_engine.data`), in Chinese: findings, and the parts of
 problems, `where: found this; expected that`."""
 
-_N = r"([\d,]+)"
-_OFF = rf"{_N} timestamps? off the steps of (\S+) from the first row, the first in row (\d+), (.+)"
-_SKIPPED = rf"{_N} timestamps? (?:is|are) skipped in {_N} places?, the first after (.+)"
+_OFF = (
+    r"([\d,]+) timestamps? off the steps of (\S+) from the first row, the first in row (\d+), (.+)"
+)
+_SKIPPED = r"([\d,]+) timestamps? (?:is|are) skipped in ([\d,]+) places?, the first after (.+)"
 _ONE_STEP = "预测时每一行都算一步"
 _DATE = "2016-07-01 00:00:00"
 
 _FINDINGS: tuple[tuple[str, str], ...] = (
     (
         (
-            rf'{_N} cells? of (\d+) without a finite number, first (.+) in (column "[^"]*", row'
+            r'([\d,]+) cells? of (\d+) without a finite number, first (.+) in (column "[^"]*", row'
             r" .+): filled by (the value before|a line between its neighbours)\."
         ),
         r"\2 行中有 \1 格不是有限的数，第一处为\3（\4）：已用\5填补。",
     ),
     (
-        rf"Cells without a finite number are in {_N} more columns?\.",
+        r"Cells without a finite number are in ([\d,]+) more columns?\.",
         r"另有 \1 列中也有不是有限数的格。",
     ),
     (
@@ -28,7 +29,7 @@ _FINDINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         (
-            rf"{_N} rows? had the timestamp of another one, first (.+);"
+            r"([\d,]+) rows? had the timestamp of another one, first (.+);"
             r" (the first of each was kept|the last of each was kept|their mean was taken)\."
         ),
         r"\1 行的时间戳与别的行相同，第一处为 \2；\3。",
@@ -41,7 +42,7 @@ _FINDINGS: tuple[tuple[str, str], ...] = (
     (rf"({_SKIPPED}); rows were added for them\.", r"\1；已为它们补上行。"),
     (
         (
-            rf"{_N} rows? and {_N} columns?: the usual file of (\S+) has (\d+) and (\d+), so"
+            r"([\d,]+) rows? and ([\d,]+) columns?: the usual file of (\S+) has (\d+) and (\d+), so"
             r" results do not compare with published ones\."
         ),
         r"\1 行 \2 列：\3 通常的文件有 \4 行 \5 列，因此结果不能与已发表的相比。",
@@ -83,18 +84,18 @@ _PARTS: tuple[tuple[str, str], ...] = (
         r"时间戳倒退\1，第一处在\2",
     ),
     (
-        rf"{_N} rows? with the timestamp of another one, the first at (.+)",
+        r"([\d,]+) rows? with the timestamp of another one, the first at (.+)",
         r"\1 行的时间戳与别的行相同，第一处为 \2",
     ),
     (_OFF, r"\1 个时间戳不在从第一行起每 \2 一步的位置上，第一处在第 \3 行（\4）"),
     (_SKIPPED, r"跳过了 \1 个时间戳，在 \2 处，第一处在 \3 之后"),
     (
-        rf"{_N} skipped timestamps? in {_N} places?, the first after (.+)",
+        r"([\d,]+) skipped timestamps? in ([\d,]+) places?, the first after (.+)",
         r"跳过了 \1 个时间戳，在 \2 处，第一处在 \3 之后",
     ),
     (r"numbers too large to be squared, in (.+)", r"数值过大，平方会溢出：\1"),
     (
-        rf"[Ii]n the training rows, (\d+) of {_N} columns? never change: (.+)",
+        r"[Ii]n the training rows, (\d+) of ([\d,]+) columns? never change: (.+)",
         r"训练行中，\2 列里有 \1 列从不变化：\3",
     ),
     (r"(.+) and (\d+) more", r"\1 等，另有 \2 个"),
@@ -102,14 +103,14 @@ _PARTS: tuple[tuple[str, str], ...] = (
         r"the target (.+), which never changes in the training rows",
         r"目标列 \1，它在训练行中从不变化",
     ),
-    (rf"{_N} rows?", r"\1 行"),
-    (rf"{_N} rows?, of which (\d+) for training", r"\1 行，其中 \2 行用于训练"),
+    (r"([\d,]+) rows?", r"\1 行"),
+    (r"([\d,]+) rows?, of which (\d+) for training", r"\1 行，其中 \2 行用于训练"),
     (
-        rf"{_N} rows?, of which (\d+) for validation with its look-back",
+        r"([\d,]+) rows?, of which (\d+) for validation with its look-back",
         r"\1 行，其中 \2 行（含回看）用于验证",
     ),
     (
-        rf"{_N} rows?, of which (\d+) for test with its look-back",
+        r"([\d,]+) rows?, of which (\d+) for test with its look-back",
         r"\1 行，其中 \2 行（含回看）用于测试",
     ),
     (r'no column "([^"]*)" in (.+)', r"\2 中没有列“\1”"),
