@@ -1,6 +1,6 @@
 """What the dashboard may ask of its surroundings besides the run itself. Each can be absent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from timellm_dashboard.log.times import LogTimes
 from timellm_dashboard.reports.parts import Extras
 from timellm_dashboard.reports.report import Report
 from timellm_dashboard.runs.compared import ComparedRun
+from timellm_dashboard.runs.runfilter import ConfigKeys
 from timellm_dashboard.runs.runlist import RunRow
 from timellm_dashboard.source import RunSource
 from timellm_dashboard.viewmodel.look import LimitsOf
@@ -42,6 +43,9 @@ class Services(Struct, frozen=True, kw_only=True):
     runs: Callable[[], tuple[RunRow, ...]] | None = None
     """All runs of the folder, as they stand. Cheap when little has come since the last call; called
     on a thread, one call at a time. Raises `OSError`."""
+    run_configs: Callable[[], Mapping[str, ConfigKeys]] | None = None
+    """By the ids of all runs of the folder, the keys of their configs. Cheap after the first call;
+    called on a thread, one call at a time."""
     runs_folder: str = ""
     """Where those runs are, for display."""
     open_run: "Callable[[str], OpenedRun] | None" = None

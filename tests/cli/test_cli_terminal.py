@@ -187,7 +187,7 @@ def test_a_replays_log_ends_at_the_moment_that_is_shown(shell: Shell, terminal: 
     run = own_run(shell.store, shell.write("tiny.toml", TINY))
     steps = [f"\titers: {n}, epoch: {e} | loss: 0.5\n" for e in (1, 2) for n in range(10, 50, 10)]
     run.engine_log.write_text("".join(steps), encoding="utf-8")
-    screen = terminal("replay", "--at", "25s", "--speed", "0.1")
+    screen = terminal("replay", "--from", "25s", "--speed", "0.1")
     screen.until(lambda text: "REPLAY" in text)
     screen.type("3")
     screen.until(lambda text: "line 2 of 2" in text)

@@ -46,6 +46,8 @@ def test_the_record_of_a_log_has_no_weights(shell: Shell, command: str) -> None:
         (["predict", "--output", "x.xlsx"], "ends with .csv, .parquet"),
         (["predict", "--plot", "x.txt"], "ends with .png, .svg, .pdf"),
         (["predict", "nothing-like-it"], 'no run "nothing-like-it"'),
+        (["predict", "./nothing-here", "--input", "x.csv"], "found no bundle.json; expected a run"),
+        (["predict", "--checkpoint", "last", "--backbone", "b"], "--backbone goes with the folder"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_leaves_nothing(
@@ -71,3 +73,22 @@ def test_a_place_that_cannot_be_written_to_is_told_before_minutes_are_spent(
     assert done.code == 3
     assert "cannot be written to" in done.error
     assert "--to names another" in done.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--input: found nothing; expected the CSV or Parquet file to go on from"),
+        (["--input", "x.csv", "--checkpoint", "last"], "--checkpoint goes with a run"),
+        (["--input", "x.csv"], "bundle.json: found what cannot be read"),
+    ],
+)
+def test_a_bundle_needs_a_file_and_has_one_checkpoint(
+    shell: Shell, arguments: list[str], words: str
+) -> None:
+    bundle = shell.folder / "kept"
+    bundle.mkdir()
+    (bundle / "bundle.json").write_text("{}", encoding="utf-8")
+    done = shell("predict", str(bundle), *arguments)
+    assert done.code == 2
+    assert words in done.error

@@ -91,7 +91,7 @@ def test_the_same_as_json(layout: RunLayout, capsys: pytest.CaptureFixture[str])
         (["policy", "set", "policy.vram.enabled=1", "vram"], 'KEY=VALUE: found "vram"; expected'),
         (
             ["policy", "set", "pause_above_c=80"],
-            "found pause_above_c, which is no key of a rule; expected policy.thermal.pause_above_c",
+            'which is no key of a rule; expected "policy.thermal.pause_above_c" (did you mean it?)',
         ),
         (
             ["policy", "set", "policy.thermal.pause_abov_c=80"],

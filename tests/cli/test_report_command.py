@@ -81,7 +81,7 @@ def test_a_replay_as_lines_goes_through_the_whole_night(shell: Shell, night: Run
     for words in ("run started", "86 °C > 85 °C", "goes on", "epoch 2"):
         assert words in done.out
     assert "FINISHED" in done.out.splitlines()[-2]
-    late = shell("replay", night.run_id, "--at", "99%", "--speed", "600", "--json")
+    late = shell("replay", night.run_id, "--from", "99%", "--speed", "600", "--json")
     assert late.code == 0, late.err
     assert json.loads(late.out.splitlines()[-1])["headline"]["state"] == "finished"
 
@@ -90,7 +90,8 @@ def test_a_replay_as_lines_goes_through_the_whole_night(shell: Shell, night: Run
     ("arguments", "found"),
     [
         (("--speed", "0"), "--speed: found 0; expected 0.1 to 100000"),
-        (("--at", "noon"), '--at: found "noon"; expected a time of the run'),
+        (("--at", "noon"), '--from: found "noon"; expected 2:30:00 from the start'),
+        (("--from", "epoch 99"), '--from: found "epoch 99"; expected an epoch of the run: 1 to'),
     ],
 )
 def test_a_bad_speed_or_place_is_one_line(

@@ -27,7 +27,7 @@ from timellm_dashboard.lines import text_of
 from timellm_dashboard.log.search import finder
 from timellm_dashboard.plain import follow_plain
 from timellm_dashboard.replay.app import ReplayDashboard
-from timellm_dashboard.replay.replay import SPEEDS, Replay, Schedule, clock_text, place_of
+from timellm_dashboard.replay.replay import SPEEDS, Replay, Schedule
 from timellm_dashboard.screens.help import HelpScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.look import Look
@@ -236,23 +236,6 @@ def test_nothing_can_be_asked_of_it() -> None:
     assert not reply.ok
     assert "replay" in reply.message
     assert "回放" in said(reply.message, "zh")
-
-
-@pytest.mark.parametrize(
-    ("text", "second"),
-    [
-        ("02:30:00", 9000.0), ("2:30", 9000.0), ("0:00:05", 5.0), ("50%", 18_000.0),
-        ("12.5 %", 4500.0), ("90s", 90.0), ("99:00", 36_000.0), ("100%", 36_000.0),
-        ("", None), ("x", None), ("2:75", None), ("-5s", None), ("50", None),
-    ],
-)  # fmt: skip
-def test_a_place_is_a_time_a_share_or_seconds(text: str, second: float | None) -> None:
-    assert place_of(text, 36_000.0) == second
-
-
-@given(st.floats(0.0, 3.5e5))
-def test_a_clock_text_reads_back_as_its_second(seconds: float) -> None:
-    assert place_of(clock_text(seconds), 1e6) == pytest.approx(seconds, abs=1.0)
 
 
 def test_plain_lines_of_a_replay_come_to_an_end() -> None:

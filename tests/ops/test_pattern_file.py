@@ -138,7 +138,7 @@ def test_a_name_that_is_not_shipped_is_told_with_those_that_are() -> None:
     with pytest.raises(ConfigError) as caught:
         load_patterns("hf-trainr", "my-config.toml", "foreign.patterns")
     assert str(caught.value).startswith("my-config.toml: foreign.patterns: ")
-    assert 'did you mean "hf-trainer"?' in str(caught.value)
+    assert 'expected "hf-trainer" (did you mean it?)' in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 `docs/foreign-engines.md` is the format for those who write one.
 """
 
-import difflib
 import re
 import tomllib
 import warnings
@@ -18,7 +17,8 @@ from timellm_ops.adapters.pattern_fields import FIELDS, Conversion, EventName
 from timellm_ops.contract.cross_checks import stays_below
 from timellm_ops.contract.events import AlertLevel, CheckpointKind, Split
 from timellm_ops.contract.sizes import size_text
-from timellm_ops.contract.validation import ConfigError, describe_type, meant, refuse
+from timellm_ops.contract.suggestion import meant
+from timellm_ops.contract.validation import ConfigError, describe_type, refuse
 from timellm_ops.paths import read_file
 
 LARGEST_BYTES = 1 << 18
@@ -124,11 +124,11 @@ def load_patterns(reference: str, source: str, key: str = "") -> Patterns:
     path = Path(reference)
     if is_path(reference) or path.is_file():
         return read_patterns(path)
-    close = difflib.get_close_matches(reference, shipped_names(), n=1)
-    meant = f' (did you mean "{close[0]}"?)' if close else ""
     names = ", ".join(shipped_names())
-    expected = f"one of {names}, or a {SUFFIX} file with patterns{meant}"
-    raise ConfigError(source, key, _shown(reference), expected)
+    any_ = f"one of {names}, or a {SUFFIX} file with patterns"
+    raise ConfigError(
+        source, key, _shown(reference), meant(reference, shipped_names(), otherwise=any_)
+    )
 
 
 def is_path(reference: str) -> bool:
@@ -256,10 +256,8 @@ def _group_faults(pattern: Pattern, regex: re.Pattern[str]) -> Iterator[tuple[st
     fields = FIELDS[pattern.event]
     for group in regex.groupindex:
         if group not in fields.may:
-            close = difflib.get_close_matches(group, fields.may, n=1)
-            names = ", ".join(fields.may) or "no group at all"
-            expected = f'"{close[0]}" (did you mean it?)' if close else f"one of: {names}"
-            yield "regex", f'a group "{group}"', expected
+            none = "" if fields.may else "no group at all"
+            yield "regex", f'a group "{group}"', meant(group, fields.may, otherwise=none)
     for group in fields.must:
         if group not in regex.groupindex:
             yield "regex", f'no group "{group}"', f"(?P<{group}>...) in it"
@@ -268,8 +266,9 @@ def _group_faults(pattern: Pattern, regex: re.Pattern[str]) -> Iterator[tuple[st
         yield "regex", "none of its groups", f"one of {names} in it"
     for group, how in pattern.convert.items():
         if group not in regex.groupindex:
-            names = ", ".join(regex.groupindex) or "no group"
-            yield f"convert.{group}", "no such group", f"one of: {names}"
+            none = "" if regex.groupindex else "no group"
+            expected = meant(group, regex.groupindex, otherwise=none)
+            yield f"convert.{group}", "no such group", expected
         elif how not in fields.may.get(group, (how,)):
             yield f"convert.{group}", _shown(how), "one of " + ", ".join(fields.may[group])
     if pattern.example and regex.search(pattern.example) is None:

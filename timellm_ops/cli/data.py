@@ -9,13 +9,15 @@ from cyclopts import Parameter
 from msgspec import Struct
 from rich.cells import cell_len
 
+from timellm_dashboard.words.phrases import said_of_data
 from timellm_ops.cli.data_texts import DATA, DataTexts
 from timellm_ops.cli.errors import BAD_INPUT, UsageError
-from timellm_ops.cli.options import Json, Lang, Overrides, has_unicode, language
+from timellm_ops.cli.options import Json, Lang, Language, Overrides, has_unicode, language
 from timellm_ops.configfile import read_config
 from timellm_ops.contract.config import Config, DataSection, Published
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.datareport import DataReport, SplitReport
+from timellm_ops.contract.suggestion import meant
 from timellm_ops.contract.validation import one_line
 from timellm_ops.datasets import KNOWN, DataNotFound, Downloader, fetch_with_bar, locate
 from timellm_ops.preflight import PreflightError, read_report
@@ -60,8 +62,8 @@ def data(
         )
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     else:
-        texts = DATA[(lang or language()) if has_unicode() else "en"]
-        sys.stdout.write("\n".join(page(section, report, texts)) + "\n")
+        chosen: Language = (lang or language()) if has_unicode() else "en"
+        sys.stdout.write("\n".join(page(section, report, chosen)) + "\n")
     return BAD_INPUT if report.problems else 0
 
 
@@ -70,9 +72,8 @@ def _config(what: str, overrides: tuple[str, ...]) -> Config:
     if what not in _NAMES:
         path = Path(what)
         if not path.suffix and not path.exists():
-            raise UsageError(
-                f"data: found {what}; expected a config file, or one of {', '.join(_NAMES)}"
-            )
+            any_ = f"a config file, or one of {', '.join(_NAMES)}"
+            raise UsageError(f"data: found {what}; expected {meant(what, _NAMES, otherwise=any_)}")
         return read_config(path, overrides)
     if overrides:
         raise UsageError("data: --set goes with a config file, not with the name of a data set")
@@ -99,9 +100,10 @@ def _report(config: Config, download: Downloader | None) -> DataReport:
     return read_report(section, config.run.seed)
 
 
-def page(section: DataSection, report: DataReport, texts: DataTexts = DATA["en"]) -> list[str]:
+def page(section: DataSection, report: DataReport, lang: Language = "en") -> list[str]:
     """The report for people, line by line."""
-    lines = [f"{section.dataset}: {report.source}"]
+    texts = DATA[lang]
+    lines = [f"{section.dataset}: {said_of_data(report.source, lang)}"]
     if report.columns:
         every = texts.rows_every.format(rows=report.rows, frequency=report.frequency)
         columns = f"{len(report.columns)}: {_listed(report.columns, texts)}"
@@ -122,9 +124,9 @@ def page(section: DataSection, report: DataReport, texts: DataTexts = DATA["en"]
     if report.digest:
         lines += ["", f"  {_to(_NAME_CELLS, texts.digest)}{report.digest[:16]}…"]
     if report.findings:
-        lines += ["", *(f"--  {words}" for words in report.findings)]
+        lines += ["", *(f"--  {said_of_data(words, lang)}" for words in report.findings)]
     if report.problems:
-        lines += ["", *(f"NO  {words}" for words in report.problems)]
+        lines += ["", *(f"NO  {said_of_data(words, lang)}" for words in report.problems)]
     return [one_line(line) for line in lines]
 
 

@@ -1,6 +1,6 @@
 """The words around a data set's numbers and around a forecast, in English and in Chinese.
 
-What the engine has come upon in a series stands beside them as the engine says it, in English.
+What the engine has come upon in a series stands beside them by `words.phrases.said_of_data`.
 """
 
 from msgspec import Struct
@@ -35,8 +35,6 @@ class PredictionTexts(Struct, frozen=True, kw_only=True):
     more: str
     error: str
     digest: str
-    sources: dict[str, str]
-    """What a series is called that is in no file, where the engine calls it otherwise."""
 
 
 DATA: dict[Language, DataTexts] = {
@@ -77,7 +75,6 @@ PREDICTION: dict[Language, PredictionTexts] = {
         more="variables besides: {count}, in the file below",
         error="{name}: mean absolute error {error:.4g} over {steps:known step|known steps}",
         digest="digest of the forecasts: {digest}",
-        sources={},
     ),
     "zh": PredictionTexts(
         weights="{run}：权重 {checkpoint}，第 {epoch} 轮",
@@ -87,6 +84,5 @@ PREDICTION: dict[Language, PredictionTexts] = {
         more="其余 {count} 个变量见下面的文件",
         error="{name}：与已知的 {steps} 步相比，平均绝对误差 {error:.4g}",
         digest="预测的摘要：{digest}",
-        sources={"the synthetic series": "合成序列"},
     ),
 }

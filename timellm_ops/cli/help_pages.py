@@ -90,6 +90,7 @@ _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Runs are kept in the folder runs, or where TIMELLM_RUNS_DIR says.",
         (
             "list",
+            'list --filter "train.batch_size=4 mse<0.4"',
             "list --json",
         ),
     ),
@@ -139,7 +140,8 @@ _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Space holds it; the dashboard's ? has the other keys.",
         (
             "replay",
-            "replay latest --at 02:30:00 --speed 600",
+            "replay latest --from 02:30:00 --speed 600",
+            'replay latest --from "epoch 3"',
         ),
     ),
     "plan": (
@@ -167,6 +169,7 @@ _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "predict",
             "predict latest --input new.csv --output forecast.csv",
+            "predict ./bundle --input new.csv",
         ),
     ),
     "export": (

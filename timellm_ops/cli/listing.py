@@ -3,18 +3,23 @@
 import sys
 import time
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 from msgspec import Struct
 
+from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
 from timellm_ops.cli.rules_shown import rules_of
+from timellm_ops.cli.run_configs import RunConfigs
 from timellm_ops.cli.run_states import RunStates, state_cache
 from timellm_ops.cli.text_table import table
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import RunState
+from timellm_ops.contract.validation import one_line
 from timellm_ops.store import RunStore, runs_dir
 
 SCHEMA = "timellm-ops.list/1"
@@ -49,12 +54,28 @@ class RunList(Struct, frozen=True, kw_only=True):
     schema: str = SCHEMA
 
 
-def list_runs(*, json: Json = False) -> int:
+def list_runs(
+    *,
+    filter: Annotated[  # noqa: A002 - the option's name
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            help='Only runs with it: words, "train.batch_size=4", state=failed, "mse<0.4"; may be'
+            " repeated.",
+        ),
+    ] = (),
+    json: Json = False,
+) -> int:
     """All runs below the runs folder (TIMELLM_RUNS_DIR, else ./runs), newest last."""
     store, states = RunStore(runs_dir()), RunStates(state_cache())
-    found = tuple(_listed(layout, states.state(layout)) for layout in store.runs())
+    layouts = store.runs()
+    chosen = _chosen(layouts, states, filter) if filter else layouts
+    found = tuple(_listed(layout, states.state(layout)) for layout in chosen)
     if json:
         sys.stdout.write(msgspec.json.encode(RunList(runs=found)).decode() + "\n")
+        return 0
+    if layouts and not found:
+        sys.stdout.write(f"no run of {len(layouts)} in {store.root} has {' '.join(filter)}\n")
         return 0
     if not found:
         sys.stdout.write(f"no runs in {store.root} yet: timellm-ops run configs/quickstart.toml\n")
@@ -62,6 +83,27 @@ def list_runs(*, json: Json = False) -> int:
     for line in table([_COLUMNS, *map(_cells, found)], words=(0, 1, 2)):
         sys.stdout.write(f"{line}\n")
     return 0
+
+
+def _chosen(layouts: list[RunLayout], states: RunStates, texts: tuple[str, ...]) -> list[RunLayout]:
+    """The runs that a filter lets pass. Raises `UsageError` for what is none."""
+    from timellm_dashboard.runs.runfilter import BadFilter, filter_of
+    from timellm_dashboard.runs.runlist import row_of
+    from timellm_dashboard.words.runfilter import run_filter_words
+
+    try:
+        wanted = filter_of(one_line(" ".join(texts)), run_filter_words("en", ascii_only=True))
+    except BadFilter as problem:
+        raise UsageError(f"--filter: {problem}") from None
+    configs = RunConfigs(state_cache().parent).of(layouts) if wanted.needs_config else {}
+
+    def passes(layout: RunLayout) -> bool:
+        state = states.state(layout)
+        supervised = not state.ended and RunClient(layout).supervised()
+        row = row_of(layout.run_id, state, supervised=supervised)
+        return wanted.passes(row, configs.get(layout.run_id, {}))
+
+    return [layout for layout in layouts if passes(layout)]
 
 
 def show(

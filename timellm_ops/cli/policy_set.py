@@ -10,7 +10,8 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.runs import state_of
 from timellm_ops.configfile import with_policy_settings
 from timellm_ops.contract.commands import SetPolicy
-from timellm_ops.contract.validation import all_keys, meant
+from timellm_ops.contract.suggestion import did_you_mean, meant
+from timellm_ops.contract.validation import all_keys
 from timellm_ops.store import RunStore, load_config, runs_dir
 
 _SUCH_AS = (
@@ -64,7 +65,7 @@ def _check_key(key: str) -> None:
     elif any(name.startswith(f"{key}.") for name in known):
         found, expected = f"{key}, which is a whole rule", f"one of its keys: {_ends(known, key)}"
     elif len(same_end) == 1:
-        expected = f"{same_end[0]} (did you mean it?)"
+        expected = did_you_mean(same_end[0])
     elif key.count(".") > 1 and of_rule:
         expected = meant(key, of_rule)
     else:

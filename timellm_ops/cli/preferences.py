@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from timellm_ops.contract.showing import show_value
-from timellm_ops.contract.validation import ConfigError, describe_type, meant, refuse
+from timellm_ops.contract.suggestion import meant
+from timellm_ops.contract.validation import ConfigError, describe_type, refuse
 from timellm_ops.paths import expand_home
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from timellm_dashboard.replay.replay import FASTEST, SLOWEST, Replay, Schedule, place_of
+from timellm_dashboard.replay.place import Course, NoSuchPlace, place_of
+from timellm_dashboard.replay.replay import FASTEST, SLOWEST, Replay, Schedule
+from timellm_dashboard.words.replay import replay_words
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Plain, RunRef, Style, style_of
 from timellm_ops.cli.rules_shown import rules_of
@@ -29,8 +31,13 @@ def replay(
     speed: Annotated[
         float, Parameter(help="Seconds of the run in a second; 60 by default.")
     ] = _SPEED,
-    at: Annotated[
-        str, Parameter(help="Where to begin: 02:30:00, 2:30 (hours and minutes), 50% or 90s.")
+    begin: Annotated[
+        str,
+        Parameter(
+            name=("--from", "--at"),
+            help="Where to begin: 2:30:00 from the start, 14:05 by the clock, epoch 3, step 1200,"
+            " 50%; --from=-30m: before the end.",
+        ),
     ] = "",
     plain: Plain = False,
     json: Json = False,
@@ -40,29 +47,33 @@ def replay(
     """Show a past run again, or what there is so far of one that goes on.
 
     Space holds it, < and > change the speed, arrows move by a minute and with shift by ten, home
-    and end go to its ends. Nothing can be asked of the run meanwhile.
+    and end go to its ends, g to a time, an epoch or a step that is typed. Nothing can be asked of
+    the run meanwhile.
     """
     style = style_of(plain=plain, json=json, detach=False, lang=lang, ascii_only=ascii_only)
     if not SLOWEST <= speed <= FASTEST:
         raise UsageError(f"--speed: found {speed:g}; expected {SLOWEST:g} to {FASTEST:g}")
     layout = RunStore(runs_dir()).resolve(run)
     records, damaged = _all_records(layout)
-    total_s = Schedule(records).total_s
-    if total_s <= 0.0:
+    course = Course(records, Schedule(records))
+    if course.total_s <= 0.0:
         raise UsageError(
             f"{layout.run_id}: found no times in its record; expected a run that was supervised:"
             f" timellm-ops show {layout.run_id} has all there is"
         )
-    place = place_of(at, total_s) if at else 0.0
-    if place is None:
-        raise UsageError(
-            f'--at: found "{one_line(at)}"; expected a time of the run such as 02:30:00, 2:30, 90s'
-            " or 50%"
-        )
+    place = _place(begin, course) if begin else 0.0
     made = Replay(records, monotonic=time.monotonic, speed=speed, at_s=place, damaged=damaged)
     if style.form == "dashboard":
         return _on_screen(layout, made, style, records)
     return _as_lines(layout, made, style)
+
+
+def _place(text: str, course: Course) -> float:
+    try:
+        words = replay_words("en", ascii_only=True)
+        return place_of(one_line(text), course, words, here_s=None, zone=None)
+    except NoSuchPlace as error:
+        raise UsageError(f"--from: {error}") from None
 
 
 def _all_records(layout: RunLayout) -> tuple[list[JournalRecord], int]:

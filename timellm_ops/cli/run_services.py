@@ -1,14 +1,16 @@
 """What the dashboard of one run may ask: the other runs beside it, and any of them in its place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from timellm_dashboard.runs.compared import ComparedRun
+from timellm_dashboard.runs.runfilter import ConfigKeys
 from timellm_dashboard.runs.runlist import RunRow, row_of
 from timellm_dashboard.services import OpenedRun, Services
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.cli.rules_shown import rules_of
+from timellm_ops.cli.run_configs import RunConfigs
 from timellm_ops.cli.run_states import RunStates, state_cache
 from timellm_ops.cli.services import own_services
 from timellm_ops.cli.thermal import limits_of
@@ -29,6 +31,7 @@ def services_of(
     store = RunStore(layout.root.parent)
     known = RunStates(state_cache()) if states is None else states
 
+    configs = RunConfigs(state_cache().parent)
     rows: dict[str, tuple[RunState, bool, RunRow]] = {}
 
     def row(found: RunLayout) -> RunRow:
@@ -43,6 +46,9 @@ def services_of(
 
     def runs() -> tuple[RunRow, ...]:
         return tuple(map(row, store.runs()))
+
+    def run_configs() -> Mapping[str, ConfigKeys]:
+        return configs.of(store.runs())
 
     def open_run(run_id: str) -> OpenedRun:
         found = store.resolve(run_id)
@@ -68,6 +74,7 @@ def services_of(
     return msgspec.structs.replace(
         own_services(layout),
         runs=runs,
+        run_configs=run_configs,
         runs_folder=str(store.root),
         open_run=open_run,
         compared=compared,

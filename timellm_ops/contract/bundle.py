@@ -46,6 +46,16 @@ class Origin(Struct, frozen=True, kw_only=True):
     test_mae: float | None = None
 
 
+class Reading(Struct, frozen=True, kw_only=True):
+    """How the run read its file, and how any other one is read: keys of `[data]`."""
+
+    date_column: str = "date"
+    missing: Literal["error", "previous", "interpolate"] = "error"
+    duplicates: Literal["error", "first", "last", "mean"] = "error"
+    unordered: Literal["error", "sort"] = "error"
+    gaps: Literal["report", "error", "fill"] = "report"
+
+
 class Bundle(Struct, frozen=True, kw_only=True):
     """The whole of `bundle.json`."""
 
@@ -67,6 +77,8 @@ class Bundle(Struct, frozen=True, kw_only=True):
     """SHA-256 of the run's config, data and backbone."""
     weights_bytes: int
     weights_sha256: str
+    reading: Reading = Reading()
+    """Bundles that were made without one have the usual one."""
 
 
 class Exported(Struct, frozen=True, kw_only=True):

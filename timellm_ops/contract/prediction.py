@@ -14,8 +14,13 @@ TABLE_SUFFIXES = (".csv", ".parquet")
 class PredictionQuestion(Struct, frozen=True, kw_only=True):
     """What to forecast, and where to write it. Paths are absolute."""
 
-    run_dir: str
+    run_dir: str = ""
+    """Of the run whose model forecasts; empty where `bundle` does."""
     checkpoint: str = "best"
+    bundle: str | None = None
+    """The folder of an inference bundle, in place of a run."""
+    backbone: str | None = None
+    """Where the bundle's backbone is; `None`: where it was in training."""
     device: Literal["auto", "cpu", "cuda"] | None = None
     input: str | None = None
     """CSV or Parquet file with the run's columns; `None`: the run's own series."""

@@ -1,8 +1,7 @@
 """From the tables of a TOML file to a `Config`, or one line that says what would be right."""
 
-import difflib
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -11,6 +10,7 @@ from timellm_ops.contract.config import Config
 from timellm_ops.contract.cross_checks import cross_checks
 from timellm_ops.contract.section import Section
 from timellm_ops.contract.showing import fits_a_file, show_value
+from timellm_ops.contract.suggestion import did_you_mean, meant
 
 
 class ConfigError(ValueError):
@@ -116,20 +116,12 @@ def _fits(value: object, hint: Any) -> bool:
 
 
 def _suggest(name: str, hints: Mapping[str, Any], path: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, hints, n=1, cutoff=0.6)
-    if close:
-        return f'"{".".join((*path, close[0]))}" (did you mean it?)'
+    """A key of the same section that is close, or one of that very name elsewhere, or any."""
     elsewhere = [key for key in all_keys() if key.rpartition(".")[2] == name]
-    if elsewhere:
-        return f'"{elsewhere[0]}" (did you mean it?)'
     where = f"[{'.'.join(path)}]" if path else "the top level"
-    return f"one of the keys of {where}: {', '.join(hints)}"
-
-
-def meant(name: str, known: Collection[str]) -> str:
-    """What would be right for a name that is not known: the one that it is close to, or any."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f'"{close[0]}" (did you mean it?)' if close else f"one of {', '.join(known)}"
+    any_key = f"one of the keys of {where}: {', '.join(hints)}"
+    otherwise = did_you_mean(elsewhere[0]) if elsewhere else any_key
+    return meant(name, hints, within="".join(f"{part}." for part in path), otherwise=otherwise)
 
 
 def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]:

@@ -124,12 +124,12 @@ def _reprogramming(of: Pass, model: ModelSection, width: int) -> Need:
     block = 4 * min(BLOCK_QUERIES, queries) * weights
     overhead = _BLOCK_OVERHEAD[of.bytes_each] if block < MMAP_BYTES else 1.0
     each = 4 if of.in_bf16 else 8  # before some were dropped, and behind that
-    kept, passing = each * queries * weights, 3 * block
+    kept, passing = float(each * queries * weights), 3.0 * block
     if of.recompute:
         # Scores, weights, what is left of them, and for each that is dropped a random number and
         # its place: of one block, one after the other.
         of_weight = 3 * each // 2 + _DRAWN_BYTES * model.attention_dropout
-        kept, passing = 0, 2 * of_weight * min(BLOCK_QUERIES, queries) * weights
+        kept, passing = 0.0, 2 * of_weight * min(BLOCK_QUERIES, queries) * weights
     attention = _need(of, "reprogramming", kept, passing, overhead)
     rest = _need(of, "reprogramming", ends + prototypes, 0.0)
     return Need(

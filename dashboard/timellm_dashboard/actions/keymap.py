@@ -7,6 +7,7 @@ from textual.keys import _character_to_key, format_key
 
 from timellm_dashboard.actions import ACTIONS, Action
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_ops.contract.suggestion import meant
 
 Keymap = Mapping[str, tuple[str, ...]]
 """By an action's id, the keys that do it, as Textual names them."""
@@ -73,8 +74,7 @@ def shown_key(found: Action, keymap: Keymap, *, ascii_only: bool = False) -> str
 
 def _keys(action_id: str, wanted: object, movable: Collection[str]) -> tuple[str, ...]:
     if action_id not in movable:
-        known = ", ".join(movable)
-        raise KeymapProblem(action_id, "an action that does not exist", f"one of {known}")
+        raise KeymapProblem(action_id, "an action that does not exist", meant(action_id, movable))
     if wanted == []:
         raise KeymapProblem(action_id, "no key", "at least one")
     return tuple(_key(action_id, key) for key in (wanted if isinstance(wanted, list) else [wanted]))

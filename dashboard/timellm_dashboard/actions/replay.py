@@ -6,6 +6,7 @@ from timellm_dashboard.actions.action import Action, Said
 
 ReplayActionId = Literal[
     "replay_hold",
+    "replay_goto",
     "replay_slower",
     "replay_faster",
     "replay_back",
@@ -23,6 +24,19 @@ _KEYS: tuple[tuple[ReplayActionId, str, str, Said, Said, bool], ...] = (
         "space",
         Said("hold", "停住"),
         Said("hold the replay, or let it go on", "停住回放，或让它继续"),
+        True,
+    ),
+    (
+        "replay_goto",
+        "g,G",
+        "g",
+        Said("go to", "跳转"),
+        Said(
+            "go to 2:30:00 from the start, 14:05 by the clock, epoch 3, step 1200 or 50%; on the"
+            " log screen, where g goes to a line, with G",
+            "跳到 2:30:00（从开始算）、14:05（钟点）、第 3 轮、第 1200 步或 50%；"
+            "日志画面上 g 跳到某一行，这里用 G",
+        ),
         True,
     ),
     (
@@ -94,14 +108,15 @@ _KEYS: tuple[tuple[ReplayActionId, str, str, Said, Said, bool], ...] = (
 REPLAY_ACTIONS: tuple[Action, ...] = tuple(
     Action(
         id=action_id,
-        keys=(key,),
+        keys=tuple(keys.split(",")),
         shown_keys=shown,
         label=label,
         help=help_,
         in_footer=footer,
         only="replay",
+        types=action_id == "replay_goto",
     )
-    for action_id, key, shown, label, help_, footer in _KEYS
+    for action_id, keys, shown, label, help_, footer in _KEYS
 )
 
 assert {found.id for found in REPLAY_ACTIONS} == set(get_args(ReplayActionId))  # noqa: S101

@@ -38,11 +38,28 @@ RUNS_ACTIONS: tuple[Action, ...] = (
         on="runs",
     ),
     Action(
+        id="runs_filter",
+        keys=("slash",),
+        shown_keys="/",
+        label=Said("filter", "过滤"),
+        help=Said(
+            "show only runs with words, results or keys of their configs: etth1 state=failed"
+            " train.batch_size=4 mse<0.4; empty shows all again",
+            "只显示符合的运行，按词、结果或配置中的键：etth1 state=failed train.batch_size=4"
+            " mse<0.4；留空则全部显示",
+        ),
+        types=True,
+        on="runs",
+    ),
+    Action(
         id="runs_back",
         keys=("escape",),
         shown_keys="Esc",
         label=Said("list", "列表"),
-        help=Said("from the comparison back to the list", "从对比回到列表"),
+        help=Said(
+            "from the comparison back to the list; in the list, show all runs again",
+            "从对比回到列表；在列表中，重新显示全部运行",
+        ),
         in_footer=False,
         on="runs",
     ),

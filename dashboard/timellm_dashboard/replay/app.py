@@ -1,6 +1,6 @@
 """The dashboard in front of a replay: the same screens, and keys that move the time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from datetime import tzinfo
 from typing import ClassVar, assert_never
@@ -10,16 +10,19 @@ from msgspec.structs import replace
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from timellm_dashboard.actions import action
+from timellm_dashboard.actions import ACTIONS, action
 from timellm_dashboard.actions.replay import REPLAY_ACTIONS, ReplayActionId
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.moment import Moment
+from timellm_dashboard.replay.ask import GoToScreen
+from timellm_dashboard.replay.place import Course, place_of
 from timellm_dashboard.replay.replay import Replay
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.look import LimitsOf, Look
 from timellm_dashboard.viewmodel.rulerows import RulesOf
 from timellm_dashboard.viewmodel.view import Recorder
+from timellm_dashboard.words.replay import replay_words
 from timellm_dashboard.words.text import Lang
 from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.state import RunState
@@ -35,10 +38,16 @@ class ReplayDashboard(Dashboard):
     """Follows a run that is over, or was so far, at any speed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(found.keys), f"app.act('{found.id}')", found.label.en, show=False,
-                priority=True)
+        Binding(
+            key,
+            f"app.ask_where('{key}')" if found.types else f"app.act('{found.id}')",
+            found.label.en,
+            show=False,
+            priority=True,
+        )
         for found in REPLAY_ACTIONS
-    ]  # fmt: skip
+        for key in found.keys
+    ]
 
     def __init__(
         self,
@@ -67,6 +76,7 @@ class ReplayDashboard(Dashboard):
         self.replay = replay
         self._log_ends = log_ends
         self._generation = replay.polled_generation
+        self._course = Course(replay.records, replay.schedule)
         self._keep_every = keep_every
         self._kept: dict[int, Recorder] = {0: Recorder()}
 
@@ -99,25 +109,52 @@ class ReplayDashboard(Dashboard):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that move the time are letters and arrows to whoever types or is asked."""
-        moves = action == "act" and str(parameters[0]).startswith("replay_")
-        if moves and (isinstance(self.focused, Input) or not isinstance(self.screen, RunScreen)):
+        typed = isinstance(self.focused, Input) or not isinstance(self.screen, RunScreen)
+        if action == "act" and str(parameters[0]).startswith("replay_") and typed:
             return False
+        if action == "ask_where":
+            here = self.run_screen.screen_id
+            its_own = any(parameters[0] in found.keys for found in ACTIONS if found.on == here)
+            return not (typed or its_own)
         return super().check_action(action, parameters)
+
+    async def action_ask_where(self, key: str) -> None:  # noqa: ARG002 - for `check_action`
+        """Open the line to type a place in, before the next key is looked at. A key that the screen
+        has for something of its own is left to it."""
+        await self._ask_where()
+
+    async def _ask_where(self) -> None:
+        words = replay_words(self._look.shown_lang, ascii_only=self._look.ascii_only)
+
+        def find(text: str) -> float:
+            here_s, zone = self.replay.position_s, self._look.zone
+            return place_of(text, self._course, words, here_s=here_s, zone=zone)
+
+        def answered(place_s: float | None) -> None:
+            if place_s is not None:
+                self._went(lambda: self.replay.seek(place_s))
+
+        await self.push_screen(GoToScreen(words, find), answered)
+
+    def _went(self, move: Callable[[], None]) -> None:
+        move()
+        self._wake.set()
+        self._show()
 
     def action_act(self, action_id: str) -> None:
         """Do what the registry calls `action_id`."""
         if action(action_id).only != "replay":
             super().action_act(action_id)
             return
-        self._move(convert(action_id, ReplayActionId))
-        self._wake.set()
-        self._show()
+        self._went(lambda: self._move(convert(action_id, ReplayActionId)))
 
     def _move(self, action_id: ReplayActionId) -> None:
         replay = self.replay
         match action_id:
             case "replay_hold":
                 replay.toggle()
+            case "replay_goto":
+                self.run_worker(self._ask_where(), group="ask")
             case "replay_slower":
                 replay.slower()
             case "replay_faster":

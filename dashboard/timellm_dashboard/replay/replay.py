@@ -5,7 +5,6 @@ in it, which moves on by a clock that it is given.
 """
 
 import math
-import re
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -51,22 +50,6 @@ class Schedule:
         return bisect_right(self.times, at_s)
 
 
-def place_of(text: str, total_s: float) -> float | None:
-    """The second that `02:30:00`, `2:30` (hours and minutes), `50%` or `90s` mean; `None` for
-    anything else. One beyond the end means the end."""
-    share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
-    if share is not None:
-        return min(1.0, float(share.group(1)) / 100.0) * total_s
-    seconds = re.fullmatch(r"(\d+(?:\.\d+)?)\s*s", text.strip())
-    if seconds is not None:
-        return min(total_s, float(seconds.group(1)))
-    clock = re.fullmatch(r"(\d+):([0-5]\d)(?::([0-5]\d))?", text.strip())
-    if clock is None:
-        return None
-    hours, minutes, rest = (int(part or 0) for part in clock.groups())
-    return min(total_s, float(hours * 3600 + minutes * 60 + rest))
-
-
 def clock_text(seconds: float) -> str:
     """`02:31:05`."""
     whole = math.floor(max(0.0, seconds))
@@ -87,9 +70,10 @@ class Replay:
     ) -> None:
         """`monotonic` is the clock of whoever looks on, in seconds. `damaged`: lines of the journal
         that hold no record."""
-        self._records = list(records)
+        self.records = list(records)
+        """All of them, whatever has come."""
         self._damaged = damaged
-        self.schedule = Schedule(self._records)
+        self.schedule = Schedule(self.records)
         self._clock = monotonic
         self._lock = threading.RLock()
         self.speed = speed
@@ -119,7 +103,7 @@ class Replay:
     def finished(self) -> bool:
         """Everything has been handed out."""
         with self._lock:
-            return self._handed >= len(self._records)
+            return self._handed >= len(self.records)
 
     @property
     def shown_s(self) -> float:
@@ -147,7 +131,7 @@ class Replay:
             position = self._shown_s
             index = self.schedule.due(position) - 1
             while index >= 0:
-                record = self._records[index]
+                record = self.records[index]
                 if record.event.t is not None and record.event.at is not None:
                     return record, position - self.schedule.times[index]
                 index -= 1
@@ -216,7 +200,7 @@ class Replay:
             due = self.schedule.due(position)
             end = min(due, self._handed + _PIECE)
             self._shown_s = position if end == due else self.schedule.times[end - 1]
-            records = self._records[self._handed : end]
+            records = self.records[self._handed : end]
             self._handed = max(self._handed, end)
             self._caught_up = 0 < len(records) < _PIECE
             return records

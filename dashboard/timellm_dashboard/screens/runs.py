@@ -10,12 +10,16 @@ from textual.message import Message
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.runs.compared import MOST_RUNS
+from timellm_dashboard.runs.runfilter import BadFilter, RunFilter, filter_of
 from timellm_dashboard.runs.runlist import Order
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.comparison import ComparisonPanel
+from timellm_dashboard.widgets.prompt import Prompt
 from timellm_dashboard.widgets.runs import RunDetailPanel, RunsPanel, Standing
+from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
 _TURNS_BETWEEN_READINGS = 4
@@ -45,6 +49,7 @@ class RunsScreen(RunScreen):
         self._both = Horizontal(self._list, self._detail, id="runs-both")
         self._comparison = ComparisonPanel(id="runs-comparison", classes="panel")
         self._comparison.display = False
+        self._prompt = Prompt(id="runs-prompt")
         self._turns = _TURNS_BETWEEN_READINGS
         self._reading = False
         self._view: View | None = None
@@ -54,6 +59,7 @@ class RunsScreen(RunScreen):
         when there is one."""
         yield self._both
         yield self._comparison
+        yield self._prompt
 
     @property
     def standing(self) -> Standing:
@@ -95,10 +101,13 @@ class RunsScreen(RunScreen):
 
     async def _read(self) -> None:
         """On another thread, since journals can be long."""
-        read = self._services.runs
+        read, read_configs = self._services.runs, self._services.run_configs
         try:
             if read is not None:
-                self._list.show_rows(await asyncio.to_thread(read))
+                rows, configs = await asyncio.to_thread(read), None
+                if self._list.filter.needs_config and read_configs is not None:
+                    configs = await asyncio.to_thread(read_configs)
+                self._list.show_rows(rows, configs)
         except OSError as error:
             if self._view is not None:
                 problem = error.strerror or str(error)
@@ -107,6 +116,8 @@ class RunsScreen(RunScreen):
                 self._list.show_problem(told)
         finally:
             self._reading = False
+        if self._list.lacks_configs and read_configs is not None:
+            self._begin_to_read()  # asked for in the meantime
 
     def on_runs_panel_picked(self) -> None:
         """Show what is chosen in full."""
@@ -132,8 +143,13 @@ class RunsScreen(RunScreen):
                     self._list.toggle_mark()
             case "runs_compare":
                 self._compare()
+            case "runs_filter":
+                self._ask()
             case "runs_back":
-                self._show_list()
+                if self._both.display:
+                    self._list.choose_by(RunFilter())
+                else:
+                    self._show_list()
             case "runs_sort":
                 self._list.sort(self._list.order.beside(1))
             case "runs_sort_back":
@@ -143,6 +159,39 @@ class RunsScreen(RunScreen):
                 self._list.sort(Order(order.key, not order.reverse))
             case _:
                 raise NotImplementedError(action_id)
+
+    def _ask(self) -> None:
+        if self._view is not None:
+            if not self._both.display:
+                self._show_list()
+            words = self._say_of_filter(self._view)
+            self._prompt.ask("filter", words.ask, hint=words.hint, text=self._list.filter.text)
+
+    def _say_of_filter(self, view: View) -> RunFilterWords:
+        return run_filter_words(view.lang, ascii_only=view.ascii_only)
+
+    def on_prompt_answered(self, message: Prompt.Answered) -> None:
+        """Show the runs that are meant; what is no filter stays, to be mended."""
+        if self._view is None:
+            return
+        try:
+            wanted = filter_of(message.text, self._say_of_filter(self._view))
+        except BadFilter as problem:
+            told = str(problem)
+            self._prompt.complain(to_ascii(told) if self._view.ascii_only else told)
+            return
+        self._list.choose_by(wanted)
+        self._close()
+        if wanted.needs_config:
+            self._begin_to_read()
+
+    def on_prompt_given_up(self) -> None:
+        """The same runs as before."""
+        self._close()
+
+    def _close(self) -> None:
+        self._prompt.close()
+        self.set_focus(self._list)
 
     def _open(self) -> None:
         if self._both.display and self._list.cursor and self._services.open_run is not None:

@@ -9,7 +9,7 @@ from timellm_dashboard.folds.history import FeedItem, History
 from timellm_dashboard.viewmodel.headline import rule_name
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.words import format as fmt
-from timellm_dashboard.words.phrases import said, without_command
+from timellm_dashboard.words.phrases import said, said_of_data, without_command
 from timellm_dashboard.words.text import Words
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.counting import Count
@@ -69,7 +69,7 @@ def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
         case ev.RunStarted() as event:
             return "info", _run_started(event, words)
         case ev.PreflightDone() as event:
-            return "quiet", " ".join(said(finding, lang) for finding in event.findings)
+            return "quiet", " ".join(said_of_data(finding, lang) for finding in event.findings)
         case ev.EngineStarted() as event:
             return "quiet", words.ev_engine_started.format(pid=event.pid)
         case ev.TrainingStarted() as event:

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -22,6 +23,14 @@ class _Field(Input):
     def __init__(self) -> None:
         super().__init__(compact=True, select_on_focus=False)
         self.cursor_blink = False
+
+    def on_key(self, event: Key) -> None:
+        """Take a backspace at once, as letters are: as a binding it has its turn after the letters
+        that came behind it, and takes away the wrong one where keys come fast."""
+        if event.key == "backspace":
+            event.stop()
+            event.prevent_default()
+            self.action_delete_left()
 
     def action_give_up(self) -> None:
         """Answer nothing."""

@@ -1,5 +1,6 @@
 """The list of runs, with a cursor and marks."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from msgspec import Struct
@@ -10,10 +11,12 @@ from textual.message import Message
 from timellm_dashboard.lines import Line, Span, clip, line, wrap
 from timellm_dashboard.panels.rundetail import draw_run_detail
 from timellm_dashboard.panels.runs import HEADING_ROWS, draw_runs
+from timellm_dashboard.runs.runfilter import ConfigKeys, RunFilter
 from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run_lines, seen_as
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
 
@@ -28,6 +31,7 @@ class Standing(Struct, frozen=True):
     first: int
     """The uppermost row that is seen."""
     marked: tuple[str, ...]
+    filter: RunFilter = RunFilter()
 
 
 class RunsPanel(Panel, can_focus=True):
@@ -51,7 +55,10 @@ class RunsPanel(Panel, can_focus=True):
     def __init__(self, folder: str, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._folder = folder
+        self._every: tuple[RunRow, ...] | None = None
         self._rows: tuple[RunRow, ...] | None = None
+        self._filter = RunFilter()
+        self._configs: Mapping[str, ConfigKeys] | None = None
         self._problem = ""
         self._order = Order()
         self._cursor = ""
@@ -76,18 +83,44 @@ class RunsPanel(Panel, can_focus=True):
     @property
     def standing(self) -> Standing:
         """What a person has made of it."""
-        return Standing(self._rows, self._order, self._cursor, self._first, self.marked)
+        return Standing(
+            self._every, self._order, self._cursor, self._first, self.marked, self._filter
+        )
 
     def take_over(self, standing: Standing) -> None:
         """Go on as another panel stood."""
-        self._rows, self._order = standing.rows, standing.order
+        self._every, self._order, self._filter = standing.rows, standing.order, standing.filter
         self._cursor, self._first, self.marked = standing.cursor, standing.first, standing.marked
+        self._rows = self._chosen()
 
-    def show_rows(self, rows: tuple[RunRow, ...]) -> None:
-        """The runs from now on."""
-        self._rows, self._problem = in_order(rows, self._order), ""
+    def show_rows(
+        self, rows: tuple[RunRow, ...], configs: Mapping[str, ConfigKeys] | None = None
+    ) -> None:
+        """The runs from now on, and their configs where the filter needs them."""
+        self._every, self._problem = rows, ""
+        self._configs = configs or self._configs
+        everyone = {row.run_id for row in rows}
+        self.marked = tuple(run_id for run_id in self.marked if run_id in everyone)
+        self._choose()
+
+    def _chosen(self) -> tuple[RunRow, ...] | None:
+        """The rows that the filter lets pass; `None`: not known yet."""
+        if self._every is None or self.lacks_configs:
+            return None
+        configs = self._configs or {}
+        passing = (
+            row for row in self._every if self._filter.passes(row, configs.get(row.run_id, {}))
+        )
+        return in_order(passing, self._order)
+
+    def _choose(self) -> None:
+        """Show what passes, with the cursor on a row of it."""
+        self._rows = self._chosen()
+        if self._rows is None:
+            self._redraw()
+            self.post_message(self.Picked())
+            return
         there = {row.run_id for row in self._rows}
-        self.marked = tuple(run_id for run_id in self.marked if run_id in there)
         if self._cursor not in there:
             shown = "" if self._view is None else self._view.run.run_id
             first = self._rows[0].run_id if self._rows else ""
@@ -103,8 +136,22 @@ class RunsPanel(Panel, can_focus=True):
     def sort(self, order: Order) -> None:
         """Sort by another column."""
         self._order = order
-        if self._rows is not None:
-            self.show_rows(self._rows)
+        self._choose()
+
+    @property
+    def filter(self) -> RunFilter:
+        """Which runs are shown."""
+        return self._filter
+
+    @property
+    def lacks_configs(self) -> bool:
+        """Whether the filter asks for what has not been read yet."""
+        return self._filter.needs_config and self._configs is None
+
+    def choose_by(self, wanted: RunFilter) -> None:
+        """Show only the runs that `wanted` lets pass."""
+        self._filter = wanted
+        self._choose()
 
     @property
     def order(self) -> Order:
@@ -123,7 +170,7 @@ class RunsPanel(Panel, can_focus=True):
         """The rows around the cursor, or why there are none."""
         say = runs_words(view.lang, ascii_only=view.ascii_only)
         if not self._rows:
-            return [line(Span(row, "muted")) for row in wrap(self._instead(say), width)]
+            return [line(Span(row, "muted")) for row in wrap(self._instead(say, view), width)]
         rows = self._rows
         if self._problem:
             height -= 1
@@ -166,22 +213,38 @@ class RunsPanel(Panel, can_focus=True):
             return rows
         return seen_as(rows, view.run.run_id, view.headline.state)
 
-    def _instead(self, say: RunsWords) -> str:
+    def _instead(self, say: RunsWords, view: View) -> str:
         if self._problem:
             return self._problem
-        return say.reading if self._rows is None else f"{say.none}. {say.none_how}"
+        if self._every is None:
+            return say.reading
+        if not self._every:
+            return f"{say.none}. {say.none_how}"
+        words = self._filter_words(view)
+        if self._rows is None:
+            return words.reading
+        told = words.none_match.format(text=self._filter.text)
+        return to_ascii(told) if view.ascii_only else told
+
+    def _filter_words(self, view: View) -> RunFilterWords:
+        return run_filter_words(view.lang, ascii_only=view.ascii_only)
 
     def title(self, view: View, width: int) -> str:  # noqa: ARG002
         """How many runs, where they are, and how many are marked."""
         say = runs_words(view.lang, ascii_only=view.ascii_only)
         parts = [say.title]
-        if self._rows:
-            parts.append(say.count.format(count=len(self._rows), folder=self._folder))
+        if self._every and not self._filter.terms:
+            parts.append(say.count.format(count=len(self._every), folder=self._folder))
+        elif self._every:
+            words = self._filter_words(view)
+            count = "…" if self._rows is None else len(self._rows)
+            told = words.shown_of.format(count=count, all=len(self._every), folder=self._folder)
+            parts += [told, words.chosen.format(text=self._filter.text)]
         if self._order != Order():
             parts.append(self._sorted(say))
         if self.marked:
             parts.append(say.marked_count.format(count=len(self.marked)))
-        return (" | " if view.ascii_only else " · ").join(parts)
+        return to_ascii(" | ".join(parts)) if view.ascii_only else " · ".join(parts)
 
     def _sorted(self, say: RunsWords) -> str:
         column: str = getattr(say, f"column_{self._order.key}")

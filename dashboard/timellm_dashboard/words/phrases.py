@@ -3,6 +3,8 @@ of our own sentences. Everything else is shown as it was written."""
 
 import re
 
+from timellm_dashboard.words.phrases_of_checks import OF_CHECKS
+from timellm_dashboard.words.phrases_of_data import OF_DATA
 from timellm_dashboard.words.phrases_of_rules import OF_RULES, WATTS
 from timellm_dashboard.words.phrases_of_standing import OF_STANDING
 from timellm_dashboard.words.text import Lang
@@ -178,9 +180,13 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"([\d,]+) steps? since the last checkpoint (?:is|are) lost", r"丢失上个检查点之后的 \1 步"),
     (r"([\d,]+) steps? and no checkpoint yet (?:is|are) lost", r"尚无检查点，丢失 \1 步"),
 )
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), template) for pattern, template in (*_ZH, *OF_RULES, *OF_STANDING)
+_Patterns = tuple[tuple[re.Pattern[str], str], ...]
+_PATTERNS: _Patterns = tuple(
+    (re.compile(pattern), template)
+    for pattern, template in (*_ZH, *OF_RULES, *OF_STANDING, *OF_CHECKS)
 )
+_OF_DATA = (*_PATTERNS, *((re.compile(pattern), template) for pattern, template in OF_DATA))
+_REFUSED = re.compile(r"(.+?): found (.+); expected (.+)")
 
 
 def clean(text: str) -> str:
@@ -195,24 +201,38 @@ def said(text: str, lang: Lang) -> str:
     return _chinese(shown) if lang == "zh" else shown
 
 
+def said_of_data(text: str, lang: Lang) -> str:
+    """What the engine says of a series: a finding, or a problem."""
+    shown = clean(text)
+    if lang != "zh":
+        return shown
+    refused = _REFUSED.fullmatch(shown)
+    if refused is None:
+        return _chinese(shown, _OF_DATA)
+    where, found, expected = (_chinese(part, _OF_DATA) for part in refused.groups())
+    return f"{where}：实际为{found}；应为{expected}"
+
+
 def without_command(reason: str) -> str:
     """The reason of an end, less the clause with the command that goes on, shown by itself."""
     clauses = (clause.strip() for clause in reason.split(";"))
     return "; ".join(clause for clause in clauses if "timellm-ops run --resume" not in clause)
 
 
-def _chinese(text: str) -> str:
-    for pattern, template in _PATTERNS:
+def _chinese(text: str, patterns: _Patterns = _PATTERNS) -> str:
+    for pattern, template in patterns:
         found = pattern.fullmatch(text)
         if found is not None:
-            return _filled(found, template)
+            return _filled(found, template, patterns)
     clauses = text.split("; ")
     if len(clauses) == 1:
         return text
-    return "；".join(_chinese(clause) for clause in clauses)
+    return "；".join(_chinese(clause, patterns) for clause in clauses)
 
 
-def _filled(found: re.Match[str], template: str) -> str:
+def _filled(found: re.Match[str], template: str, patterns: _Patterns) -> str:
     """`template` with the parts of `found`, each translated if it is a sentence itself."""
-    parts = {f"\\{number}": _chinese(part) for number, part in enumerate(found.groups(), 1)}
+    parts = {
+        f"\\{number}": _chinese(part, patterns) for number, part in enumerate(found.groups(), 1)
+    }
     return re.sub(r"\\\d", lambda place: parts[place.group()], template)

@@ -18,6 +18,7 @@ from timellm_ops.contract.bundle import (
     Exported,
     FrozenBackbone,
     Origin,
+    Reading,
 )
 
 
@@ -95,4 +96,11 @@ def _described(job: Job, origin: Origin, size: int, sha256: str) -> Bundle:
         digests=job.identity.digests,
         weights_bytes=size,
         weights_sha256=sha256,
+        reading=Reading(
+            date_column=config.data.date_column,
+            missing=config.data.missing,
+            duplicates=config.data.duplicates,
+            unordered=config.data.unordered,
+            gaps=config.data.gaps,
+        ),
     )

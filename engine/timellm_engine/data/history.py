@@ -47,14 +47,16 @@ def own_series(data: Data, section: DataSection) -> Observed:
     return Observed(source=source, timestamps=data.timestamps, values=data.values)
 
 
-def read_input(path: Path, data: Data, section: DataSection) -> Observed:
-    """The run's columns of another file, put right as the run's config says.
+def read_input(
+    path: Path, columns: Sequence[str], frequency: str, section: DataSection
+) -> Observed:
+    """The training's columns of another file, put right as its config says.
 
     Other columns are ignored. Raises `InputError` for columns that are missing, another time
     between two rows, and what cannot be put right.
     """
-    like = msgspec.structs.replace(section, path=str(path), frequency=data.frequency)
-    table = _with_columns(read_table(like), data.columns)
+    like = msgspec.structs.replace(section, path=str(path), frequency=frequency)
+    table = _with_columns(_read(like, columns), columns)
     notes, source = Notes(), str(path)
     tell_missing(table, like, notes)
     notes.refuse()
@@ -72,6 +74,17 @@ def read_input(path: Path, data: Data, section: DataSection) -> Observed:
         values=values,
         findings=tuple(notes.findings),
     )
+
+
+def _read(like: DataSection, columns: Sequence[str]) -> Table:
+    """The file; one without the target is one without a column, for no config is at hand here."""
+    try:
+        return read_table(like)
+    except InputError as error:
+        if error.where != "data.target":
+            raise
+        found = f"no column {like.target}"
+        raise InputError(like.path, found, f"the columns of the run, {some(columns)}") from None
 
 
 def _with_columns(table: Table, columns: Sequence[str]) -> Table:

@@ -1,4 +1,4 @@
-"""A forecast beyond what is known, with a run's model and the scaler that it was trained with.
+"""A forecast beyond what is known, with the model of a run or of a bundle, and its own scaler.
 
 As a process: `python -m timellm_engine.results.prediction`, with the question on standard input.
 """
@@ -10,16 +10,14 @@ import msgspec
 import numpy as np
 import torch
 
-from timellm_engine.data.history import History, history_before, own_series, read_input
+from timellm_engine.data.history import History, history_before
 from timellm_engine.data.timeline import iso
 from timellm_engine.data.windows import in_batches
+from timellm_engine.results.forecaster import Forecaster, forecaster
 from timellm_engine.results.forecasts import Digest, check_finite
 from timellm_engine.results.plots import Panel, draw_forecasts
 from timellm_engine.results.prediction_table import write_prediction
-from timellm_engine.results.trained import Trained, load_trained
-from timellm_engine.run_config import read_config
 from timellm_engine.task import Tell, read_question, run_task
-from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.prediction import Prediction, PredictionQuestion, VariableForecast
 
 _MOST_PANELS = 8
@@ -30,32 +28,25 @@ def predict_run(question: PredictionQuestion, tell: Tell) -> Prediction:
 
     Raises `EngineError`.
     """
-    layout = RunLayout(Path(question.run_dir))
-    config = read_config(layout)
-    trained = load_trained(layout, config, question.checkpoint, question.device)
-    data, section = trained.job.data, config.data
-    observed = (
-        own_series(data, section)
-        if question.input is None
-        else read_input(Path(question.input), data, section)
-    )
-    history = history_before(observed, question.horizon_from, section, data.frequency)
-    scaled, digest = _forecast(trained, history, tell)
-    columns = list(data.tested)
-    deviation, mean = np.array(data.deviation)[columns], np.array(data.mean)[columns]
+    model = forecaster(question)
+    observed = model.observed(question.input)
+    history = history_before(observed, question.horizon_from, model.section, model.frequency)
+    scaled, digest = _forecast(model, history, tell)
+    columns = list(model.tested)
+    deviation, mean = np.array(model.deviation)[columns], np.array(model.mean)[columns]
     forecast = (scaled * deviation + mean).astype(np.float32)
     found = Prediction(
-        run_id=layout.run_id,
-        checkpoint=question.checkpoint,
-        epoch=trained.epoch,
+        run_id=model.run_id,
+        checkpoint=model.checkpoint,
+        epoch=model.epoch,
         source=observed.source,
-        frequency=data.frequency,
+        frequency=model.frequency,
         history_from=iso(history.past[0]),
         history_to=iso(history.past[-1]),
         timestamps=tuple(iso(moment) for moment in history.future),
         variables=tuple(
             VariableForecast(
-                name=data.columns[column],
+                name=model.columns[column],
                 forecast=_shortest(forecast[:, place]),
                 truth=_shortest(history.truth[:, column].astype(np.float32)),
             )
@@ -81,17 +72,16 @@ def _usual_name(found: Prediction) -> str:
 
 
 def _forecast(
-    trained: Trained, history: History, tell: Tell
+    model: Forecaster, history: History, tell: Tell
 ) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], str]:
     """Scaled forecasts of the tested columns, `[pred_len, columns]`, and their digest."""
-    data, config = trained.job.data, trained.job.config
-    scaled = (history.values - np.array(data.mean)) / np.array(data.deviation)
-    windows = torch.from_numpy(scaled.T.astype(np.float32, order="C"))[list(data.tested)]
+    scaled = (history.values - np.array(model.mean)) / np.array(model.deviation)
+    windows = torch.from_numpy(scaled.T.astype(np.float32, order="C"))[list(model.tested)]
     digest, found = Digest(), []
-    for numbers in in_batches(torch.arange(len(windows)), config.train.eval_batch_size):
+    for numbers in in_batches(torch.arange(len(windows)), model.batch_size):
         few = windows[numbers]
         with torch.inference_mode():
-            forecast = trained.job.model(few.to(trained.job.device)).float().cpu()
+            forecast = model.model(few.to(model.device)).float().cpu()
         check_finite(forecast)
         digest.add(forecast)
         found.append(forecast)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +13,12 @@ import torch
 from trained_runs import COLUMNS, RUN_ID, config_of, evaluated, files, silent, trained_run
 
 from timellm_engine.checkpoints.checkpoint import FolderStorage
+from timellm_engine.checkpoints.export import export
 from timellm_engine.data.synthetic import synthetic_series
 from timellm_engine.errors import InputError, TrainingError
 from timellm_engine.results.prediction import predict_run
 from timellm_engine.results.trained import load_trained, read_checkpoint
+from timellm_ops.contract.bundle import ExportQuestion
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.prediction import Prediction, PredictionQuestion
 
@@ -255,3 +258,54 @@ def test_a_series_that_was_changed_since_the_training_is_refused(tmp_path: Path)
     shutil.copytree(layout.root, copy.root)
     table().to_csv(path, index=False)
     predicted(copy, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def alone(run: RunLayout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the run, with nothing of the run beside it."""
+    folder = tmp_path_factory.mktemp("alone") / "bundle"
+    export(ExportQuestion(run=str(run.root), checkpoint="best", to=str(folder)))
+    return folder
+
+
+def by_bundle(bundle: Path, folder: Path, **question: Any) -> Prediction:
+    asked = PredictionQuestion(bundle=str(bundle), folder=str(folder), **question)
+    return predict_run(asked, silent)
+
+
+@pytest.mark.parametrize("horizon", [None, "2020-01-10 00:00:00"])
+def test_a_bundle_alone_forecasts_as_its_run_does(
+    run: RunLayout, alone: Path, tmp_path: Path, horizon: str | None
+) -> None:
+    file = tmp_path / "in.csv"
+    frame = table()
+    frame["besides"] = "a text"
+    frame.to_csv(file, index=False)
+    expected = predicted(run, tmp_path / "1", input=str(file), horizon_from=horizon)
+    found = by_bundle(alone, tmp_path / "2", input=str(file), horizon_from=horizon)
+    assert msgspec.structs.replace(found, files=()) == msgspec.structs.replace(expected, files=())
+    (written,) = found.files
+    assert Path(written).read_bytes() == Path(expected.files[0]).read_bytes()
+
+
+def test_a_bundle_reads_a_file_as_its_run_did(tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "run", data__missing="previous")
+    bundle = tmp_path / "bundle"
+    export(ExportQuestion(run=str(run.root), checkpoint="best", to=str(bundle)))
+    frame = table()
+    frame.loc[390, "OT"] = np.nan
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    (finding,) = by_bundle(bundle, tmp_path, input=str(tmp_path / "in.csv")).findings
+    assert "filled by the value before" in finding
+
+
+def test_a_bundle_without_a_file_or_with_another_one_is_refused(
+    alone: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="a bundle holds no data"):
+        by_bundle(alone, tmp_path)
+    table().drop(columns="load1").to_csv(tmp_path / "in.csv", index=False)
+    with pytest.raises(InputError, match="no column load1"):
+        by_bundle(alone, tmp_path, input=str(tmp_path / "in.csv"))
+    with pytest.raises(InputError, match="no folder here"):
+        by_bundle(alone, tmp_path, input="x.csv", backbone=str(tmp_path / "gone"))
