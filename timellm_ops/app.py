@@ -60,6 +60,9 @@ from timellm_ops.supervisor.restart import Patience
 _START_WITHIN_S = 30.0
 _LOCK_WITHIN_S = 15.0
 """How long a start waits for the supervisor before it to let go of the run."""
+_ENGINE_LOOKS_S = 1.0
+"""How long whoever takes over a run tries for the lock, which the engine may hold for an instant as
+it looks whether anybody has it."""
 _LOOK_EVERY_S = 0.02
 
 Mode = Literal["start", "resume", "adopt"]
@@ -131,8 +134,9 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     layout = RunLayout(Path(order.root))
     lock = FileLock.acquire(layout.supervisor_lock)
-    give_up_t = time.monotonic() + _LOCK_WITHIN_S
-    while lock is None and order.mode != "adopt" and time.monotonic() < give_up_t:
+    patience_s = _ENGINE_LOOKS_S if order.mode == "adopt" else _LOCK_WITHIN_S
+    give_up_t = time.monotonic() + patience_s
+    while lock is None and time.monotonic() < give_up_t:
         time.sleep(_LOOK_EVERY_S)
         lock = FileLock.acquire(layout.supervisor_lock)
     if lock is None:
