@@ -107,6 +107,14 @@ class Controls:
         if self._told_to_stand():
             self._stand()
 
+    def wait(self, seconds: float) -> bool:
+        """Let so much time go by, obeying as at a boundary; whether anybody supervises."""
+        end = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < end and self._signs.is_held():
+            self._clock.sleep(NAP_S)
+            self.boundary()
+        return self._signs.is_held()
+
     def rest(self, worked_s: float) -> None:
         """Sleep as long as the duty wants after `worked_s` seconds of work, or until told else."""
         began = self._clock.monotonic()
