@@ -24,6 +24,7 @@ def small(shell: Shell) -> Iterator[Shell]:
     with small_disk(shell.folder / "runs", kib=280 << 10):
         yield shell
 
+
 EPOCHS = 8
 
 

@@ -1,4 +1,4 @@
-"""A run whose disk takes nothing for a while, and says so to nobody: a call just does not return."""
+"""A run whose disk takes nothing for a while, and tells nobody: a call just does not return."""
 
 import time
 from collections.abc import Iterator
