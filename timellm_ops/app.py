@@ -85,7 +85,7 @@ class SupervisorFailed(RuntimeError):  # noqa: N818 - it says what happened
     """No supervisor came up. The text is one line."""
 
 
-def start_supervisor(order: Order) -> None:
+def start_supervisor(order: Order, within_s: float = _START_WITHIN_S) -> None:
     """Start a supervisor process and wait until it is in charge. Raises `SupervisorFailed`."""
     layout = RunLayout(Path(order.root))
     log = os.open(layout.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
@@ -104,13 +104,13 @@ def start_supervisor(order: Order) -> None:
     assert child.stdin is not None  # noqa: S101 - for the type checker
     with contextlib.suppress(BrokenPipeError), child.stdin as orders:
         orders.write(msgspec.json.encode(order))
-    _wait_until_in_charge(layout, child, adopting=order.mode == "adopt")
+    _wait_until_in_charge(layout, child, within_s, adopting=order.mode == "adopt")
 
 
 def _wait_until_in_charge(
-    layout: RunLayout, child: subprocess.Popen[bytes], *, adopting: bool
+    layout: RunLayout, child: subprocess.Popen[bytes], within_s: float, *, adopting: bool
 ) -> None:
-    give_up_t = time.monotonic() + _START_WITHIN_S
+    give_up_t = time.monotonic() + within_s
     while time.monotonic() < give_up_t:
         code = child.poll()
         record = read_record(layout.supervisor_process, SupervisorRecord)
@@ -123,8 +123,10 @@ def _wait_until_in_charge(
                 f"the supervisor ended with code {code} as it began: see {layout.supervisor_log}"
             )
         time.sleep(_LOOK_EVERY_S)
+    if not adopting:  # whoever asked is told of a failure: no run is to begin behind their back
+        child.terminate()
     raise SupervisorFailed(
-        f"the supervisor is not up after {_START_WITHIN_S:g} s: see {layout.supervisor_log}"
+        f"the supervisor is not up after {within_s:g} s: see {layout.supervisor_log}"
     )
 
 
@@ -149,7 +151,7 @@ def main() -> int:
 def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
     past = recall(read_records(layout.journal))
     if order.mode == "adopt" and past.run.ended:
-        return past.run.exit_code or 0
+        return 0  # somebody else was faster, and there is nothing left to adopt
     engine: list[EngineHandle] = []
     living = adopt(layout)
     if living is not None:

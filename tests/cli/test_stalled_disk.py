@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Shell, kill_supervisor
+from conftest import PATIENCE_S, TINY, Shell, kill_supervisor
 from preloaded import compiled
 
+from timellm_ops.app import Order, SupervisorFailed, start_supervisor
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
 from timellm_ops.process.identity import is_alive
+from timellm_ops.process.lock import FileLock
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +35,7 @@ int fsync(int fd) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     path[length < 0 ? 0 : length] = 0;
-    while (stalled && strstr(path, "journal.jsonl") && access(stalled, F_OK) == 0) usleep(20000);
+    while (stalled && strstr(path, "/runs/") && access(stalled, F_OK) == 0) usleep(20000);
     return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd);
 }
 """
@@ -41,7 +43,7 @@ int fsync(int fd) {
 
 @pytest.fixture
 def stall(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """While this file is there, whoever syncs a journal waits."""
+    """While this file is there, whoever syncs anything of a run waits."""
     stalled = tmp_path / "stalled"
     monkeypatch.setenv("LD_PRELOAD", str(compiled(tmp_path, "stall", STALL)))
     monkeypatch.setenv("STALLED", str(stalled))
@@ -86,7 +88,27 @@ def test_a_paused_engine_waits_for_a_supervisor_that_its_disk_holds_up(
     assert shell("pause").code == 0
     shell.until(lambda state: state.standing)
     kill_supervisor(shell)  # one that is gone is not waited for
-    give_up_t = time.monotonic() + 60.0
+    give_up_t = time.monotonic() + PATIENCE_S
     while is_alive(engine.process):
         assert time.monotonic() < give_up_t
         time.sleep(0.1)
+
+
+def test_a_supervisor_that_is_not_up_in_time_does_not_begin_behind_ones_back(
+    shell: Shell, stall: Path
+) -> None:
+    shell.write("run.toml", LONG)
+    assert shell("run", "run.toml", "--detach").code == 0
+    shell.until(moves)
+    assert shell("stop", "--wait").code == 0
+    stall.touch()
+    with pytest.raises(SupervisorFailed, match="not up after 3 s"):
+        start_supervisor(Order(root=str(shell.run.root), mode="resume"), within_s=3.0)
+    stall.unlink()
+    give_up_t = time.monotonic() + PATIENCE_S
+    while (lock := FileLock.acquire(shell.run.supervisor_lock)) is None:
+        assert time.monotonic() < give_up_t, "it was to end"
+        time.sleep(0.05)
+    lock.release()
+    starts = [r for r in read_records(shell.run.journal) if isinstance(r.event, ev.RunStarted)]
+    assert len(starts) == 1

@@ -256,6 +256,19 @@ def test_what_the_dashboard_offers_brings_a_supervisor_back_and_stop_now_saves(
     assert not is_alive(engine.process)
 
 
+def test_whoever_comes_to_adopt_a_run_that_has_just_failed_is_told_of_no_fault(
+    shell: Shell,
+) -> None:
+    """As the second of two commands that find the same run without a supervisor."""
+    begin(shell, f"{LONG}\n[supervisor]\nrestarts = 0\n")
+    shell.until(is_training)
+    assert send_signal(shell.engine().process, signal.SIGKILL)
+    assert shell.until(lambda state: state.ended).exit_code == 4
+    before = shell.run.journal.read_bytes()
+    start_supervisor(Order(root=str(shell.run.root), mode="adopt"))
+    assert shell.run.journal.read_bytes() == before
+
+
 def test_a_run_has_one_supervisor_whoever_else_is_started(shell: Shell) -> None:
     begin(shell, LONG)
     shell.until(is_training)
