@@ -64,9 +64,9 @@ def test_what_stays_within_a_quarter_of_a_degree_is_on_the_set_point() -> None:
 @pytest.mark.parametrize("cool_s", [300, 1500])
 def test_what_full_pace_could_not_use_up_is_not_owed_to_it_later(cool_s: int) -> None:
     short, long = governed(), governed()
-    assert steady(short, 77.0, 60) == steady(long, 77.0, cool_s) == []
+    assert steady(short, 77.0, 40) == steady(long, 77.0, cool_s) == []
     began = short.t, long.t
-    after, later = ramp(short, 78.0, 0.1, 120), ramp(long, 78.0, 0.1, 120)
+    after, later = ramp(short, 77.0, 0.2, 40), ramp(long, 77.0, 0.2, 40)
     assert [d.value for d in after] == [d.value for d in later]
     assert [(d.t or 0.0) - began[0] for d in after] == [(d.t or 0.0) - began[1] for d in later]
     assert after
