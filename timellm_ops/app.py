@@ -86,7 +86,11 @@ class SupervisorFailed(RuntimeError):  # noqa: N818 - it says what happened
 
 
 def start_supervisor(order: Order, within_s: float = _START_WITHIN_S) -> None:
-    """Start a supervisor process and wait until it is in charge. Raises `SupervisorFailed`."""
+    """Start a supervisor process and wait until it is in charge. Raises `SupervisorFailed`.
+
+    Whoever does not wait for a start to its end (Ctrl+C) has it end; one that has begun its run by
+    then stops it as after any such signal.
+    """
     layout = RunLayout(Path(order.root))
     log = os.open(layout.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
     try:
@@ -102,9 +106,14 @@ def start_supervisor(order: Order, within_s: float = _START_WITHIN_S) -> None:
     finally:
         os.close(log)
     assert child.stdin is not None  # noqa: S101 - for the type checker
-    with contextlib.suppress(BrokenPipeError), child.stdin as orders:
-        orders.write(msgspec.json.encode(order))
-    _wait_until_in_charge(layout, child, within_s, adopting=order.mode == "adopt")
+    try:
+        with contextlib.suppress(BrokenPipeError), child.stdin as orders:
+            orders.write(msgspec.json.encode(order))
+        _wait_until_in_charge(layout, child, within_s, adopting=order.mode == "adopt")
+    except BaseException:
+        if order.mode != "adopt":  # no run is to begin behind the back of who gave it up
+            child.terminate()
+        raise
 
 
 def _wait_until_in_charge(
@@ -123,8 +132,6 @@ def _wait_until_in_charge(
                 f"the supervisor ended with code {code} as it began: see {layout.supervisor_log}"
             )
         time.sleep(_LOOK_EVERY_S)
-    if not adopting:  # whoever asked is told of a failure: no run is to begin behind their back
-        child.terminate()
     raise SupervisorFailed(
         f"the supervisor is not up after {within_s:g} s: see {layout.supervisor_log}"
     )

@@ -1,5 +1,6 @@
 """A run whose disk takes nothing for a while, and tells nobody: a call just does not return."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +113,20 @@ def test_a_supervisor_that_is_not_up_in_time_does_not_begin_behind_ones_back(
     lock.release()
     starts = [r for r in read_records(shell.run.journal) if isinstance(r.event, ev.RunStarted)]
     assert len(starts) == 1
+
+
+def test_ctrl_c_while_a_run_is_started_leaves_nothing_of_it(shell: Shell, stall: Path) -> None:
+    shell.write("run.toml", LONG)
+    client = shell.start("run", "run.toml", "--detach", output=shell.folder / "out")
+    give_up_t = time.monotonic() + PATIENCE_S
+    while not list(shell.folder.glob("runs/*/supervisor.log")):
+        assert time.monotonic() < give_up_t
+        time.sleep(0.005)
+    stall.touch()  # the supervisor is still loading its modules
+    time.sleep(1.0)
+    client.send_signal(signal.SIGINT)
+    assert client.wait(PATIENCE_S) == 130
+    assert (shell.folder / "out").read_text() == "\n"
+    stall.unlink()
+    time.sleep(1.0)
+    assert shell.store.runs() == []

@@ -144,6 +144,18 @@ def test_stop_after_checkpoint_ends_right_after_the_next_one(shell: Shell) -> No
     assert kinds[-1] == "RunEnded"
 
 
+def test_ctrl_c_ends_a_command_that_waits_and_no_run_seems_to_have_ended(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    assert shell("pause").code == 0
+    waiting = shell.start("stop", "--after-checkpoint", "--wait", output=shell.folder / "out")
+    shell.until(lambda state: state.stop is not None)
+    time.sleep(1.0)
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(PATIENCE_S) == 130
+    assert not shell.state().ended
+
+
 def test_closing_the_terminal_leaves_the_run_going(shell: Shell) -> None:
     shell.write("run.toml", LONG)
     client = shell.start("run", "run.toml", "--plain", output=shell.folder / "out")
