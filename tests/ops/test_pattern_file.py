@@ -59,6 +59,7 @@ def test_every_event_has_fields_and_every_conversion_is_used() -> None:
     [
         ("", "my.toml: pattern:", "[[pattern]]"),
         ("pattern = 3", "my.toml: pattern:", "[[pattern]]"),
+        ("pattern = []", "my.toml: pattern:", "[[pattern]]"),
         ("pattern = [3]", "my.toml: pattern 1:", "a table"),
         ("a =", "my.toml:", "TOML"),
         (GOOD + "kinds = 'best'", "pattern 1, kinds:", '"kind"'),
@@ -120,6 +121,11 @@ def test_everything_that_is_wrong_is_told_in_the_order_of_the_file() -> None:
         "pattern 4 (finished), regex",
     ]
     assert all(str(fault).startswith("my.toml: ") for fault in caught.value.all)
+
+
+def test_a_conversion_of_a_group_that_there_is_not_is_told_with_the_group() -> None:
+    text = GOOD.replace("<loss>", "<los>") + "convert = { los = 'float' }"
+    assert '"loss" (did you mean it?)' in wrong(text)
 
 
 def test_bytes_that_are_no_text_are_told_with_their_line() -> None:
@@ -253,6 +259,7 @@ def test_a_name_that_is_not_shipped_is_told_with_those_that_are() -> None:
     ("text", "how", "value"),
     [
         ("1,250", "int", 1250),
+        ("1 250", "int", 1250),
         (" 7 ", "from_zero", 8),
         ("-1", "int", None),
         ("1" * 30, "int", None),
