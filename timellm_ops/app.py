@@ -64,6 +64,8 @@ _ENGINE_LOOKS_S = 1.0
 """How long whoever takes over a run tries for the lock, which the engine may hold for an instant as
 it looks whether anybody has it."""
 _LOOK_EVERY_S = 0.02
+_TAKEN = 9
+"""The exit code of a supervisor that found another one in charge."""
 
 Mode = Literal["start", "resume", "adopt"]
 """`start`: a run that has never run; `resume`: one that has ended, from its last checkpoint;
@@ -127,6 +129,10 @@ def _wait_until_in_charge(
             return
         if adopting and (code == 0 or (record is not None and is_alive(record.process))):
             return  # somebody else was faster, and one is enough
+        if code == _TAKEN:
+            raise SupervisorFailed(
+                f"another supervisor has this run already: timellm-ops attach {layout.run_id}"
+            )
         if code is not None:
             raise SupervisorFailed(
                 f"the supervisor ended with code {code} as it began: see {layout.supervisor_log}"
@@ -150,7 +156,7 @@ def main() -> int:
         lock = FileLock.acquire(layout.supervisor_lock)
     if lock is None:
         sys.stderr.write("another supervisor has this run\n")
-        return 0 if order.mode == "adopt" else 1
+        return 0 if order.mode == "adopt" else _TAKEN
     with lock:
         return _supervise(layout, load_config(layout), order)
 
