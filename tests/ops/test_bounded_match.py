@@ -35,7 +35,7 @@ def test_time_that_passes_between_two_searches_is_held_against_none() -> None:
         assert clock.search(regex, "xy")
         end = time.process_time() + 0.05
         while time.process_time() < end:
-            pass
+            sum(range(20_000))  # the timer counts no time of the system's
         assert clock.search(regex, "xy")
 
 
