@@ -195,6 +195,13 @@ def test_a_setting_that_is_not_right_changes_nothing_and_says_what_would_be(
     assert refused.isprintable()
 
 
+def test_everything_that_is_wrong_with_a_request_is_told_in_one_line() -> None:
+    refused = changed(TRAINING, "policy.thermal.pause_above_c=true", "policy.disk.margin_mib=true")
+    assert isinstance(refused, str)
+    assert refused.count("found true; expected a number") == 2
+    assert refused.isprintable()
+
+
 def test_settings_are_checked_together_and_beside_those_before_them() -> None:
     low = "policy.thermal.resume_below_c=60"
     lower = "policy.thermal.pause_above_c=70"
