@@ -5,12 +5,11 @@ is put before the system's, which notes each of these calls and then makes it.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from preloaded import compiled
 
 _SOURCE = r"""
 #define _GNU_SOURCE
@@ -52,17 +51,9 @@ int rename(const char *from, const char *to) {
 def calls_of(folder: Path, program: str, *arguments: object) -> list[tuple[str, str, str]]:
     """Run `program`, Python text, and give its calls in order: `sync PATH` and `rename FROM TO`.
 
-    What it prints comes between them as `said TEXT`. Skips where there is no compiler.
+    What it prints comes between them as `said TEXT`. Skips where it cannot be compiled.
     """
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("no C compiler for a library that notes what is synced")
-    source, library, log = folder / "log.c", folder / "log.so", folder / "sync.log"
-    source.write_text(_SOURCE)
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source, "-ldl"],
-        check=True,
-    )
+    library, log = compiled(folder, "log", _SOURCE), folder / "sync.log"
     env = {**os.environ, "LD_PRELOAD": str(library), "SYNC_LOG": str(log)}
     say = 'import os\ndef say(t):\n    f = open(os.environ["SYNC_LOG"], "a")\n    '
     say += 'f.write(f"said\\t{t}\\t\\n")\n    f.close()\n'

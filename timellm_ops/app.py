@@ -60,7 +60,12 @@ from timellm_ops.supervisor.restart import Patience
 _START_WITHIN_S = 30.0
 _LOCK_WITHIN_S = 15.0
 """How long a start waits for the supervisor before it to let go of the run."""
+_ENGINE_LOOKS_S = 1.0
+"""How long whoever takes over a run tries for the lock, which the engine may hold for an instant as
+it looks whether anybody has it."""
 _LOOK_EVERY_S = 0.02
+_TAKEN = 9
+"""The exit code of a supervisor that found another one in charge."""
 
 Mode = Literal["start", "resume", "adopt"]
 """`start`: a run that has never run; `resume`: one that has ended, from its last checkpoint;
@@ -82,8 +87,12 @@ class SupervisorFailed(RuntimeError):  # noqa: N818 - it says what happened
     """No supervisor came up. The text is one line."""
 
 
-def start_supervisor(order: Order) -> None:
-    """Start a supervisor process and wait until it is in charge. Raises `SupervisorFailed`."""
+def start_supervisor(order: Order, within_s: float = _START_WITHIN_S) -> None:
+    """Start a supervisor process and wait until it is in charge. Raises `SupervisorFailed`.
+
+    Whoever does not wait for a start to its end (Ctrl+C) has it end; one that has begun its run by
+    then stops it as after any such signal.
+    """
     layout = RunLayout(Path(order.root))
     log = os.open(layout.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
     try:
@@ -99,15 +108,20 @@ def start_supervisor(order: Order) -> None:
     finally:
         os.close(log)
     assert child.stdin is not None  # noqa: S101 - for the type checker
-    with contextlib.suppress(BrokenPipeError), child.stdin as orders:
-        orders.write(msgspec.json.encode(order))
-    _wait_until_in_charge(layout, child, adopting=order.mode == "adopt")
+    try:
+        with contextlib.suppress(BrokenPipeError), child.stdin as orders:
+            orders.write(msgspec.json.encode(order))
+        _wait_until_in_charge(layout, child, within_s, adopting=order.mode == "adopt")
+    except BaseException:
+        if order.mode != "adopt":  # no run is to begin behind the back of who gave it up
+            child.terminate()
+        raise
 
 
 def _wait_until_in_charge(
-    layout: RunLayout, child: subprocess.Popen[bytes], *, adopting: bool
+    layout: RunLayout, child: subprocess.Popen[bytes], within_s: float, *, adopting: bool
 ) -> None:
-    give_up_t = time.monotonic() + _START_WITHIN_S
+    give_up_t = time.monotonic() + within_s
     while time.monotonic() < give_up_t:
         code = child.poll()
         record = read_record(layout.supervisor_process, SupervisorRecord)
@@ -115,13 +129,17 @@ def _wait_until_in_charge(
             return
         if adopting and (code == 0 or (record is not None and is_alive(record.process))):
             return  # somebody else was faster, and one is enough
+        if code == _TAKEN:
+            raise SupervisorFailed(
+                f"another supervisor has this run already: timellm-ops attach {layout.run_id}"
+            )
         if code is not None:
             raise SupervisorFailed(
                 f"the supervisor ended with code {code} as it began: see {layout.supervisor_log}"
             )
         time.sleep(_LOOK_EVERY_S)
     raise SupervisorFailed(
-        f"the supervisor is not up after {_START_WITHIN_S:g} s: see {layout.supervisor_log}"
+        f"the supervisor is not up after {within_s:g} s: see {layout.supervisor_log}"
     )
 
 
@@ -131,13 +149,14 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     layout = RunLayout(Path(order.root))
     lock = FileLock.acquire(layout.supervisor_lock)
-    give_up_t = time.monotonic() + _LOCK_WITHIN_S
-    while lock is None and order.mode != "adopt" and time.monotonic() < give_up_t:
+    patience_s = _ENGINE_LOOKS_S if order.mode == "adopt" else _LOCK_WITHIN_S
+    give_up_t = time.monotonic() + patience_s
+    while lock is None and time.monotonic() < give_up_t:
         time.sleep(_LOOK_EVERY_S)
         lock = FileLock.acquire(layout.supervisor_lock)
     if lock is None:
         sys.stderr.write("another supervisor has this run\n")
-        return 0 if order.mode == "adopt" else 1
+        return 0 if order.mode == "adopt" else _TAKEN
     with lock:
         return _supervise(layout, load_config(layout), order)
 
@@ -145,7 +164,7 @@ def main() -> int:
 def _supervise(layout: RunLayout, config: Config, order: Order) -> int:
     past = recall(read_records(layout.journal))
     if order.mode == "adopt" and past.run.ended:
-        return past.run.exit_code or 0
+        return 0  # somebody else was faster, and there is nothing left to adopt
     engine: list[EngineHandle] = []
     living = adopt(layout)
     if living is not None:

@@ -22,6 +22,7 @@ from timellm_engine.errors import (
     kind_of,
     one_line,
 )
+from timellm_engine.last_words import hand_over
 from timellm_engine.run_config import read_config
 from timellm_engine.training.control import Signals
 from timellm_ops.contract import events as ev
@@ -44,18 +45,20 @@ def main(arguments: list[str] | None = None) -> int:
     signals.install()
     _dump_stacks_on_request()
     layout = RunLayout(chosen.run_dir.resolve())
+    clock = SystemClock()
     try:
-        emitter = Emitter.open(layout.engine_events, SystemClock())
+        emitter = Emitter.open(layout.engine_events, clock)
     except OSError as error:
         _complain(f"{layout.engine_events}: cannot be written ({error.strerror or error})")
         return EXIT_CODES["input"]
     failure = _run(layout, signals, emitter, resume=chosen.resume, pieces=chosen.pieces)
-    if failure is None:
-        emitter.close()
-        return 0
-    kind, message = failure
-    emitter.event(ev.EngineFailed(message=message, kind=kind))
+    if failure is not None:
+        kind, message = failure
+        emitter.event(ev.EngineFailed(message=message, kind=kind))
+    hand_over(emitter, layout, signals, clock)
     emitter.close()
+    if failure is None:
+        return 0
     _complain(emitter.mask.text(message))
     return EXIT_CODES[kind]
 

@@ -110,6 +110,11 @@ class Emitter:
         events, output = self._events.flush(), self._output.flush()
         return events and output
 
+    @property
+    def untold(self) -> int:
+        """Events that the disk has not taken yet."""
+        return self._events.waiting
+
     def close(self) -> None:
         """Write what can be written, and let go of the file of events."""
         self.flush()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import TINY, Shell
+from conftest import PATIENCE_S, TINY, Shell
 from small_disk import fill, small_disk
 
 from timellm_ops.contract.state import RunState
@@ -23,6 +23,9 @@ def small(shell: Shell) -> Iterator[Shell]:
     """A shell whose runs lie on a disk with just the room that a run is begun with."""
     with small_disk(shell.folder / "runs", kib=280 << 10):
         yield shell
+
+
+EPOCHS = 8
 
 
 def moves(state: RunState) -> bool:
@@ -49,3 +52,33 @@ def test_a_pause_is_obeyed_and_kept_on_a_full_disk_until_there_is_room(small: Sh
     small.until(lambda state: moves(state) and state.step > stood.step)
     assert small("stop", "--wait").code == 0
     assert small.state().outcome == "stopped"
+
+
+def stands_still(shell: Shell) -> bool:
+    before_s = shell.engine_cpu_s()
+    time.sleep(1.5)
+    return shell.engine_cpu_s() - before_s < 0.3
+
+
+def test_a_run_that_ends_on_a_full_disk_ends_once_there_is_room_and_tells_everything(
+    small: Shell,
+) -> None:
+    small.write("run.toml", LONG.replace("epochs = 4000", f"epochs = {EPOCHS}"))
+    assert small("run", "run.toml", "--detach").code == 0
+    small.until(lambda state: state.last is not None and moves(state))
+    begun, engine, filler = small.state(), small.engine(), fill(small.folder / "runs")
+    give_up_t = time.monotonic() + PATIENCE_S
+    while not stands_still(small):
+        assert time.monotonic() < give_up_t
+    assert is_alive(engine.process), "its last weights and words are with it alone"
+
+    filler.unlink()
+    ended = small.until(lambda state: state.ended)
+    assert (ended.outcome, ended.restarts) == ("finished", 0)
+    assert begun.epoch < EPOCHS
+    assert [row.epoch for row in ended.rows] == list(range(1, EPOCHS + 1))
+    assert ended.final_mse is not None
+    assert ended.best is not None
+    assert ended.best.epoch == min(ended.rows, key=lambda row: row.vali_mse or 0.0).epoch
+    assert ended.last is not None
+    assert (ended.last.step, ended.steps_at_risk) == (ended.total_steps, 0)

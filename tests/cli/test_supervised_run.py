@@ -144,6 +144,18 @@ def test_stop_after_checkpoint_ends_right_after_the_next_one(shell: Shell) -> No
     assert kinds[-1] == "RunEnded"
 
 
+def test_ctrl_c_ends_a_command_that_waits_and_no_run_seems_to_have_ended(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    assert shell("pause").code == 0
+    waiting = shell.start("stop", "--after-checkpoint", "--wait", output=shell.folder / "out")
+    shell.until(lambda state: state.stop is not None)
+    time.sleep(1.0)
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(PATIENCE_S) == 130
+    assert not shell.state().ended
+
+
 def test_closing_the_terminal_leaves_the_run_going(shell: Shell) -> None:
     shell.write("run.toml", LONG)
     client = shell.start("run", "run.toml", "--plain", output=shell.folder / "out")
@@ -254,6 +266,19 @@ def test_what_the_dashboard_offers_brings_a_supervisor_back_and_stop_now_saves(
     assert state.steps_at_risk == 0
     services.supervise()  # an ended run needs none
     assert not is_alive(engine.process)
+
+
+def test_whoever_comes_to_adopt_a_run_that_has_just_failed_is_told_of_no_fault(
+    shell: Shell,
+) -> None:
+    """As the second of two commands that find the same run without a supervisor."""
+    begin(shell, f"{LONG}\n[supervisor]\nrestarts = 0\n")
+    shell.until(is_training)
+    assert send_signal(shell.engine().process, signal.SIGKILL)
+    assert shell.until(lambda state: state.ended).exit_code == 4
+    before = shell.run.journal.read_bytes()
+    start_supervisor(Order(root=str(shell.run.root), mode="adopt"))
+    assert shell.run.journal.read_bytes() == before
 
 
 def test_a_run_has_one_supervisor_whoever_else_is_started(shell: Shell) -> None:

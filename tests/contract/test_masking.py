@@ -31,6 +31,57 @@ def test_names_tell_what_is_secret() -> None:
     }  # fmt: skip
 
 
+SECRET_NAMES = [
+    "TOKEN", "HF_TOKEN", "HF_TOKEN_2", "secret", "CLIENT_SECRET", "PASSWORD", "DB_PASSWORD_OLD",
+    "MYSQLPASSWORD", "MYSQL_PASSWD", "SSH_PASSPHRASE", "AWS_CREDENTIALS", "WANDB_APIKEY",
+    "API_KEY", "OPENAI_API_KEY", "OPENAI_API_KEY_OLD", "AZURE_ACCESS_KEY", "PRIVATE_KEY",
+    "AUTH_KEY", "auth_key", "MY_SECRET_KEY",
+]  # fmt: skip
+OTHER_NAMES = [
+    "HF_TOKEN_FILE", "HF_TOKEN_PATH", "SECRET_DIR", "TOKEN_URL", "SECRET_ID", "TOKEN_NAME",
+    "TOKEN_TYPE", "TOKEN_TTL", "TOKENIZERS_PARALLELISM", "SECRET_PARALLELISM", "MAX_TOKENS",
+    "KEY", "MONKEY", "PUBLIC_KEY", "XAPI_KEY", "API_KEYS", "PASSWORDS", "SECRETARY",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_what_the_name_of_a_variable_calls_a_secret_is_one(name: str) -> None:
+    assert secrets_of({name: "open sesame"}) == ("open sesame",)
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_what_only_sounds_like_one_is_none(name: str) -> None:
+    assert secrets_of({name: "open sesame"}) == ()
+
+
+def test_a_secret_is_told_without_the_spaces_around_it_and_from_eight_characters_on() -> None:
+    env = {"A_TOKEN": " 8letters\n", "B_TOKEN": "7letter", "C_TOKEN": "123456789", "D_TOKEN": ""}
+    assert secrets_of(env) == ("8letters",)
+
+
+def test_a_secret_that_begins_another_one_leaves_none_of_it() -> None:
+    env = {"A_TOKEN": "open sesame", "B_TOKEN": "open sesame and close", "C_TOKEN": "zzzzzzzz"}
+    assert secrets_of(env) == ("open sesame and close", "open sesame", "zzzzzzzz")
+    assert Mask(secrets_of(env)).text("I said open sesame and close") == f"I said {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (f"hf_{'a' * 20}", MASK),
+        (f"api_org_{'B' * 20}", MASK),
+        (f"hf_{'a' * 19}", f"hf_{'a' * 19}"),
+        (f"my_hf_{'a' * 30}", f"my_hf_{'a' * 30}"),
+        (f"url?t=hf_{'a' * 20}&x", f"url?t={MASK}&x"),
+    ],
+)
+def test_what_looks_like_a_token_of_the_hub_is_masked(text: str, masked: str) -> None:
+    assert Mask().text(text) == masked
+    line = record(ev.Alert(level="info", message=text))
+    told = ev.decode_record(Mask().json_line(line, ev.decode_record)).event
+    assert told == ev.Alert(level="info", message=masked)
+
+
 def test_a_text_is_masked_wherever_a_secret_stands_in_it() -> None:
     mask = Mask(["open sesame"])
     assert mask.text("I said open sesame, open sesame!") == f"I said {MASK}, {MASK}!"

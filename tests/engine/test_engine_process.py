@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tiny_runs import events_of, only, tiny_run, write_control
 from timellm_engine.checkpoints.checkpoint import Contents, FolderStorage
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.process.lock import FileLock
 
 PATIENCE_S = 120.0
 """How long a test waits for something that must come. Never how long something takes."""
@@ -194,3 +195,18 @@ def test_training_does_not_end_of_a_disk_that_takes_no_word(tmp_path: Path) -> N
     os.close(full)
     assert done.returncode == 0
     assert (layout.checkpoints / "best" / "manifest.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_one_whose_last_words_no_disk_has_stays_while_somebody_supervises_it(
+    tmp_path: Path,
+) -> None:
+    layout = tiny_run(tmp_path)
+    layout.engine_events.symlink_to(FULL)
+    with FileLock.acquire(layout.supervisor_lock) or nullcontext(), engine(layout) as child:
+        until(layout.bundle.exists)  # the last that it makes
+        time.sleep(1.5)
+        assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(PATIENCE_S) == 0

@@ -7,7 +7,7 @@ import msgspec
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, Reply
-from timellm_ops.contract.config import PolicySection
+from timellm_ops.contract.config import GpuSection, PolicySection
 from timellm_ops.contract.control import Control
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
@@ -45,6 +45,7 @@ class DrivenCore:
     foreign: bool = False
     decide: core.Decide = no_rules
     policy: PolicySection = field(default_factory=PolicySection)
+    gpu: GpuSection = field(default_factory=GpuSection)
     patience: Patience = field(default_factory=Patience)
     pace_by_stops: bool = False
     obedient: bool = True
@@ -149,6 +150,7 @@ class DrivenCore:
     def settings(self) -> core.Settings:
         return core.Settings(
             policy=self.policy,
+            gpu=self.gpu,
             stop_grace_s=GRACE_S,
             decide=self.decide,
             patience=self.patience,

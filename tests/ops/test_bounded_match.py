@@ -3,6 +3,7 @@
 import re
 import signal
 import threading
+import time
 
 import pytest
 
@@ -26,6 +27,16 @@ def test_many_short_searches_together_may_take_as_long_as_they_like() -> None:
     clock, regex = SearchClock(search_s=0.005), re.compile(r"x+y")
     with clock.limited():
         assert all(clock.search(regex, "x" * 300) is None for _ in range(3000))
+
+
+def test_time_that_passes_between_two_searches_is_held_against_none() -> None:
+    clock, regex = SearchClock(search_s=0.005), re.compile(r"x+y")
+    with clock.limited():
+        assert clock.search(regex, "xy")
+        end = time.process_time() + 0.05
+        while time.process_time() < end:
+            sum(range(20_000))  # the timer counts no time of the system's
+        assert clock.search(regex, "xy")
 
 
 def test_the_timer_and_the_handler_are_as_before_afterwards() -> None:

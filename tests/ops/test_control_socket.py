@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import socket
 import stat
@@ -49,6 +50,14 @@ GARBAGE = [
     b'{"type":"\xff"}',
     b'{"type":"Ping","more":1}',
     b'{"type":"StopRun","mode":"gently"}',
+    b'{"type":"SetPolicy"}',
+    b'{"type":"SetPolicy","settings":[]}',
+    b'{"type":"SetPolicy","settings":[' + b'"a=1",' * 64 + b'"a=1"]}',
+    b'{"type":"SetPolicy","settings":"policy.vram.enabled=false"}',
+    b'{"type":"ResumeRun","for_s":0}',
+    b'{"type":"ResumeRun","for_s":-1}',
+    b'{"type":"ResumeRun","for_s":86401}',
+    b'{"type":"ResumeRun","for_s":1e400}',
     b'{"type":"Ping"',
     b'{"type":"' + b"x" * 60_000 + b'"}',
     b"[" * 60_000,
@@ -172,6 +181,33 @@ except PermissionError:
 except ConnectionError:
     print("hung up on")
 """
+
+
+def test_a_runtime_folder_that_is_not_absolute_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's path is read by commands that are given in other folders."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for folder in ("here", "."):
+        assert socket_path(tmp_path, {"XDG_RUNTIME_DIR": folder}).is_absolute()
+
+
+def test_a_supervisor_without_a_free_descriptor_goes_on_and_hears_who_waits(path: Path) -> None:
+    server, client = ControlServer(path), connected(path)
+    free = os.dup(0)
+    os.close(free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        assert server.poll(0.05) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    client.sendall(PING)
+    (pending,) = polled(server)
+    assert pending.request == Ping()
+    client.close()
+    server.close()
 
 
 def test_another_user_cannot_reach_the_socket(path: Path, folder: Path) -> None:

@@ -302,6 +302,64 @@ def test_everything_else_that_a_line_may_say() -> None:
     ]
 
 
+def test_a_patience_that_is_used_up_is_the_end_though_no_line_says_so() -> None:
+    patterns = file_of(
+        EPOCH_STEP,
+        "event = 'early_stopping'\nregex = 'patience (?P<counter>\\d+)/(?P<patience>\\d+)'",
+    )
+    events = events_of(patterns, "1/3 loss 0.5\npatience 2/3\n2/3 loss 0.4\npatience 3/3\n")
+    stops = [(e.counter, e.stopped) for e in events if isinstance(e, ev.EarlyStopping)]
+    assert stops == [(2, False), (3, True)]
+
+
+def test_a_training_that_was_stopped_early_is_not_told_as_one_that_came_to_its_end() -> None:
+    patterns = file_of(
+        EPOCH_STEP,
+        "event = 'early_stopping'\nstopped = true\nregex = 'enough'",
+        "event = 'early_stopping'\nregex = 'patience (?P<counter>\\d+)/(?P<patience>\\d+)'",
+        "event = 'finished'\nregex = 'done'",
+    )
+    ended = events_of(patterns, "1/3 loss 0.5\ndone\n")
+    assert isinstance(ended[-1], ev.TrainingFinished)
+    stopped = events_of(patterns, "1/3 loss 0.5\npatience 2/3\nenough\ndone\n")
+    assert stopped[-1] == ev.EarlyStopping(counter=2, patience=3, stopped=True)
+
+
+def test_a_line_that_tells_of_nothing_that_moves_is_no_progress() -> None:
+    patterns = file_of("event = 'progress'\nregex = 'step (?P<step>\\S+) lr (?P<lr>\\S+)'")
+    assert events_of(patterns, "step ? lr 0.1\n") == []
+    assert len(events_of(patterns, "step 3 lr 0.1\n")) == 2
+
+
+def test_what_is_said_again_once_training_has_moved_on_is_told_again() -> None:
+    patterns = file_of(
+        EPOCH_STEP,
+        "event = 'checkpoint'\nregex = 'saving'",
+        "event = 'epoch_ended'\nregex = 'vali (?P<vali>\\S+)'",
+    )
+    text = "1/3 loss 0.5\nsaving\n1/6 loss 0.4\nsaving\nvali 0.4\nsaving\n2/3 loss 0.3\n"
+    assert len(only(events_of(patterns, text), ev.CheckpointWriting)) == 3
+
+
+def test_a_failure_has_the_words_of_its_line_or_of_its_pattern() -> None:
+    with_words = file_of(
+        "event = 'failed'\nmessage = 'no memory'\nregex = 'OOM'",
+        "event = 'failed'\nregex = 'killed'",
+    )
+    failed = only(events_of(with_words, "OOM\nkilled\n"), ev.EngineFailed)
+    assert [event.message for event in failed] == ["no memory", "the script says it has failed"]
+
+
+def test_the_first_loss_that_is_no_number_is_told_however_many_steps_there_are() -> None:
+    def steps_told(losses: dict[int, str]) -> list[int]:
+        lines = (f"1/{step} loss {losses.get(step, '0.5')}\n" for step in range(1, 3001))
+        events = events_of(file_of(EPOCH_STEP), "".join(lines))
+        return [event.iteration for event in only(events, ev.Progress)]
+
+    left_out = next(step for step in range(2900, 3000) if step not in steps_told({}))
+    assert left_out in steps_told({left_out: "nan"})
+
+
 def test_what_several_processes_print_is_told_once() -> None:
     patterns = file_of(
         EPOCH_STEP,

@@ -367,3 +367,37 @@ def test_a_script_that_is_yet_to_start_has_saved_nothing(tmp_path: Path, file: P
     assert not watch.pending
     watch.expect(WRITING)
     assert [event for t in range(10, 20) for event in watch.poll(t)] == []
+
+
+# --- a quiet moment ------------------------------------------------------------------------------
+
+
+def test_it_is_quiet_until_a_checkpoint_is_announced_and_again_once_that_is_saved(
+    file: Path, tmp_path: Path
+) -> None:
+    """An announced one is about to be written, though nothing of it is there yet."""
+    file.write_bytes(saved_by_torch())
+    watch = watch_of(tmp_path)
+    assert watch.quiet()
+    watch.expect(WRITING)
+    assert not watch.quiet()
+    file.write_bytes(saved_by_torch(4000))
+    assert [type(event) for event in polled(watch, 0.0, 3.0)] == [ev.CheckpointSaved]
+    assert watch.quiet()
+
+
+def test_it_is_not_quiet_while_a_file_is_open_or_another_than_was_saved(
+    file: Path, tmp_path: Path
+) -> None:
+    file.write_bytes(saved_by_torch())
+    being_written: set[Path] = set()
+    watch = SavedFileWatch(
+        Place(workdir=tmp_path, pattern=PATTERN), being_written=lambda _: being_written
+    )
+    assert watch.quiet()
+    being_written.add(file)
+    assert not watch.quiet()
+    being_written.clear()
+    assert watch.quiet()
+    file.write_bytes(saved_by_torch(4000))
+    assert not watch.quiet()

@@ -120,11 +120,29 @@ def test_a_resume_with_a_time_of_its_own_overrides_also_beside_the_users_hold() 
     assert overridden(both, ResumeRun(for_s=45.0)) == expected
 
 
-@pytest.mark.parametrize("stop", ["checkpoint", "now", "kill"])
-def test_no_rule_is_overridden_in_a_run_that_is_ending(stop: StopMode) -> None:
-    ok, message, _ = asked(run(holds=(HOT,), stop=stop), ResumeRun())
-    assert not ok
-    assert "ending" in message
+@pytest.mark.parametrize("holds", [(), (MINE,), (HOT,), (MINE, HOT)])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"stop": "checkpoint"},
+        {"stop": "now"},
+        {"stop": "kill"},
+        {"outcome": "stopped", "exit_code": 0},
+    ],
+)
+def test_there_is_nothing_to_resume_in_a_run_that_is_ending(
+    holds: tuple[Hold, ...], ending: dict[str, object]
+) -> None:
+    """Its engine leaves through the pause, whatever anybody says: nobody is told of going on."""
+    for request in (ResumeRun(), ResumeRun(for_s=60.0)):
+        ok, message, command = asked(run(holds=holds, **ending), request)
+        assert (ok, command) == (False, None)
+        assert "ending" in message
+
+
+def test_a_run_that_waits_for_its_next_checkpoint_to_stop_is_resumed() -> None:
+    waiting = run(holds=(MINE,), stop="after_checkpoint")
+    assert asked(waiting, ResumeRun()) == (True, "going on", "resume")
 
 
 # --- other thresholds ----------------------------------------------------------------------------
@@ -174,6 +192,13 @@ def test_a_setting_that_is_not_right_changes_nothing_and_says_what_would_be(
     assert isinstance(refused, str)
     assert words in refused
     assert refused.startswith(("policy.", "train.", "found ")), "the key, as after a file's name"
+    assert refused.isprintable()
+
+
+def test_everything_that_is_wrong_with_a_request_is_told_in_one_line() -> None:
+    refused = changed(TRAINING, "policy.thermal.pause_above_c=true", "policy.disk.margin_mib=true")
+    assert isinstance(refused, str)
+    assert refused.count("found true; expected a number") == 2
     assert refused.isprintable()
 
 

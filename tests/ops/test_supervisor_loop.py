@@ -414,6 +414,37 @@ def test_a_script_that_writes_again_already_is_not_interrupted_in_it(foreign: Be
     assert not foreign.engine.suspended
 
 
+def test_a_script_that_is_to_stop_without_its_checkpoint_is_interrupted_at_once(
+    foreign: Bench,
+) -> None:
+    foreign.turn()
+    foreign.watch.writes = True
+    foreign.supervisor.note(ev.Command(who="test", what="stop checkpoint"))
+    foreign.turn()
+    assert foreign.engine.signals == [signal.SIGINT]
+
+
+def test_a_script_that_does_not_end_of_it_is_ended_whatever_it_writes(foreign: Bench) -> None:
+    stopping_after_its_checkpoint(foreign)
+    foreign.turn()
+    assert foreign.engine.signals == [signal.SIGINT]
+    foreign.watch.writes = True
+    foreign.turn(6.0)  # longer than the grace
+    assert foreign.engine.signals == [signal.SIGINT, signal.SIGTERM]
+
+
+def test_ctrl_c_while_an_ended_scripts_checkpoint_is_waited_for_signals_nobody(
+    foreign: Bench,
+) -> None:
+    foreign.turn()
+    foreign.watch.pending = True
+    foreign.engine.ended = ExitStatus(code=0)
+    foreign.turn()
+    foreign.supervisor.interrupts = 1
+    foreign.turn()
+    assert foreign.engine.signals == [signal.SIGKILL]  # for what it may have left behind
+
+
 def test_a_script_that_writes_without_an_end_is_interrupted_all_the_same(foreign: Bench) -> None:
     foreign.watch.writes = True
     stopping_after_its_checkpoint(foreign)

@@ -90,3 +90,9 @@ def test_an_epoch_without_improvement_before_the_stop_makes_nothing_safe() -> No
 def test_a_best_checkpoint_that_is_being_written_is_waited_for() -> None:
     writing = ev.CheckpointWriting(kind="best", epoch=2)
     assert after(STARTED, saved("best", 1), STOP_AFTER, writing, NO_BETTER).safe == ""
+
+
+def test_why_a_script_may_be_stopped_is_what_first_made_it_so() -> None:
+    """It moves on until the signal reaches it, and says more until then."""
+    memory = after(STARTED, saved("best", 1), STOP_AFTER, saved("last", 2), NO_BETTER)
+    assert memory.safe == "the last checkpoint is on disk"

@@ -8,7 +8,8 @@ from driven_core import DrivenCore, kinds, last_of, progress, saved, training_st
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import PauseRun, Ping, ResumeRun, SetPolicy
-from timellm_ops.contract.config import PolicySection, ThermalSection
+from timellm_ops.contract.config import GpuSection, PolicySection, ThermalSection
+from timellm_ops.contract.policy_checks import KEPT_READINGS
 from timellm_ops.contract.policy_sections import HealthSection, ScheduleSection, SharingSection
 from timellm_ops.contract.telemetry import GpuProcess, GpuSample, HostSample
 from timellm_ops.probe.protocol import Unreadable
@@ -224,6 +225,17 @@ def test_a_setting_that_is_refused_leaves_everything_as_it_was() -> None:
     assert not reply.ok
     assert "policy.thermal.resume_below_c: found 75; expected below" in reply.message
     assert core.run == before
+
+
+def test_a_setting_is_checked_beside_how_often_this_run_looks_at_its_gpu() -> None:
+    settings = (f"policy.power.mean_over_s={KEPT_READINGS}", "policy.power.limit_w=90")
+    core, wanted = driven(), SetPolicy(settings=settings)
+    core.gpu = GpuSection(poll_s=0.5)
+    refused = core.ask(wanted)
+    assert not refused.ok
+    assert "readings at gpu.poll_s" in refused.message
+    core.gpu = GpuSection(poll_s=2.0)
+    assert core.ask(wanted).ok
 
 
 def test_a_rule_that_is_switched_off_under_the_run_lets_go_of_it() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from watched_run import WatchedRun, actions
+from watched_run import WatchedRun, actions, governed, ramp, steady
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import GovernorSection, PolicySection, ThermalSection
@@ -19,25 +19,6 @@ from timellm_policies.situation import RuleStatus, Situation
 from timellm_policies.trend import trend, trend_at
 
 LIMITS = PowerLimits(limit_w=115.0, lowest_w=60.0, highest_w=130.0)
-
-
-def governed(
-    actuator: str = "duty", *, limits: PowerLimits | None = None, **governor: object
-) -> WatchedRun:
-    run = WatchedRun(
-        governor=GovernorSection(actuator=actuator, **governor)  # type: ignore[arg-type]
-    )
-    if limits is not None:
-        run.sees(40.0, power_limits=limits)
-    return run
-
-
-def steady(run: WatchedRun, celsius: float, seconds: int = 60) -> list[ev.PolicyDecision]:
-    return run.sees(*[celsius] * seconds)
-
-
-def ramp(run: WatchedRun, first_c: float, per_s: float, seconds: int) -> list[ev.PolicyDecision]:
-    return run.sees(*[first_c + per_s * second for second in range(seconds)])
 
 
 def test_it_is_on_unless_told_otherwise_and_works_by_rests() -> None:

@@ -11,7 +11,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import GovernorSection, PolicySection, ThermalSection
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
-from timellm_ops.contract.telemetry import GpuSample, HostSample, TimedSample
+from timellm_ops.contract.telemetry import GpuSample, HostSample, PowerLimits, TimedSample
 from timellm_policies import decide
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -136,3 +136,22 @@ def _fields(event: ev.Event) -> dict[str, object]:
 
 def actions(decisions: Iterable[ev.PolicyDecision]) -> list[str]:
     return [f"{decision.rule} {decision.action}" for decision in decisions]
+
+
+def governed(
+    actuator: str = "duty", *, limits: PowerLimits | None = None, **governor: object
+) -> WatchedRun:
+    run = WatchedRun(
+        governor=GovernorSection(actuator=actuator, **governor)  # type: ignore[arg-type]
+    )
+    if limits is not None:
+        run.sees(40.0, power_limits=limits)
+    return run
+
+
+def steady(run: WatchedRun, celsius: float, seconds: int = 60) -> list[ev.PolicyDecision]:
+    return run.sees(*[celsius] * seconds)
+
+
+def ramp(run: WatchedRun, first_c: float, per_s: float, seconds: int) -> list[ev.PolicyDecision]:
+    return run.sees(*[first_c + per_s * second for second in range(seconds)])

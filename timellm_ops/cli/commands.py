@@ -23,6 +23,7 @@ app = App(
     version=timellm_ops.__version__,
     result_action="return_value",
     default_parameter=Parameter(show_default=False),
+    suppress_keyboard_interrupt=False,  # it would become a `SystemExit`
 )
 for name, (place, text) in COMMANDS.items():
     app.command(f"timellm_ops.cli.{place}", name=name, help=help_page(name, text))

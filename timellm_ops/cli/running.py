@@ -224,12 +224,19 @@ def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, s
     order = Order(root=str(layout.root), mode=mode, findings=found.findings, command=join(sys.argv))
     try:
         start_supervisor(order)
-    except SupervisorFailed:
-        if not layout.journal.exists():
+    except (SupervisorFailed, KeyboardInterrupt) as error:
+        if not _has_begun(layout):
             shutil.rmtree(layout.root, ignore_errors=True)  # nothing has begun in it
+        elif isinstance(error, KeyboardInterrupt):
+            sys.stderr.write(f"\n{layout.run_id} has begun already, and is told to stop")
         raise
     if style.form == "detach":
         sys.stdout.write(f"{layout.run_id}\n")
         sys.stderr.write(f"running on its own; watch it: timellm-ops attach {layout.run_id}\n")
         return 0
     return watch(layout, style, interrupts)
+
+
+def _has_begun(layout: RunLayout) -> bool:
+    """Whether anything is on record of a run."""
+    return layout.journal.exists() and layout.journal.stat().st_size > 0

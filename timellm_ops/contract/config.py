@@ -352,7 +352,7 @@ class SupervisorSection(Section, frozen=True, kw_only=True):
     restart_after_s: Seconds = 10.0
     """Wait before the first of them; each further one in a row waits twice as long."""
     orphan_after_s: PositiveFloat = 60.0
-    """A paused engine whose supervisor has been silent this long follows `orphan_action`."""
+    """A paused engine whose supervisor is gone and silent for so long follows `orphan_action`."""
     orphan_action: Literal["checkpoint_and_exit", "continue"] = "checkpoint_and_exit"
     """What a paused engine does that nobody supervises any more."""
 

@@ -14,10 +14,8 @@ MASK = "***"
 SHORTEST = 8
 """A shorter value is no secret worth the name, and would be found in ordinary words."""
 
-_SECRET_WORDS = frozenset(
-    {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIALS", "APIKEY"}
-)
-_KEYS = re.compile(r"(^|_)(API|ACCESS|PRIVATE|AUTH|SECRET)_KEY(_|$)")
+_SECRET_WORDS = frozenset({"TOKEN", "SECRET", "PASSWD", "PASSPHRASE", "CREDENTIALS", "APIKEY"})
+_KEYS = re.compile(r"(^|_)(API|ACCESS|PRIVATE|AUTH)_KEY(_|$)")
 _ABOUT_ONE = frozenset({"FILE", "PATH", "DIR", "URL", "ID", "NAME", "TYPE", "TTL", "PARALLELISM"})
 """`HF_TOKEN_PATH` says where a secret lies, and is none."""
 _HUB_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}")

@@ -87,6 +87,8 @@ def _resume(state: RunState, request: ResumeRun) -> Answer:
     others = [hold for hold in state.holds if hold.rule != "user"]
     mine = _user_hold(state) is not None
     lift = Command(who=request.who, what="resume")
+    if state.ended or state.stop not in (None, "after_checkpoint"):
+        return _refused("the run is ending; there is nothing left to resume")
     if not mine and not others:
         return _refused("the run is not paused")
     if mine and others and request.for_s is None:
@@ -95,8 +97,6 @@ def _resume(state: RunState, request: ResumeRun) -> Answer:
         return Answer(Reply(ok=True, message=f"your pause is lifted; {stays}; {more}"), (lift,))
     if not others:
         return Answer(Reply(ok=True, message="going on"), (lift,))
-    if state.stop not in (None, "after_checkpoint"):
-        return _refused("the run is ending; there is nothing left to resume")
     override = RulesOverridden(
         who=request.who,
         rules=tuple(hold.rule for hold in others),

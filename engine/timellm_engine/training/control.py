@@ -5,8 +5,6 @@ it was replaced. Waiting of any kind is done in short naps, so that a new contro
 a lost supervisor is noticed at once.
 """
 
-import contextlib
-import math
 import signal
 from pathlib import Path
 
@@ -14,15 +12,13 @@ import msgspec
 
 from timellm_engine.clock import Clock
 from timellm_engine.emit import Emitter
+from timellm_engine.training.signs_of_life import SignsOfLife
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import SupervisorSection
-from timellm_ops.contract.control import Control, Heartbeat
+from timellm_ops.contract.control import Control
 from timellm_ops.contract.layout import RunLayout
 
 NAP_S = 0.05
-LONGEST_LOOK_S = 1.0
-"""More time than this between two looks at the heartbeat is not the supervisor's silence: the
-machine slept, with its clock going on, or this process was stopped."""
 
 _NOT_READ = Control(sequence=-1)
 
@@ -93,13 +89,10 @@ class Controls:
         signals: Signals,
     ) -> None:
         self._file = ControlFile(layout.control)
-        self._heartbeat = layout.heartbeat
+        self._signs = SignsOfLife(layout, clock)
         self._section, self._emitter = section, emitter
         self._clock, self._signals = clock, signals
         self._orphaned = False
-        self._beat_t: float | None = None
-        self._looked_t = -math.inf
-        self._silent_s = 0.0
         self._duty = 1.0
 
     def saved(self) -> None:
@@ -113,6 +106,14 @@ class Controls:
         self._leave_if_told()
         if self._told_to_stand():
             self._stand()
+
+    def wait(self, seconds: float) -> bool:
+        """Let so much time go by, obeying as at a boundary; whether anybody supervises."""
+        end = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < end and self._signs.is_held():
+            self._clock.sleep(NAP_S)
+            self.boundary()
+        return self._signs.is_held()
 
     def rest(self, worked_s: float) -> None:
         """Sleep as long as the duty wants after `worked_s` seconds of work, or until told else."""
@@ -155,45 +156,44 @@ class Controls:
         """A pause holds, unless its supervisor was lost and the rule then is to go on."""
         if self._file.control.desired != "pause":
             return False
-        if self._orphaned and self._count_silence() <= self._section.orphan_after_s:
+        if self._orphaned and not self._is_lost():
             self._orphaned = False
         return not self._orphaned
+
+    def _is_lost(self) -> bool:
+        """Whether the supervisor was silent for longer than a living one may be, and is none."""
+        return self._signs.look() > self._section.orphan_after_s and not self._signs.is_held()
 
     def _stand(self) -> None:
         began = self._clock.monotonic()
         self._emitter.event(ev.Paused())
-        self._silent_s, self._looked_t = 0.0, began
+        self._signs.begin()
+        told = False
         while self._told_to_stand():
             self._clock.sleep(NAP_S)
             self._look()
             self._leave_if_told()
-            silent_s = self._count_silence()
-            if self._told_to_stand() and silent_s > self._section.orphan_after_s:
-                self._follow_orphan_rule(silent_s)
+            if not self._told_to_stand():
+                break
+            silent = self._signs.silent_s > self._section.orphan_after_s
+            if self._is_lost():
+                self._follow_orphan_rule()
+            elif silent and not told:
+                self._emitter.event(ev.Alert(level="warning", message=self._held_up()))
+            told = silent
         self._emitter.event(ev.Resumed(paused_seconds=self._clock.monotonic() - began))
 
-    def _follow_orphan_rule(self, silent_s: float) -> None:
-        lost = f"paused, and the supervisor has been silent for {silent_s:.0f} s"
+    def _held_up(self) -> str:
+        return (
+            f"paused; the supervisor lives and has been silent for {self._signs.silent_s:.0f} s: "
+            "its disk may hold it up, and it is waited for"
+        )
+
+    def _follow_orphan_rule(self) -> None:
+        lost = f"paused, and the supervisor has been silent for {self._signs.silent_s:.0f} s"
         if self._section.orphan_action == "continue":
             self._orphaned = True
             self._emitter.event(ev.Alert(level="warning", message=f"{lost}: training goes on"))
             return
         self._emitter.event(ev.Alert(level="warning", message=f"{lost}: saving and leaving"))
         raise StopNow(lost)
-
-    def _count_silence(self) -> float:
-        """Seconds in which this engine has looked for a new sign of life and there was none.
-
-        A sign from the future is one of another boot of the machine: none at all. Where it cannot
-        be read at this moment, the one before counts.
-        """
-        now = self._clock.monotonic()
-        beat_t = self._beat_t
-        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            beat_t = msgspec.json.decode(self._heartbeat.read_bytes(), type=Heartbeat).t
-        if beat_t is not None and beat_t <= now and beat_t != self._beat_t:
-            self._beat_t, self._silent_s = beat_t, 0.0
-        else:
-            self._silent_s += min(LONGEST_LOOK_S, now - self._looked_t)
-        self._looked_t = now
-        return self._silent_s

@@ -32,6 +32,8 @@ from timellm_ops.contract.events import Split
 
 REPORT_EVERY_S = 0.25
 """Progress is reported once in so many seconds at most."""
+LONGEST_WAIT_S = 60.0
+"""At a run's end, what a full disk has refused is tried again so often at least."""
 TRIED_AFTER_STEPS = 3
 """Forecasts are timed once so many steps were made, which have warmed everything up."""
 
@@ -75,6 +77,7 @@ class Trainer:
             while not self.position.over:
                 self.train_epoch()
                 self.conclude_epoch()
+            self._save_what_was_refused()
             Ending(self.job, self.position, self.saver, self.storage, self.emitter).make(
                 lambda: self._evaluate(self.job.data.test, "test")[0]
             )
@@ -291,6 +294,14 @@ class Trainer:
 
         errors = evaluate(self.model, windows, self.train.eval_batch_size, between)
         return errors, spent_s
+
+    def _save_what_was_refused(self) -> None:
+        """Training is over, and what a full disk has refused would be lost with this process: it
+        is tried again until there is room, as long as there is a supervisor to wait for it."""
+        wait_s = 1.0
+        while not self.saver.all_saved and self.controls.wait(wait_s):
+            self._save_last()
+            wait_s = min(LONGEST_WAIT_S, 2.0 * wait_s)
 
     def _save_last(self) -> None:
         if self.saver.last(self.position):

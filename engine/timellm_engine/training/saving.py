@@ -41,6 +41,7 @@ class Saver:
         self._make_bundle = make_bundle
         self._last_try_t = clock.monotonic()
         self._unsaved_best: tuple[Contents, float | None] | None = None
+        self._last_refused = False
         self.standing = "none of this start"
         """The newest checkpoint that is durable, in words."""
         self._problem = ""
@@ -63,6 +64,11 @@ class Saver:
     def unsaved_best(self) -> Contents | None:
         """The best weights, where the disk has refused them."""
         return None if self._unsaved_best is None else self._unsaved_best[0]
+
+    @property
+    def all_saved(self) -> bool:
+        """Whether the disk has taken all that it was given to keep, `best` and `last`."""
+        return self._unsaved_best is None and not self._last_refused
 
     def best(self, position: Position, previous_mse: float | None) -> bool:
         """Save the weights as the best so far; whether they are durable.
@@ -92,6 +98,7 @@ class Saver:
             if self._write("best", best, vali_mse, leaving=leaving):
                 self._unsaved_best = None
         saved = self._write("last", contents, leaving=leaving)
+        self._last_refused = not saved
         keep = self._section.keep
         if saved and keep and position.iteration and self._is_kept(position):
             name = step_name(self._step(position))

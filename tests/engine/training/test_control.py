@@ -18,6 +18,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import SupervisorSection
 from timellm_ops.contract.control import Heartbeat
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.process.lock import FileLock
 
 ORPHAN_AFTER_S = 60.0
 
@@ -178,6 +179,34 @@ def test_a_paused_engine_whose_supervisor_is_gone_saves_and_leaves(bench: Bench)
         bench.controls.boundary()
     assert bench.clock.now == pytest.approx(1000.0 + ORPHAN_AFTER_S, abs=2 * NAP_S)
     assert bench.kinds()[-2:] == ["Paused", "Alert"]
+
+
+def test_a_silent_supervisor_that_lives_is_waited_for_and_told_of_once(bench: Bench) -> None:
+    """Its disk may take nothing for minutes, a heartbeat least of all. Its lock needs no disk."""
+    bench.control(1, "pause")
+    lock = FileLock.acquire(bench.layout.supervisor_lock)
+    assert lock is not None
+    bench.later(20.0 * ORPHAN_AFTER_S, lambda: bench.control(2))
+    bench.controls.boundary()
+    assert bench.kinds()[1:] == ["Paused", "Alert", "ControlAcknowledged", "Resumed"]
+    (told,) = only(bench.layout, ev.Alert)
+    assert "lives" in told.message
+    bench.control(3, "pause")
+    bench.later(5.0 * ORPHAN_AFTER_S, lock.release)
+    began = bench.clock.now
+    with pytest.raises(StopNow, match="silent"):
+        bench.controls.boundary()
+    assert bench.clock.now == pytest.approx(began + 5.0 * ORPHAN_AFTER_S, abs=2 * NAP_S)
+
+
+def test_looking_for_a_supervisor_leaves_the_lock_to_whoever_comes(bench: Bench) -> None:
+    lock = FileLock.acquire(bench.layout.supervisor_lock)
+    assert lock is not None
+    lock.release()
+    bench.control(1, "pause")
+    with pytest.raises(StopNow):
+        bench.controls.boundary()
+    assert FileLock.acquire(bench.layout.supervisor_lock) is not None
 
 
 def test_without_a_heartbeat_the_silence_begins_with_the_pause(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
+from timellm_ops.process.lock import FileLock
 
 BEGIN_S, TICK_S = 1000.0, 0.01
 
@@ -320,6 +321,28 @@ def test_a_full_disk_does_not_end_training_and_the_best_is_written_later(
     assert not list(layout.checkpoints.glob(".tmp-*"))
     assert same(weights(layout), weights(whole))
     assert same(weights(layout, "best"), weights(whole, "best"))
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+def test_what_a_full_disk_refuses_at_the_end_is_waited_for_with_whoever_supervises(
+    whole: RunLayout, tmp_path: Path, *, supervised: bool
+) -> None:
+    layout = tiny_run(tmp_path)
+    clock = FakeClock(now=BEGIN_S, tick_s=TICK_S)
+    over = moment(whole, ev.EpochEnded, 1)
+    lock = FileLock.acquire(layout.supervisor_lock) if supervised else None
+    with ExitStack() as disk, lock or nullcontext():
+        full = files_end_at(12_000)  # less than a checkpoint, more than events and log
+        clock.at(over, lambda: disk.enter_context(full))
+        clock.at(over + 1000.0, disk.close)
+        run_here(layout, clock=clock)
+    assert isinstance(events_of(layout)[-1], ev.TrainingFinished)
+    assert (clock.now > over + 1000.0) is supervised
+    saved = [each.epoch for each in only(layout, ev.CheckpointSaved) if each.kind == "last"]
+    assert (2 in saved) is supervised
+    if supervised:
+        assert same(weights(layout), weights(whole))
+        assert 5 < len(only(layout, ev.CheckpointFailed)) < 50
 
 
 def test_a_stop_whose_checkpoint_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
