@@ -70,7 +70,7 @@ def test_a_chip_that_is_warm_at_once_is_told_apart_from_what_cools_it(
     card = card_model(told, loads, 32.0)
     assert card is not None
     assert card.settles_c(paced) == pytest.approx(32.0 + rise_c * paced, abs=0.15 * rise_c + 1.0)
-    assert card.jump_c == pytest.approx(jump_c, abs=6.0)
+    assert card.jump_c == pytest.approx(jump_c, abs=0.4 * jump_c + 4.0)  # a part of the rise alone
 
 
 @given(tau_s=st.floats(20.0, 200.0), begins_c=st.floats(50.0, 80.0))

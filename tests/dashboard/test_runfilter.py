@@ -13,6 +13,7 @@ from test_runlist import rows
 from timellm_dashboard.runs.runfilter import BadFilter, RunFilter, filter_of
 from timellm_dashboard.runs.runlist import RunRow
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
+from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import all_keys
 
 EN, ZH = run_filter_words("en"), run_filter_words("zh")
@@ -24,6 +25,7 @@ CONFIG = {
 ROW = RunRow(
     run_id="20260131-214503-etth1-7f3a", state="failed", epoch=2, epochs=10, best_vali_mse=0.70631,
     test_mse=0.38449, test_mae=None, active_s=7200.0, started_at=None,
+    whole=RunState(),
 )  # fmt: skip
 
 
