@@ -98,7 +98,7 @@ class RunsPanel(Panel, can_focus=True):
     ) -> None:
         """The runs from now on, and their configs where the filter needs them."""
         self._every, self._problem = rows, ""
-        self._configs = configs or self._configs
+        self._configs = self._configs if configs is None else configs
         everyone = {row.run_id for row in rows}
         self.marked = tuple(run_id for run_id in self.marked if run_id in everyone)
         self._choose()
