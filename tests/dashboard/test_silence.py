@@ -4,8 +4,7 @@ import json
 
 import pytest
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from random_journals import EVENTS, HOT, journals
+from random_journals import HOT, journals, watched_journals
 from sample_journals import (
     ZONE,
     Journal,
@@ -145,19 +144,8 @@ def test_one_that_dies_of_it_was_silent_until_then() -> None:
     assert [round(s.end_s - s.start_s) for s in history.silence.stretches if s.end_s] == [300]
 
 
-@st.composite
-def watched(draw: st.DrawFn) -> Journal:
-    """A run at work whose card is read all the time, and of which little else is heard."""
-    journal = in_second_epoch()
-    for _ in range(draw(st.integers(1, 8))):
-        journal.add(draw(st.sampled_from(EVENTS)), draw(st.sampled_from([0.0, 1.0, 50.0])))
-        for _ in range(draw(st.integers(0, 8))):
-            journal.add(ev.Telemetry(sample=sample(70.0)), draw(st.sampled_from([1.0, 50.0])))
-    return journal
-
-
 @settings(max_examples=150, deadline=None)
-@given(journals() | watched())
+@given(journals() | watched_journals())
 @example(hung())
 def test_whatever_happens_the_stretches_are_in_order_and_add_up(journal: Journal) -> None:
     recorder = recorder_of(journal)
