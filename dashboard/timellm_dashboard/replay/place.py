@@ -20,12 +20,9 @@ from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.replay import ReplayWords
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
+from timellm_ops.contract.timespan import seconds_of
 
 _SINCE_START = re.compile(r"([0-9]{1,4}):([0-5][0-9])(?::([0-5][0-9]))?")
-_UNITS = re.compile(
-    r"(?:([0-9]+) *h(?:ours?)?)? *(?:([0-9]+) *m(?:in)?)? *(?:([0-9]+(?:\.[0-9]+)?) *s)?",
-    re.IGNORECASE,
-)
 _EPOCH = r"(?:epoch *([0-9]{1,9})|第? *([0-9]{1,9}) *轮)"
 _STEP = r"(?:step *([0-9][0-9,_]{0,18})|第? *([0-9][0-9,_]{0,18}) *步)"
 _EPOCH_OR_STEP = re.compile(rf"(?:{_EPOCH})?[ ,，、]*(?:{_STEP})?", re.IGNORECASE)
@@ -170,10 +167,8 @@ def place_of(
         if epoch or step:
             number = int(re.sub("[,_]", "", step)) if step else None
             return _counted(shown, int(epoch) if epoch else None, number, course, words)
-    found = _UNITS.fullmatch(asked)
-    if found and asked:
-        hours, minutes, seconds = (float(part or 0) for part in found.groups())
-        return min(course.total_s, hours * 3600 + minutes * 60 + seconds)
+    if (seconds := seconds_of(asked)) is not None:
+        return min(course.total_s, seconds)
     goal = goal_of(asked)
     if found := _SINCE_START.fullmatch(asked):
         clock = goal if isinstance(goal, ToClock) else None
