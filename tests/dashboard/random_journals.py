@@ -19,6 +19,7 @@ EVENTS: list[ev.Event] = [
     ev.EpochStarted(epoch=1),
     *(ev.Progress(iteration=i, epoch=1, loss=0.5) for i in range(10, 100, 10)),
     ev.EvaluationProgress(split="vali", done=1, total=2),
+    ev.Paced(duty=0.0),
     ev.Paced(duty=0.5),
     ev.Paced(duty=1.0),
     ev.PolicyDecision(action="pause", rule="thermal", reason="x"),

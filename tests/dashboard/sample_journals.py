@@ -25,7 +25,7 @@ EVALUATION_S = 120.0
 GIB = 2**30
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Limits:
     """Thermal limits as the composition root passes them in."""
 

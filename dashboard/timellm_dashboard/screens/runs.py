@@ -18,7 +18,8 @@ from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.comparison import ComparisonPanel
 from timellm_dashboard.widgets.prompt import Prompt
-from timellm_dashboard.widgets.runs import RunDetailPanel, RunsPanel, Standing
+from timellm_dashboard.widgets.rundetail import RunDetailPanel
+from timellm_dashboard.widgets.runs import RunsPanel, Standing
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
