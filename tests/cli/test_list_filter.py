@@ -73,9 +73,13 @@ def test_a_config_is_read_once_and_again_when_it_is_another(
     text = sixteen.config.read_text(encoding="utf-8")
     sixteen.config.write_text(text.replace("batch_size = 16", "batch_size = 160"), encoding="utf-8")
     four.config.write_text("no TOML", encoding="utf-8")
-    again = RunConfigs(cache).of(two)
+    configs = RunConfigs(cache)
+    again = configs.of(two)
     assert again[sixteen.run_id]["train.batch_size"] == 160
     assert again[four.run_id] == {}
+    index.unlink()
+    assert configs.of(two) == again
+    assert not index.exists(), "nothing has changed that would have to be kept"
 
 
 def test_a_memory_that_cannot_be_kept_or_read_costs_nothing_but_time(

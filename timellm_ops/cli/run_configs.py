@@ -58,7 +58,9 @@ class RunConfigs:
             kept = _read(layout.config, before)
             changed = changed or kept is not before
             found[layout.run_id] = {} if kept is None else kept.keys
-            if kept is not None:
+            if kept is None:
+                self._known.pop(path, None)
+            else:
                 asked[path] = kept
         if changed:
             together = {**self._known, **asked}
