@@ -82,6 +82,18 @@ def test_a_config_is_read_once_and_again_when_it_is_another(
     assert not index.exists(), "nothing has changed that would have to be kept"
 
 
+def test_what_cannot_be_kept_is_read_all_the_same(
+    tmp_path: Path, two: tuple[RunLayout, RunLayout]
+) -> None:
+    four, sixteen = two
+    four.config.write_text(f"[run]\nseed = {10**30}\n", encoding="utf-8")
+    assert RunConfigs(tmp_path / "kept").of([four])[four.run_id]["run.seed"] == 10**30
+    odd = RunLayout(tmp_path / "no\udcfftext" / sixteen.run_id)
+    odd.root.mkdir(parents=True)
+    odd.config.write_bytes(sixteen.config.read_bytes())
+    assert RunConfigs(tmp_path / "other").of([odd])[odd.run_id]["train.batch_size"] == 16
+
+
 def test_a_memory_that_cannot_be_kept_or_read_costs_nothing_but_time(
     tmp_path: Path, two: tuple[RunLayout, RunLayout]
 ) -> None:
