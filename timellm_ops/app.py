@@ -58,6 +58,8 @@ from timellm_ops.supervisor.reception import Reception
 from timellm_ops.supervisor.restart import Patience
 
 _START_WITHIN_S = 30.0
+_ENDS_WITHIN_S = 2.0
+"""How long a supervisor whose start was given up is waited for: most are gone at once."""
 _LOCK_WITHIN_S = 15.0
 """How long a start waits for the supervisor before it to let go of the run."""
 _ENGINE_LOOKS_S = 1.0
@@ -115,6 +117,8 @@ def start_supervisor(order: Order, within_s: float = _START_WITHIN_S) -> None:
     except BaseException:
         if order.mode != "adopt":  # no run is to begin behind the back of who gave it up
             child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_ENDS_WITHIN_S)  # whatever it has begun by then is on record
         raise
 
 

@@ -73,9 +73,25 @@ def test_a_config_is_read_once_and_again_when_it_is_another(
     text = sixteen.config.read_text(encoding="utf-8")
     sixteen.config.write_text(text.replace("batch_size = 16", "batch_size = 160"), encoding="utf-8")
     four.config.write_text("no TOML", encoding="utf-8")
-    again = RunConfigs(cache).of(two)
+    configs = RunConfigs(cache)
+    again = configs.of(two)
     assert again[sixteen.run_id]["train.batch_size"] == 160
     assert again[four.run_id] == {}
+    index.unlink()
+    assert configs.of(two) == again
+    assert not index.exists(), "nothing has changed that would have to be kept"
+
+
+def test_what_cannot_be_kept_is_read_all_the_same(
+    tmp_path: Path, two: tuple[RunLayout, RunLayout]
+) -> None:
+    four, sixteen = two
+    four.config.write_text(f"[run]\nseed = {10**30}\n", encoding="utf-8")
+    assert RunConfigs(tmp_path / "kept").of([four])[four.run_id]["run.seed"] == 10**30
+    odd = RunLayout(tmp_path / "no\udcfftext" / sixteen.run_id)
+    odd.root.mkdir(parents=True)
+    odd.config.write_bytes(sixteen.config.read_bytes())
+    assert RunConfigs(tmp_path / "other").of([odd])[odd.run_id]["train.batch_size"] == 16
 
 
 def test_a_memory_that_cannot_be_kept_or_read_costs_nothing_but_time(

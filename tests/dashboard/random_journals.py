@@ -1,7 +1,7 @@
 """Journals in which anything may follow upon anything, at any time."""
 
 from hypothesis import strategies as st
-from sample_journals import Journal, sample
+from sample_journals import Journal, in_second_epoch, sample
 
 from timellm_ops.contract import events as ev
 
@@ -19,6 +19,7 @@ EVENTS: list[ev.Event] = [
     ev.EpochStarted(epoch=1),
     *(ev.Progress(iteration=i, epoch=1, loss=0.5) for i in range(10, 100, 10)),
     ev.EvaluationProgress(split="vali", done=1, total=2),
+    ev.Paced(duty=0.0),
     ev.Paced(duty=0.5),
     ev.Paced(duty=1.0),
     ev.PolicyDecision(action="pause", rule="thermal", reason="x"),
@@ -46,4 +47,16 @@ def journals(draw: st.DrawFn, longest: int = 60) -> Journal:
     moves = st.tuples(st.sampled_from(EVENTS), st.floats(0.0, 900.0))
     for event, after_s in draw(st.lists(moves, max_size=longest)):
         journal.add(event, after_s)
+    return journal
+
+
+@st.composite
+def watched_journals(draw: st.DrawFn, longest: int = 8) -> Journal:
+    """A run at work whose card is read all the time, and of which little else is heard."""
+    journal = in_second_epoch()
+    for _ in range(draw(st.integers(1, longest))):
+        journal.add(draw(st.sampled_from(EVENTS)), draw(st.sampled_from([0.0, 1.0, 50.0])))
+        for _ in range(draw(st.integers(0, 8))):
+            celsius = draw(st.floats(30.0, 95.0))
+            journal.add(ev.Telemetry(sample=sample(celsius)), draw(st.sampled_from([1.0, 50.0])))
     return journal

@@ -5,6 +5,7 @@ Everything is a function of the arguments; the clock starts at a fixed UTC time.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 from timellm_ops.contract import events as ev
@@ -24,15 +25,16 @@ EVALUATION_S = 120.0
 GIB = 2**30
 
 
+@dataclass(kw_only=True)
 class Limits:
     """Thermal limits as the composition root passes them in."""
 
-    pause_above_c = 85.0
-    resume_below_c = 75.0
-    least_pause_s = 30.0
+    pause_above_c: float = 85.0
+    resume_below_c: float = 75.0
+    least_pause_s: float = 30.0
     held_c: float | None = 82.0
-    lowest_pace = 0.2
-    emergency_c = 97.0
+    lowest_pace: float = 0.2
+    emergency_c: float | None = 97.0
 
 
 class Journal:

@@ -37,6 +37,10 @@ def test_work_takes_as_long_as_at_one_of_the_two_paces_or_in_between(
     assert work_s / fast - 1e-6 <= seconds <= work_s / slow + 1e-6
 
 
+def test_a_record_of_no_pace_at_all_makes_no_time_endless() -> None:
+    assert 200.0 <= paced_s(100.0, 0.0, 0.5, 60.0) < 1_000.0
+
+
 @given(pace=PACES, settled=PACES, slowly_s=ONE_S, seconds=SECONDS)
 def test_it_is_the_time_in_which_that_pace_does_that_work(
     pace: float, settled: float, slowly_s: float, seconds: float

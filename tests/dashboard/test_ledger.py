@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from random_journals import CAPPED, HOT, journals
 from sample_journals import Journal, in_second_epoch, paused_thermal, sample, training
 
-from timellm_dashboard.folds.ledger import Ledger, Loss
+from timellm_dashboard.folds.ledger import Ledger
+from timellm_dashboard.folds.spent import Loss
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
@@ -210,5 +211,5 @@ def test_a_long_night_of_it_is_bounded() -> None:
             journal.add(event, 300.0)
             before, state = state, reduce(state, journal.records[-1].event)
             ledger.fold(before, journal.records[-1].event, state)
-    assert len(ledger._buckets) <= 62
+    assert len(ledger._hour) <= 62
     assert len(ledger._steps._speeds) <= 255

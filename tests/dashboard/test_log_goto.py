@@ -33,6 +33,7 @@ LATEST = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
         ("+2h", ByTime(7200)),
         ("- 90 S", ByTime(-90)),
         ("+1d", ByTime(86_400)),
+        ("-1h30m", ByTime(-5400)),
         ("2:13", ToClock(2, 13)),
         ("02:13:05", ToClock(2, 13, 5)),
         ("11-24 02:13", ToClock(2, 13, month=11, day=24)),
@@ -52,6 +53,13 @@ def test_what_leads_somewhere(text: str, goal: Goal) -> None:
 )  # fmt: skip
 def test_what_leads_nowhere(text: str) -> None:
     assert goal_of(text) is None
+
+
+@pytest.mark.parametrize("text", ["-999999d", "+999999d 999999h"])
+def test_a_step_of_any_size_leads_to_a_moment(text: str) -> None:
+    goal = goal_of(text)
+    assert isinstance(goal, ByTime)
+    assert abs(LATEST + timedelta(seconds=goal.seconds) - LATEST) > timedelta(days=36_000)
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,19 @@ async def test_a_threshold_is_changed_under_the_run() -> None:
     assert source.requests == [wanted]
 
 
+async def test_a_rule_that_acts_takes_the_place_of_none_whose_key_is_being_changed() -> None:
+    app, source = app_of()
+    async with running(app) as pilot:
+        await opened(pilot, app)
+        await pilot.press("e")
+        await until(pilot, lambda: asked(app) == "policy.thermal.pause_above_c=85")
+        told = ev.PolicyDecision(action="pause", rule="battery", reason="on battery")
+        source.waiting.append(ev.JournalRecord(seq=9_999, event=told))
+        await until(pilot, lambda: bool(app.view.rules.holds))
+        await pilot.pause(0.05)
+        assert app.view.rules.rows[app.screen.query_one(RulesPanel).chosen].rule == "thermal"
+
+
 async def test_what_the_supervisor_refuses_is_said_and_stays_to_be_mended() -> None:
     refusal = "policy.thermal.pause_above_c: found 200; expected at most 150"
     app, source = app_of(reply=Reply(ok=False, message=refusal))

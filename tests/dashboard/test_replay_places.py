@@ -198,12 +198,18 @@ def test_what_leads_nowhere_says_what_would_be_right(text: str, right: str) -> N
         ("epoch 0", "expected an epoch of the run: 1 to 3"),
         ("step 999999", f"expected a step of the run: 1 to {3 * STEPS:,}"),
         ("step 0", "expected a step of the run: 1 to"),
-        ("epoch 2 step 5000", f"expected a step of the run: 1 to {STEPS:,}"),
+        ("epoch 2 step 5000", f"expected a step of that epoch: 1 to {STEPS:,}"),
     ],
 )
 def test_an_epoch_or_a_step_that_there_is_not_says_which_there_are(text: str, right: str) -> None:
     with pytest.raises(NoSuchPlace, match=right):
         leads(text, RUN)
+
+
+@pytest.mark.parametrize("text", ["epoch 1", "step 1", "epoch 1 step 1"])
+def test_a_run_that_has_come_to_no_epoch_has_times_alone(text: str) -> None:
+    with pytest.raises(NoSuchPlace, match="expected a time of the run: up to 10:00:00"):
+        leads(text)
 
 
 @given(st.text(max_size=20))

@@ -40,6 +40,15 @@ def test_it_tells_why_a_rule_holds_the_run_and_how_often_it_has() -> None:
     assert "85 pauses" in text
 
 
+def test_a_rule_that_has_prolonged_a_persons_pause_has_begun_none() -> None:
+    journal = STATES["paused_by_user"]()
+    journal.add(ev.PolicyDecision(action="pause", rule="battery", reason="on battery"), 5.0)
+    journal.add(ev.Command(who="cli", what="resume"))
+    text = "\n".join(story(journal.add(ev.Alert(level="info", message="x"), 60.0), "battery"))
+    assert "kept the run paused for 1 min 02 s; somebody else had paused it" in text
+    assert "0 times" not in text
+
+
 def test_a_rule_that_has_done_nothing_says_so() -> None:
     for rule in ("thermal", "disk"):
         text = "\n".join(story(in_second_epoch(), rule))

@@ -9,6 +9,7 @@ from test_runs_screen import OTHER, SHOWN, app_of, rows, services
 
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.runs.runfilter import ConfigKeys
+from timellm_dashboard.runs.runlist import RunRow
 from timellm_dashboard.screens.runs import RunsScreen
 from timellm_dashboard.widgets.prompt import Prompt
 from timellm_dashboard.widgets.runs import RunsPanel
@@ -100,6 +101,27 @@ async def test_while_the_configs_are_read_the_screen_says_so() -> None:
         await until(pilot, lambda: "reading the configs of all runs" in screen(app))
         may_go.set()
         await until(pilot, lambda: "5 of 7" in title(app))
+
+
+async def test_a_folder_that_cannot_be_read_is_not_asked_without_a_pause() -> None:
+    asked = 0
+
+    def once() -> tuple[RunRow, ...]:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise OSError(5, "Input/output error")
+        return rows()
+
+    app = app_of(services(runs=once, run_configs=lambda: CONFIGS), refresh_s=3_600.0)
+    async with running(app) as pilot:
+        await begun(pilot, app)
+        await pilot.press("slash")
+        answer(app, "train.batch_size=4")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Input/output error" in screen(app))
+        await pilot.pause(0.05)
+        assert asked == 2
 
 
 async def test_the_filter_stays_when_another_run_is_opened() -> None:

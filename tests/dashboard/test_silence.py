@@ -4,8 +4,16 @@ import json
 
 import pytest
 from hypothesis import example, given, settings
-from random_journals import HOT, journals
-from sample_journals import ZONE, Journal, Limits, in_second_epoch, paused_thermal, sample
+from random_journals import HOT, journals, watched_journals
+from sample_journals import (
+    ZONE,
+    Journal,
+    Limits,
+    foreign,
+    in_second_epoch,
+    paused_thermal,
+    sample,
+)
 from silent_journals import NEXT, hung, quiet
 
 from timellm_dashboard.jsonl import view_json
@@ -77,6 +85,30 @@ def test_it_is_known_to_be_one_as_soon_as_the_headline_says_so() -> None:
         assert recorder.history.ledger.spent.silent_s == pytest.approx(told_s or 0.0)
 
 
+def test_words_that_come_in_the_same_moment_as_a_reading_are_the_last_ones_all_the_same() -> None:
+    journal = in_second_epoch()
+    for number in range(30):
+        journal.add(ev.Telemetry(sample=sample(70.0)), 10.0)
+        journal.add(ev.Progress(iteration=1_220 + 20 * number, epoch=2, loss=0.3))
+    before = recorder_of(journal).history.ledger.spent
+    spent = recorder_of(quiet(journal, 300)).history.ledger.spent
+    assert spent.training_s == pytest.approx(before.training_s)
+    assert spent.elapsed_s == pytest.approx(journal.seconds)
+
+
+def test_what_it_takes_back_of_the_last_hour_is_of_the_last_hour() -> None:
+    """A script is known to be silent after an hour, in which its pace was booked as a loss."""
+    journal = quiet(foreign().add(ev.Paced(duty=0.5)), 60)
+    journal.add(ev.Progress(iteration=200, epoch=2, loss=0.3), 1.0)
+    recorder = recorder_of(journal)
+    for _ in range(110):
+        known = len(journal.records)
+        recorder.take(quiet(journal, 60).records[known:])
+        for found in recorder.history.ledger.losses:
+            assert (found.recent_lost_s or 0.0) >= 0.0
+    assert recorder.history.ledger.spent.silent_s > 3_600.0
+
+
 def test_a_while_that_is_not_too_long_is_work() -> None:
     assert silent_s(hung(110)) == 0.0
 
@@ -113,7 +145,7 @@ def test_one_that_dies_of_it_was_silent_until_then() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(journals())
+@given(journals() | watched_journals())
 @example(hung())
 def test_whatever_happens_the_stretches_are_in_order_and_add_up(journal: Journal) -> None:
     recorder = recorder_of(journal)

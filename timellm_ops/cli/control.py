@@ -1,6 +1,5 @@
 """`pause`, `resume` and `stop`: requests to a run's supervisor."""
 
-import re
 import sys
 import time
 from typing import Annotated
@@ -22,6 +21,7 @@ from timellm_ops.contract.commands import (
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
+from timellm_ops.contract.timespan import seconds_of
 from timellm_ops.store import RunStore, runs_dir
 
 _LOOK_EVERY_S = 0.5
@@ -43,18 +43,13 @@ def resume(
 
     A rule that is overridden may not pause the run until that time is over. It may still stop it.
     """
-    return ask(_resolve(run), ResumeRun(for_s=seconds_of(for_) if for_ else None))
+    return ask(_resolve(run), ResumeRun(for_s=override_s(for_) if for_ else None))
 
 
-_UNITS_S = {"h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
-
-
-def seconds_of(text: str) -> float:
-    """`1h30m` in seconds. Raises `UsageError`."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|min|m|s)", text.replace(" ", ""))
-    seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
-    whole = "".join(number + unit for number, unit in parts) == text.replace(" ", "")
-    if not whole or not 0.0 < seconds <= LONGEST_OVERRIDE_S:
+def override_s(text: str) -> float:
+    """Seconds for which a rule is to be overridden. Raises `UsageError`."""
+    seconds = seconds_of(text)
+    if seconds is None or not 0.0 < seconds <= LONGEST_OVERRIDE_S:
         raise UsageError(f'--for: found "{text}"; expected a time of at most 24h, such as 45m')
     return seconds
 

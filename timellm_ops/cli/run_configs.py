@@ -58,7 +58,9 @@ class RunConfigs:
             kept = _read(layout.config, before)
             changed = changed or kept is not before
             found[layout.run_id] = {} if kept is None else kept.keys
-            if kept is not None:
+            if kept is None:
+                self._known.pop(path, None)
+            else:
                 asked[path] = kept
         if changed:
             together = {**self._known, **asked}
@@ -74,7 +76,9 @@ class RunConfigs:
         return index.configs if index.version == _VERSION else {}
 
     def _keep(self, configs: dict[str, _Kept]) -> None:
-        with contextlib.suppress(OSError):  # they will be read again, no more
+        # They will be read again, no more. A number may have too many digits to be kept, and the
+        # name of a folder may be no text.
+        with contextlib.suppress(OSError, OverflowError, ValueError):
             private_folder(self._file.parent)
             data = msgspec.msgpack.encode(_Index(_VERSION, configs))
             replace_file(self._file, data, durable=False)

@@ -225,7 +225,7 @@ def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, s
     try:
         start_supervisor(order)
     except (SupervisorFailed, KeyboardInterrupt) as error:
-        if not _has_begun(layout):
+        if mode == "start" and not _has_begun(layout):
             shutil.rmtree(layout.root, ignore_errors=True)  # nothing has begun in it
         elif isinstance(error, KeyboardInterrupt):
             sys.stderr.write(f"\n{layout.run_id} has begun already, and is told to stop")

@@ -5,82 +5,20 @@ lost is booked besides, by its cause. No number of it ever goes down, but for wo
 have been an engine's silence.
 """
 
-from collections import deque
 from copy import copy
-from math import ceil
 from typing import Literal, get_args
 
 from msgspec import Struct
 
+from timellm_dashboard.folds.lasthour import LastHour
 from timellm_dashboard.folds.silence import CAUSE, Silence
+from timellm_dashboard.folds.spent import Loss, Spent
 from timellm_dashboard.folds.standing import Standing
-from timellm_dashboard.folds.stepcost import Slowdown, SlowSteps, StepCost, slowdown_of
+from timellm_dashboard.folds.stepcost import Slowdown, StepCost, slowdown_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
-HOUR_S = 3600.0
-_BUCKET_S = 60.0
 _SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
-
-
-class Spent(Struct, frozen=True, kw_only=True):
-    """Where the time went, in seconds. The parts add up to `elapsed_s`."""
-
-    training_s: float = 0.0
-    """Moving, from step to step. Rests for the pace are in it."""
-    evaluating_s: float = 0.0
-    loading_s: float = 0.0
-    """Not yet, or not again, at work: the engine loads its model, or waits for a restart."""
-    standing_s: float = 0.0
-    silent_s: float = 0.0
-    """Not a word from the engine for too long, whatever it did."""
-    unsupervised_s: float = 0.0
-    """Between a supervisor that was gone and the next one, whatever the engine did then."""
-    ended_s: float = 0.0
-    """Between an end of the run and its being resumed: nothing was running."""
-
-    @property
-    def moving_s(self) -> float:
-        """At work."""
-        return self.training_s + self.evaluating_s
-
-    @property
-    def supervised_s(self) -> float:
-        """All of it that somebody watched."""
-        return self.moving_s + self.loading_s + self.standing_s + self.silent_s
-
-    @property
-    def elapsed_s(self) -> float:
-        """From the first event to the last one."""
-        return self.supervised_s + self.unsupervised_s + self.ended_s
-
-
-class Loss(Struct, frozen=True, kw_only=True):
-    """What one cause took. Seconds of the whole run and of the last hour.
-
-    `lost_s` is `None` where the time under the cause is known but not what it cost.
-    """
-
-    cause: str
-    """A rule's name, `user` or `other` for a pause; `pace`; `silent`; or a `Slowdown`."""
-    lasted_s: float
-    lost_s: float | None
-    recent_lost_s: float | None
-
-
-class _Bucket:
-    """What a minute of the run took."""
-
-    def __init__(self, start_s: float) -> None:
-        self.start_s = start_s
-        self.lost_s: dict[str, float] = {}
-        self.slow: dict[Slowdown, SlowSteps] = {}
-
-    def copied(self) -> "_Bucket":
-        """The same, for more to be lost in. Slow steps are shared: nobody who stands makes any."""
-        other = copy(self)
-        other.lost_s = dict(self.lost_s)
-        return other
 
 
 class _Work(Struct, frozen=True, gc=False):
@@ -112,8 +50,7 @@ class Ledger:
         self._slowdown: Slowdown | Literal["none"] | None = None  # `None`: the card does not say
         self._steps = StepCost()
         self._heard = self._work()
-        self._now_s = 0.0
-        self._buckets: deque[_Bucket] = deque()
+        self._hour = LastHour()
 
     def fold(
         self,
@@ -136,13 +73,13 @@ class Ledger:
             self._steps.drop()
             standing.end(before.active_s)
         elif passed > 0:
-            self._now_s += passed
+            self._hour.go_on(passed)
             if silence is not None and silence.found_s > 0.0:
                 self._fall_silent(passed, silence)
             else:
                 self._book(passed, before, after)
-            if silence is not None and silence.heard_s == after.active_s:
-                self._heard = self._work()
+        if silence is not None and silence.heard_s == after.active_s:
+            self._heard = self._work()
         if after.standing != before.standing:
             if after.standing:
                 standing.begin(after.active_s)
@@ -177,17 +114,16 @@ class Ledger:
         """Share nothing that changes while it stands with whatever this is a copy of."""
         self.standing = copy(self.standing)
         self.standing.detach()
-        self._buckets = self._buckets.copy()
-        if self._buckets:
-            self._buckets[-1] = self._buckets[-1].copied()
+        self._hour = copy(self._hour)
+        self._hour.detach()
 
     def stand_on(self, passed_s: float, state: RunState) -> None:
         """Book `passed_s` more of the pause that lasts."""
         if state.holds:
             self.standing.cause = state.holds[0].rule
-        self._now_s += passed_s
+        self._hour.go_on(passed_s)
         self.standing.stand(passed_s, state.active_s + passed_s)
-        self._lose(self.standing.cause, passed_s)
+        self._hour.lose(self.standing.cause, passed_s)
 
     def _fall_silent(self, passed: float, silence: Silence) -> None:
         """Those seconds were silent, and with the first of them all since the last word, except for
@@ -195,14 +131,14 @@ class Ledger:
         lost_s, heard = passed, self._heard
         if silence.found_s > passed:
             lost_s = max(0.0, silence.found_s - silence.usual_s)
-            self._lose("pace", heard.rested_s - self._rested_s)
+            self._hour.take_back("pace", self._rested_s - heard.rested_s)
             self._training_s, self._evaluating_s = heard.training_s, heard.evaluating_s
             self._paced_s, self._rested_s = heard.paced_s, heard.rested_s
             self.unread_s, self._slowed = heard.unread_s, dict(heard.slowed or {})
             self._steps.drop()
         self._silent_s += silence.found_s
         self._silence_lost_s += lost_s
-        self._lose(CAUSE, lost_s)
+        self._hour.lose(CAUSE, lost_s)
 
     def _work(self) -> _Work:
         return _Work(
@@ -219,7 +155,7 @@ class Ledger:
     def _book(self, passed: float, before: RunState, after: RunState) -> None:
         if before.standing:
             self.standing.stand(passed, after.active_s)
-            self._lose(self.standing.cause, passed)
+            self._hour.lose(self.standing.cause, passed)
         elif before.activity == "training":
             self._training_s += passed
             self._move(passed, before)
@@ -235,7 +171,7 @@ class Ledger:
             rested = (1.0 - max(0.0, before.duty)) * passed
             self._paced_s += passed
             self._rested_s += rested
-            self._lose("pace", rested)
+            self._hour.lose("pace", rested)
         slowdown = self._slowdown
         self._steps.move(passed, rested, slowdown)
         if slowdown is None:
@@ -243,24 +179,10 @@ class Ledger:
         elif slowdown != "none":
             self._slowed[slowdown] = self._slowed.get(slowdown, 0.0) + passed
 
-    def _bucket(self) -> _Bucket:
-        """The present minute's, the oldest having been thrown away."""
-        start_s = self._now_s - self._now_s % _BUCKET_S
-        if not self._buckets or self._buckets[-1].start_s != start_s:
-            self._buckets.append(_Bucket(start_s))
-            while self._buckets[0].start_s < self._now_s - HOUR_S:
-                self._buckets.popleft()
-        return self._buckets[-1]
-
-    def _lose(self, cause: str, seconds: float) -> None:
-        lost_s = self._bucket().lost_s
-        lost_s[cause] = lost_s.get(cause, 0.0) + seconds
-
     def _progress(self, event: ev.Progress) -> None:
         slow = self._steps.progress(event)
         if slow is not None:
-            kept = self._bucket().slow.setdefault(slow.slowdown, SlowSteps(slow.slowdown))
-            kept.add(slow.seconds, slow.steps)
+            self._hour.slow(slow)
 
     # --- what it has come to ---------------------------------------------------------------------
 
@@ -286,18 +208,14 @@ class Ledger:
     @property
     def recent_s(self) -> float:
         """The seconds that the recent losses are of: the last hour in whole minutes, or less."""
-        return self._now_s - self._recent_start_s
-
-    @property
-    def _recent_start_s(self) -> float:
-        return max(0.0, ceil((self._now_s - HOUR_S) / _BUCKET_S) * _BUCKET_S)
+        return self._hour.seconds
 
     @property
     def losses(self) -> tuple[Loss, ...]:
         """What each cause took that took anything: pauses by their rules first, silence, the pace,
         the card."""
         found = [
-            Loss(cause=cause, lasted_s=s, lost_s=s, recent_lost_s=self._recent(cause))
+            Loss(cause=cause, lasted_s=s, lost_s=s, recent_lost_s=self._hour.lost_s(cause))
             for cause, s in self.standing.seconds.items()
         ]
         if self._silent_s > 0:
@@ -306,7 +224,7 @@ class Ledger:
                     cause=CAUSE,
                     lasted_s=self._silent_s,
                     lost_s=self._silence_lost_s,
-                    recent_lost_s=self._recent(CAUSE),
+                    recent_lost_s=self._hour.lost_s(CAUSE),
                 )
             )
         if self._paced_s > 0:
@@ -315,7 +233,7 @@ class Ledger:
                     cause="pace",
                     lasted_s=self._paced_s,
                     lost_s=self._rested_s,
-                    recent_lost_s=self._recent("pace"),
+                    recent_lost_s=self._hour.lost_s("pace"),
                 )
             )
         found += [self._slowed_by(s) for s in get_args(Slowdown) if self._slowed.get(s)]
@@ -335,16 +253,10 @@ class Ledger:
         if cost_s is None or step_s is None:
             return Loss(cause=slowdown, lasted_s=lasted_s, lost_s=None, recent_lost_s=None)
         lost_s = min(lasted_s, cost_s)
-        recent = (b for b in self._buckets if b.start_s >= self._recent_start_s)
-        slow = [bucket.slow[slowdown] for bucket in recent if slowdown in bucket.slow]
-        recent_s = sum(part.cost_s(step_s) for part in slow)
+        recent_s = self._hour.slow_cost_s(slowdown, step_s)
         return Loss(
             cause=slowdown, lasted_s=lasted_s, lost_s=lost_s, recent_lost_s=min(lost_s, recent_s)
         )
-
-    def _recent(self, cause: str) -> float:
-        since_s = self._recent_start_s
-        return sum(b.lost_s.get(cause, 0.0) for b in self._buckets if b.start_s >= since_s)
 
 
 def _between(before: RunState, event: ev.Event) -> float:

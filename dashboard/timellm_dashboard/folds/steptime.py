@@ -104,7 +104,7 @@ class StepTime:
 
     def start(self, epoch: int, iteration: int) -> None:
         """A process of the engine begins its steps here."""
-        self._cold_steps_left = WARM_UP_STEPS
+        self._cold_steps_left, self._newest = WARM_UP_STEPS, "cold"
         self._odd.clear()
         self.begin(epoch, iteration)
 

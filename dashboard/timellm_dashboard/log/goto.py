@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from timellm_ops.contract.timespan import seconds_of
+
 _LINE = re.compile(r"(?P<line>[0-9][0-9,_]{0,18})")
 _SHARE = re.compile(r"(?P<share>[0-9]{1,3}(?:\.[0-9]+)?) *%")
 _CLOCK = re.compile(
     r"(?:(?:(?P<year>[0-9]{4})-)?(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})[ T]+)?"
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?"
 )
-_STEP = re.compile(r"(?P<sign>[+-]) *(?P<count>[0-9]{1,6}) *(?P<unit>s|m|min|h|d)", re.IGNORECASE)
-_UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
 
 class ToLine(Struct, frozen=True):
@@ -48,6 +48,8 @@ class ByTime(Struct, frozen=True):
 
 
 Goal: TypeAlias = ToLine | ToShare | ToClock | ByTime
+_FARTHEST_S = 100 * 366 * 86_400.0
+"""A step of time that is larger leads as far, and to no year that there is not."""
 _LEAP_YEAR = 2000
 _YEARS = 9
 """So many of them hold a 29th of February."""
@@ -62,9 +64,9 @@ def goal_of(text: str) -> Goal | None:
     if found := _SHARE.fullmatch(text):
         share = float(found["share"])
         return ToShare(share / 100) if share <= 100 else None
-    if found := _STEP.fullmatch(text):
-        seconds = int(found["count"]) * _UNITS_S[found["unit"].lower()]
-        return ByTime(-seconds if found["sign"] == "-" else seconds)
+    if text[:1] in ("+", "-") and (seconds := seconds_of(text[1:])) is not None:
+        seconds = min(_FARTHEST_S, seconds)
+        return ByTime(-seconds if text[0] == "-" else seconds)
     if found := _CLOCK.fullmatch(text):
         goal = ToClock(**{name: int(value or 0) for name, value in found.groupdict().items()})
         if goal.hour > 23 or goal.minute > 59 or goal.second > 59:

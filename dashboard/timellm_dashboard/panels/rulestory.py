@@ -59,7 +59,8 @@ def _deeds(view: View, history: History, look: Look, rule: RuleView, width: int)
     for found in history.ledger.standing.by_cause:
         if found.cause == rule.rule:
             time = fmt.duration(found.seconds, view.words)
-            told = words.story_paused.format(count=Count(found.pauses), time=time)
+            told = words.story_paused if found.pauses else words.story_prolonged
+            told = told.format(count=Count(found.pauses), time=time)
             rows.append(line(Span(shown_text(view, told), "strong")))
     deeds = [mark for mark in history.trace.marks if _is_deed(mark, rule.rule)]
     for mark in deeds[: -_MOST_DEEDS - 1 : -1]:

@@ -20,12 +20,9 @@ from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.replay import ReplayWords
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord
+from timellm_ops.contract.timespan import seconds_of
 
 _SINCE_START = re.compile(r"([0-9]{1,4}):([0-5][0-9])(?::([0-5][0-9]))?")
-_UNITS = re.compile(
-    r"(?:([0-9]+) *h(?:ours?)?)? *(?:([0-9]+) *m(?:in)?)? *(?:([0-9]+(?:\.[0-9]+)?) *s)?",
-    re.IGNORECASE,
-)
 _EPOCH = r"(?:epoch *([0-9]{1,9})|第? *([0-9]{1,9}) *轮)"
 _STEP = r"(?:step *([0-9][0-9,_]{0,18})|第? *([0-9][0-9,_]{0,18}) *步)"
 _EPOCH_OR_STEP = re.compile(rf"(?:{_EPOCH})?[ ,，、]*(?:{_STEP})?", re.IGNORECASE)
@@ -169,11 +166,12 @@ def place_of(
         epoch, step = found[1] or found[2], found[3] or found[4]
         if epoch or step:
             number = int(re.sub("[,_]", "", step)) if step else None
-            return _counted(shown, int(epoch) if epoch else None, number, course, words)
-    found = _UNITS.fullmatch(asked)
-    if found and asked:
-        hours, minutes, seconds = (float(part or 0) for part in found.groups())
-        return min(course.total_s, hours * 3600 + minutes * 60 + seconds)
+            place = _counted(shown, int(epoch) if epoch else None, number, course, words)
+            if place is None:
+                raise _not_in_run(shown, course, words, zone)
+            return place
+    if (seconds := seconds_of(asked)) is not None:
+        return min(course.total_s, seconds)
     goal = goal_of(asked)
     if found := _SINCE_START.fullmatch(asked):
         clock = goal if isinstance(goal, ToClock) else None
@@ -222,20 +220,25 @@ def _by_clock(goal: ToClock, course: Course, zone: tzinfo | None) -> float | Non
 
 def _counted(
     shown: str, epoch: int | None, step: int | None, course: Course, words: ReplayWords
-) -> float:
-    """An epoch, a step of the whole run, or a step of an epoch."""
+) -> float | None:
+    """An epoch, a step of the whole run, or a step of an epoch; `None`: the run has none at all."""
     if epoch is not None:
         began = course.epoch(epoch)
         if began is None:
             first, newest = course.epochs
+            if not newest:
+                return None
             raise NoSuchPlace(words.no_epoch.format(text=shown, first=first, last=newest))
         if step is None:
             return began
     assert step is not None  # noqa: S101 - one of them was given
     place = course.step(step, epoch)
     if place is None:
-        last = fmt.count(course.steps(epoch))
-        raise NoSuchPlace(words.no_step.format(text=shown, last=last))
+        last = course.steps(epoch)
+        if not last:
+            return None
+        told = words.no_step if epoch is None else words.no_step_of_epoch
+        raise NoSuchPlace(told.format(text=shown, last=fmt.count(last)))
     return place
 
 

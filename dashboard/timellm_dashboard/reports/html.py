@@ -6,8 +6,6 @@ Plots are inline SVG; colours follow the reader's light or dark scheme.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
-from timellm_dashboard.folds.silence import SilentStretch
-from timellm_dashboard.folds.standing import Stretch
 from timellm_dashboard.reports.parts import Cell, Section
 from timellm_dashboard.reports.report import Report
 from timellm_dashboard.reports.svgplot import Band, Curve, Level, Plot, PlotTone, Spread, draw_plot
@@ -129,10 +127,8 @@ def _temperature(report: Report, words: ReportWords) -> str:
     spread = [((p.start + p.end) / 2 / hour, p.low, p.high) for p in charts.temperature]
     highest = max((high for _, _, high in spread), default=0.0)
     shown = [(c, text) for c, text in charts.limits if c <= highest + 15.0]
-    named: list[tuple[Stretch | SilentStretch, str]] = [
-        (pause, f"{words.paused_band}: {pause.rule}") for pause in charts.pauses
-    ]
-    named += [(silence, words.without_a_word) for silence in charts.silences]
+    bands = [(s.start_s, s.end_s, f"{words.paused_band}: {s.rule}") for s in charts.pauses]
+    bands += [(s.start_s, s.end_s, words.without_a_word) for s in charts.silences]
     return draw_plot(
         Plot(
             spreads=(Spread(spread, ""),),
@@ -140,13 +136,7 @@ def _temperature(report: Report, words: ReportWords) -> str:
             levels=tuple(Level(c, "held", text) for c, text in shown),
             bands=tuple(
                 Band(start_s / hour, (charts.end_s if end_s is None else end_s) / hour, name)
-                for start_s, end_s, name in (
-                    *(
-                        (s.start_s, s.end_s, f"{words.paused_band}: {s.rule}")
-                        for s in charts.pauses
-                    ),
-                    *((s.start_s, s.end_s, words.without_a_word) for s in charts.silences),
-                )
+                for start_s, end_s, name in bands
             ),
             axis=words.axis_hours,
             write=fmt.number,

@@ -22,6 +22,7 @@ from timellm_dashboard.words.text import words
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.section import Section
 from timellm_ops.contract.suggestion import close_to
+from timellm_ops.contract.timespan import seconds_of
 
 Op = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 Kind = Literal["number", "text", "switch", "state", "duration", "day"]
@@ -47,8 +48,6 @@ _TERM = re.compile(
     |(?P<word>"[^"]*"|'[^']*'|[^\s"'=<>~]+(?!\S))))\s*""",
     re.VERBOSE,
 )
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)?")
-_UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, None: 1.0}
 _DAY = re.compile(r"\d{4}(-\d\d(-\d\d([ T]\d\d(:\d\d)?)?)?)?")
 _ORDERS: dict[Op, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -123,8 +122,8 @@ def _term(key: str, op: Op, text: str, negated: bool, words: RunFilterWords) -> 
     if op != "~" and (expected := _misfit(kind, text, words)):
         template = words.unknown_state if kind == "state" else words.bad_value
         raise BadFilter(template.format(key=key, text=text, expected=expected))
-    if kind == "duration" and (found := _DURATION.fullmatch(text)):
-        number = float(found[1]) * _UNITS_S[found[2]]
+    if kind == "duration" and op != "~":
+        number = _seconds_of(text) or 0.0
     elif kind == "number" and op != "~":
         number = float(text)
         plain = re.fullmatch(r"-?\d*\.?(\d*)", text)
@@ -143,7 +142,7 @@ def _misfit(kind: Kind, text: str, words: RunFilterWords) -> str:
         case "switch":
             return "" if text in ("true", "false") else words.true_or_false
         case "duration":
-            return "" if _DURATION.fullmatch(text) else words.a_duration
+            return words.a_duration if _seconds_of(text) is None else ""
         case "day":
             return "" if _DAY.fullmatch(text) else words.a_day
         case "state":
@@ -157,6 +156,11 @@ def _misfit(kind: Kind, text: str, words: RunFilterWords) -> str:
             return ""
         case _:
             assert_never(kind)
+
+
+def _seconds_of(text: str) -> float | None:
+    """A length of time; a bare number is of seconds."""
+    return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text) else seconds_of(text)
 
 
 def _is_number(text: str) -> bool:

@@ -100,6 +100,7 @@ class PoliciesScreen(RunScreen):
         view = self._view
         if view is None or not view.rules.rows:
             return
+        self._rules.keep()
         words = words_of(view)
         self._settings, self._suggested = view.rules.rows[self._rules.chosen].settings, 0
         text = self._settings[0] if self._settings else ""

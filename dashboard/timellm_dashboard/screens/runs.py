@@ -1,6 +1,7 @@
 """All runs: how they stand, one of them to look at, two or more side by side."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,14 +11,15 @@ from textual.message import Message
 
 from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.runs.compared import MOST_RUNS
-from timellm_dashboard.runs.runfilter import BadFilter, RunFilter, filter_of
+from timellm_dashboard.runs.runfilter import BadFilter, ConfigKeys, RunFilter, filter_of
 from timellm_dashboard.runs.runlist import Order
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.comparison import ComparisonPanel
 from timellm_dashboard.widgets.prompt import Prompt
-from timellm_dashboard.widgets.runs import RunDetailPanel, RunsPanel, Standing
+from timellm_dashboard.widgets.rundetail import RunDetailPanel
+from timellm_dashboard.widgets.runs import RunsPanel, Standing
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
@@ -102,20 +104,23 @@ class RunsScreen(RunScreen):
     async def _read(self) -> None:
         """On another thread, since journals can be long."""
         read, read_configs = self._services.runs, self._services.run_configs
+        if read is None:
+            return
+        configs: Mapping[str, ConfigKeys] | None = None
         try:
-            if read is not None:
-                rows, configs = await asyncio.to_thread(read), None
-                if self._list.filter.needs_config and read_configs is not None:
-                    configs = await asyncio.to_thread(read_configs)
-                self._list.show_rows(rows, configs)
+            rows = await asyncio.to_thread(read)
+            if self._list.filter.needs_config and read_configs is not None:
+                configs = await asyncio.to_thread(read_configs)
         except OSError as error:
             if self._view is not None:
                 problem = error.strerror or str(error)
                 folder = self._services.runs_folder
                 told = self._say(self._view).unreadable.format(folder=folder, problem=problem)
                 self._list.show_problem(told)
+            return
         finally:
             self._reading = False
+        self._list.show_rows(rows, configs)
         if self._list.lacks_configs and read_configs is not None:
             self._begin_to_read()  # asked for in the meantime
 

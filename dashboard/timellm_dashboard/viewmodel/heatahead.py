@@ -9,6 +9,8 @@ from timellm_dashboard.folds.pausecycles import pauses_within
 from timellm_dashboard.viewmodel.look import ThermalLimits
 
 _HALVINGS = 40
+_LEAST_PACE = 0.01
+"""The governor goes no lower, whatever a record says."""
 _DELAY_S = 20.0
 """How much slower than the card itself a pace follows it."""
 _NEAR_C = 3.0
@@ -53,6 +55,7 @@ def paced_s(work_s: float, pace: float, settled: float, fades_s: float) -> float
     the way in `fades_s`."""
     if work_s <= 0.0:
         return 0.0
+    pace, settled = max(_LEAST_PACE, pace), max(_LEAST_PACE, settled)
     low_s, high_s = work_s / max(pace, settled), work_s / min(pace, settled)
     for _ in range(_HALVINGS):
         middle_s = 0.5 * (low_s + high_s)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from timellm_dashboard.folds.ledger import Ledger, Loss
+from timellm_dashboard.folds.ledger import Ledger
 from timellm_dashboard.folds.silence import CAUSE as SILENT
+from timellm_dashboard.folds.spent import Loss
 from timellm_dashboard.folds.standing import OTHER
 from timellm_dashboard.viewmodel.figure import Figure, figure, steps
 from timellm_dashboard.viewmodel.headline import rule_name

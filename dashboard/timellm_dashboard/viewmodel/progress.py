@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from timellm_dashboard.folds.history import History
-from timellm_dashboard.folds.ledger import Spent
+from timellm_dashboard.folds.spent import Spent
 from timellm_dashboard.moment import Moment, unrecorded_s
 from timellm_dashboard.viewmodel.figure import Figure, figure
 from timellm_dashboard.viewmodel.look import Look

@@ -70,6 +70,10 @@ class RulesPanel(Panel, can_focus=True):
             self.chosen = next(found, 0)
         super().show(view)
 
+    def keep(self) -> None:
+        """Stay with the chosen rule, whichever one acts from now on: a person is busy with it."""
+        self._by_hand = True
+
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """As many rules as fit, the chosen one among them."""
         head, blocks = rule_blocks(view, width, self.chosen)

@@ -8,8 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.message import Message
 
-from timellm_dashboard.lines import Line, Span, clip, line, wrap
-from timellm_dashboard.panels.rundetail import draw_run_detail
+from timellm_dashboard.lines import Line, Span, line, wrap
 from timellm_dashboard.panels.runs import HEADING_ROWS, draw_runs
 from timellm_dashboard.runs.runfilter import ConfigKeys, RunFilter
 from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run_lines, seen_as
@@ -98,7 +97,7 @@ class RunsPanel(Panel, can_focus=True):
     ) -> None:
         """The runs from now on, and their configs where the filter needs them."""
         self._every, self._problem = rows, ""
-        self._configs = configs or self._configs
+        self._configs = self._configs if configs is None else configs
         everyone = {row.run_id for row in rows}
         self.marked = tuple(run_id for run_id in self.marked if run_id in everyone)
         self._choose()
@@ -287,27 +286,3 @@ class RunsPanel(Panel, can_focus=True):
     def on_mouse_scroll_down(self) -> None:
         """The wheel, towards the end."""
         self.action_move(1)
-
-
-class RunDetailPanel(Panel):
-    """The chosen run in full, beside the list."""
-
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
-        self._row: RunRow | None = None
-
-    def show_run(self, row: RunRow | None, view: View) -> None:
-        """Show `row` from now on."""
-        self._row = row
-        self.show(view)
-
-    def draw(self, view: View, width: int, height: int) -> list[Line]:
-        """All of it that has room."""
-        if self._row is None:
-            return []
-        return draw_run_detail(self._row, width, height, lang=view.lang, ascii_only=view.ascii_only)
-
-    def title(self, view: View, width: int) -> str:
-        """Which run it is."""
-        ellipsis = "..." if view.ascii_only else "…"
-        return "" if self._row is None else clip(self._row.run_id, width, ellipsis)

@@ -18,6 +18,7 @@ class ReplayWords(Struct, frozen=True, kw_only=True):
     not_in_run: str
     no_epoch: str
     no_step: str
+    no_step_of_epoch: str
 
 
 _EN = ReplayWords(
@@ -29,6 +30,7 @@ _EN = ReplayWords(
     " or {first} to {last} by the clock",
     no_epoch="found “{text}”; expected an epoch of the run: {first} to {last}",
     no_step="found “{text}”; expected a step of the run: 1 to {last}",
+    no_step_of_epoch="found “{text}”; expected a step of that epoch: 1 to {last}",
 )
 _ZH = ReplayWords(
     ask="跳到",
@@ -38,6 +40,7 @@ _ZH = ReplayWords(
     not_in_run="“{text}”不在运行之内；从开始算最多 {total}，按钟点为 {first} 至 {last}",
     no_epoch="没有“{text}”；此运行有第 {first} 至第 {last} 轮",
     no_step="没有“{text}”；此运行有第 1 至第 {last} 步",
+    no_step_of_epoch="没有“{text}”；该轮有第 1 至第 {last} 步",
 )
 
 

@@ -17,6 +17,7 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     rule_title: str
     story_title: str
     story_paused: str
+    story_prolonged: str
     story_never: str
     col_rule: str
     col_standing: str
@@ -65,6 +66,7 @@ _EN = RuleWords(
     rule_title="{rule}: its keys",
     story_title="{rule}: what it has seen and done",
     story_paused="paused the run {count:time|times}, {time} in all",
+    story_prolonged="kept the run paused for {time}; somebody else had paused it",
     story_never="It has not acted in this run.",
     col_rule="rule",
     col_standing="standing",
@@ -112,6 +114,7 @@ _ZH = RuleWords(
     rule_title="{rule}：设置项",
     story_title="{rule}：它看到的和做过的",
     story_paused="共暂停 {count} 次，合计 {time}",
+    story_prolonged="使运行继续暂停 {time}；暂停由别的原因引起",
     story_never="本次运行中它还没有动作。",
     col_rule="规则",
     col_standing="状态",
