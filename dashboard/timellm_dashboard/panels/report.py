@@ -77,9 +77,7 @@ def _sections(report: Report, width: int) -> list[list[Line]]:
         if section.id == "outcome":  # its first row is what it is about: how the run is, or ended
             label, *told = drawn[0]
             drawn[0] = (label, *(Span(span.text, report.mood) for span in told))
-        found.append(
-            [line(Span(section.title, "accent")), *(line(_INDENT, *row) for row in drawn)]
-        )
+        found.append([line(Span(section.title, "accent")), *(line(_INDENT, *row) for row in drawn)])
     return found
 
 

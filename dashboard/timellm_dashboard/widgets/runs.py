@@ -19,7 +19,6 @@ from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
-
 _FRAME_ROWS = 2
 
 
