@@ -28,7 +28,11 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
 
 
 def status(now: Situation) -> RuleStatus:
-    """What the rule sees of the engine's progress, and would do about it."""
+    """What the rule sees of the engine's progress, and would do about it.
+
+    It watches also where no word from the engine is due, as while the run is paused: then it has no
+    value.
+    """
     section = now.policy.health
     silence = silence_of(now)
     limit_s = stall_limit_s(now) if silence is None else silence.limit_s
@@ -45,7 +49,7 @@ def status(now: Situation) -> RuleStatus:
             deeds.append(f"ends the engine after {section.stall_stop_after_s:.0f} s")
     return RuleStatus(
         rule=RULE,
-        standing="told" if told else "watching" if silence is not None else "unknown",
+        standing="told" if told else "watching",
         value=None if silence is None else round(silence.silent_s, 1),
         threshold=None if limit_s is None else round(limit_s, 1),
         unit="s",

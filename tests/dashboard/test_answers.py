@@ -225,6 +225,16 @@ def test_sizes_that_are_not_the_runs_own_are_not_shown_as_its_own() -> None:
     assert "our own engine" in answer("checkpoints", facts("foreign", problem=SCRIPT)).brief
 
 
+@pytest.mark.parametrize("settings", [(), ("train.eval_batch_size=1",)])
+def test_the_bars_of_memory_add_up_to_what_is_said_of_it(settings: tuple[str, ...]) -> None:
+    found = answer("sharing", facts("training", *settings))
+    (bars,) = (block for block in found.blocks if isinstance(block, Diagram))
+    units = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+    sizes = [row.split()[-2:] for row in bars.rows]
+    total = sum(float(number) * units[unit] for number, unit in sizes)
+    assert total == pytest.approx(found.numbers["needed_bytes"], rel=0.01)
+
+
 @pytest.mark.parametrize("problem", ["", SCRIPT])
 @pytest.mark.parametrize("state", sorted(STATES))
 def test_every_state_of_a_run_can_be_explained(state: str, problem: str) -> None:

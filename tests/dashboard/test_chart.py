@@ -98,6 +98,16 @@ def test_a_limit_and_what_runs_over_it_are_both_seen(
     assert dashes == (5 if at < (4 if ascii_only else 8) else 0)
 
 
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_two_limits_in_one_row_of_cells_keep_their_tones(ascii_only: bool) -> None:
+    canvas = Canvas(12, 1, ascii_only=ascii_only)
+    canvas.limit("good", 0)
+    canvas.limit("held", canvas.rows - 1)
+    (row,) = canvas.lines()
+    tones = [span.tone for span in row for character in span.text if character != " "]
+    assert tones == ["good", "held"] * 3
+
+
 def test_outliers_do_not_flatten_the_rest() -> None:
     values = [1.0 + (x % 2) / 10 for x in range(200)]
     values[3] = 1_000.0

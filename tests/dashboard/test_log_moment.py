@@ -56,10 +56,25 @@ def test_after_the_last_epoch_of_a_run_that_has_ended_there_is_no_further_one() 
 
 def test_the_line_stands_between_what_happened_before_and_after_it() -> None:
     rows = told(eventful(), 900.0)
-    here = next(i for i, row in enumerate(rows) if row.startswith("> 22:00:03 this line"))
-    times = [row.split()[1] for row in rows[rows.index("before and after") + 1 :]]
+    marks = [row for row in rows[rows.index("before and after") + 1 :] if row[0] != " "]
+    here = next(i for i, row in enumerate(marks) if row.startswith("> 22:00:03 this line"))
+    times = [row.split()[1] for row in marks]
     assert times == sorted(times)
-    assert rows[here - 1].split()[1] <= "22:00:03" < rows[here + 1].split()[1]
+    assert times[here - 1] <= "22:00:03" < times[here + 1]
+
+
+def test_what_happened_is_told_in_full_where_there_are_rows_for_it() -> None:
+    text = "epoch 1: train 0.4512, vali 0.3912, test 0.4012, MAE 0.4562, 16 min 40 s"
+    rows = told(STATES["failed"](), None)
+    epoch = next(i for i, row in enumerate(rows) if "epoch 1: train" in row)
+    assert f"{rows[epoch][11:]} {rows[epoch + 1][11:]}" == text
+    assert not any(row.endswith("…") for row in rows)
+    gone_on = sum(row.startswith(" ") for row in rows)
+    low = told(STATES["failed"](), None, height=len(rows) - gone_on + 1)
+    assert len(low) == len(rows) - gone_on + 1
+    near = next(i for i, row in enumerate(low) if "FAILED" in row)
+    assert "512.00 MiB" in low[near + 1]
+    assert low[next(i for i, row in enumerate(low) if "epoch 1: train" in row)].endswith("…")
 
 
 def test_at_the_present_it_says_so() -> None:

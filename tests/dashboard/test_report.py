@@ -22,8 +22,9 @@ from sample_journals import (
     training,
 )
 
+from timellm_dashboard.lines import text_of, width_of
 from timellm_dashboard.moment import Moment
-from timellm_dashboard.panels.report import draw_report, report_page
+from timellm_dashboard.panels.report import draw_report, draw_report_to_fit, report_page
 from timellm_dashboard.reports.html import report_html
 from timellm_dashboard.reports.parts import Extras
 from timellm_dashboard.reports.report import Report, build_report, report_json
@@ -268,6 +269,20 @@ def test_rows_of_the_text_fit_and_ascii_is_ascii(state: str) -> None:
             text = "".join(span.text for span in row)
             assert text.isascii()
             assert len(text) <= width
+
+
+@pytest.mark.parametrize("state", ["finished", "failed", "paused_thermal", "starting"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_two_columns_hold_all_that_one_does(state: str, lang: Lang) -> None:
+    found = report(state, lang=lang)
+    one = draw_report(found, 196, titled=False)
+    two = draw_report_to_fit(found, 196, 24)
+    assert len(two) < len(one)
+    assert all(width_of(row) <= 196 for row in two)
+    words = " ".join(map(text_of, two)).split()
+    assert sorted(words) == sorted(" ".join(map(text_of, one)).split())
+    assert draw_report_to_fit(found, 196, len(one)) == one
+    assert draw_report_to_fit(found, 116, 24) == draw_report(found, 116, titled=False)
 
 
 def test_both_languages_have_every_word() -> None:

@@ -38,6 +38,7 @@ def test_every_epoch_has_a_row_with_its_results() -> None:
     heads = next(i for i, line in enumerate(text) if line.lstrip().startswith("#"))
     assert [line.split()[0] for line in text[heads + 1 :]] == ["1", "2", "3"]
     assert "0.3705" in text[-2]
+    assert [line.endswith("★") for line in text[heads + 1 :]] == [False, True, False]
 
 
 def test_what_is_not_known_has_no_row() -> None:

@@ -283,10 +283,21 @@ async def test_marks_stay_with_their_runs_and_the_cursor_with_its_own() -> None:
         await at_runs(app, pilot, "qwen")
         await pilot.press("down", "space", "r")
         await until(pilot, lambda: order_on(app)[0] == "0001")
-        (row,) = [row for row in rows_of(app) if "lr5e-4" in row]
+        (row,) = [row for row in rows_of(app) if "lr5e-4" in row and "FINISHED" in row]
         assert "❯✓" in row
         await pilot.press("space")
         await until(pilot, lambda: "marked" not in screen(app))
+
+
+@pytest.mark.parametrize(("size", "below"), [((120, 40), True), ((120, 34), False)])
+async def test_the_chosen_run_stands_below_where_the_list_leaves_room(
+    size: tuple[int, int], below: bool
+) -> None:
+    app = app_of(services())
+    async with running(app, size) as pilot:
+        await at_runs(app, pilot, "qwen")
+        await until(pilot, lambda: ("peak temperature" in screen(app)) == below)
+        assert all(run in screen(app) for run in ("7f3a", "0001"))
 
 
 async def test_a_click_chooses_and_the_wheel_moves() -> None:

@@ -137,6 +137,17 @@ def test_of_one_action_there_is_one_mark() -> None:
     assert kinds == ["run", "epoch", "saved", "saved", "saved", "pause", "resume"]
 
 
+@pytest.mark.parametrize(
+    ("state", "kind"), [("finished", "end"), ("stopped", "end"), ("failed", "engine")]
+)
+def test_an_end_does_not_look_like_a_beginning(state: str, kind: str) -> None:
+    marks = Seen(STATES[state]()).trace.marks
+    assert (marks[0].kind, marks[-1].kind) == ("run", kind)
+    for ascii_only in (False, True):
+        glyphs = [sign(each, ascii_only=ascii_only).text for each in get_args(MarkKind)]
+        assert len(set(glyphs)) == len(glyphs)
+
+
 def test_marks_of_one_kind_push_out_none_of_another() -> None:
     journal = paused_thermal()
     for step in range(3 * KEPT_MARKS):

@@ -368,6 +368,15 @@ def test_while_it_is_silent_the_rule_stands_as_one_that_has_told() -> None:
     assert standing(run) == "watching"
 
 
+def test_it_also_watches_while_no_word_is_due() -> None:
+    run = watched()
+    assert standing(run) == "watching"
+    run.trains([0.5] * 20, every_s=2.0)
+    run.happens(ev.Command(who="me", what="pause"), ev.Paused())
+    run.waits(600.0, every_s=10.0)
+    assert standing(run) == "watching"
+
+
 def standing(run: WatchedRun) -> str:
     now = Situation(
         policy=run.policy, state=run.state, recent=run.recent, now_t=run.t, now_at=run.now_at

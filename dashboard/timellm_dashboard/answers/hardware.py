@@ -1,5 +1,7 @@
 """Questions about the hardware: what else may use the GPU, heads and cards, heat."""
 
+from typing import assert_never
+
 from timellm_dashboard.answers.answer import Block, Passage, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, path_diagram
 from timellm_dashboard.answers.facts import Facts
@@ -11,22 +13,23 @@ from timellm_ops.contract.sizes import part_text
 
 def sharing(facts: Facts, say: Say) -> Told:
     """What the run needs of the GPU, and what may go on beside it."""
-    training = _training_memory(facts)
-    needed = None if training is None else max(phase.bytes for phase in facts.plan.memory)
+    most = _most_memory(facts)
+    needed = None if most is None else most.bytes
     sample = facts.state.sample if facts.running else None
     on_gpu = facts.plan.device == "cuda"
     where = say("GPU memory", "显存") if on_gpu else say("memory", "内存")
     blocks: list[Block] = []
-    if training is not None and needed is not None:
+    if most is not None:
         blocks += [
             say.passage(
-                "While it trains it takes about {size} of {where}, estimated from the config:",
-                "训练时约占用 {size} {where}，由配置估算：",
-                size=fmt.storage(needed),
+                "It takes most in {phase}: about {size} of {where}, estimated from the config.",
+                "{phase}时占用最多：约 {size} {where}，由配置估算。",
+                phase=_phase_name(most, say),
+                size=fmt.storage(most.bytes),
                 where=where,
             ),
             bars_diagram(
-                [(item, float(size), fmt.storage(size)) for item, size in _largest(training, say)]
+                [(item, float(size), fmt.storage(size)) for item, size in _largest(most, say)]
             ),
         ]
     used = None if sample is None else sample.memory_used_bytes
@@ -80,8 +83,8 @@ def sharing(facts: Facts, say: Say) -> Told:
             needs=""
             if needed is None
             else say(
-                "; training takes about {size} of {where}",
-                "；训练约占用 {size} {where}",
+                "; the run takes about {size} of {where} at most",
+                "；运行最多约占用 {size} {where}",
                 size=fmt.storage(needed),
                 where=where,
             ),
@@ -96,10 +99,23 @@ def sharing(facts: Facts, say: Say) -> Told:
     )
 
 
-def _training_memory(facts: Facts) -> MemoryPlan | None:
+def _most_memory(facts: Facts) -> MemoryPlan | None:
+    """The phase that takes most; `None` for a script, whose memory is its own affair."""
     if not facts.own:
-        return None  # what a script takes is its own affair
-    return next((phase for phase in facts.plan.memory if phase.phase == "training"), None)
+        return None
+    return max(facts.plan.memory, key=lambda phase: phase.bytes, default=None)
+
+
+def _phase_name(plan: MemoryPlan, say: Say) -> str:
+    match plan.phase:
+        case "training":
+            return say("training", "训练")
+        case "evaluation":
+            return say("evaluation", "评估")
+        case "final_test":
+            return say("the final test", "最终测试")
+        case _:
+            assert_never(plan.phase)
 
 
 _SHOWN_ITEMS = 6

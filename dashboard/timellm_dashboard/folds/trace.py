@@ -22,6 +22,7 @@ from timellm_ops.contract.state import RunState
 
 MarkKind = Literal[
     "pause", "resume", "pace", "power_limit", "saved", "epoch", "alert", "command", "engine", "run",
+    "end",
 ]  # fmt: skip
 KEPT_MARKS = 400
 """Of each kind: a governor that adjusts the pace all night pushes out no pause."""
@@ -206,7 +207,7 @@ def mark_kind(before: RunState, event: ev.Event) -> MarkKind | None:
         case ev.RunStarted() | ev.Adopted():
             return "run"
         case ev.RunEnded():
-            return "engine" if event.outcome == "failed" else "run"
+            return "engine" if event.outcome == "failed" else "end"
         case ev.EngineFailed() | ev.EngineRestart():
             return "engine"
         case ev.EngineExited():

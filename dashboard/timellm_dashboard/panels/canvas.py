@@ -51,7 +51,7 @@ class Canvas:
     def limit(self, tone: Tone, row: int) -> None:
         """Draw a dashed line across at that row of dots. In a cell that it shares with a layer both
         are shown: the dots of both, or `+` in ASCII, in the limit's tone; between two dashes a
-        layer has its own."""
+        layer has its own. Limits in one row of cells take turns, for a cell has one tone."""
         self._limits.append((tone, row))
 
     def limit_at(self, index: int) -> Tone | None:
@@ -99,9 +99,9 @@ class Canvas:
                 if bits:
                     characters[column] = self._character(bits, mark)
                     tones[column] = tone
-        for tone, row in self._limits:
-            if self._cell_row(row) == index:
-                self._dashes(tone, row, characters, tones)
+        within = [limit for limit in self._limits if self._cell_row(limit[1]) == index]
+        for turn, (tone, row) in enumerate(within):
+            self._dashes(tone, row, characters, tones, range(turn, self._width, len(within)))
         spans: list[Span] = []
         start = 0
         for column in range(1, self._width + 1):
@@ -110,9 +110,14 @@ class Canvas:
                 start = column
         return tuple(spans)
 
-    def _dashes(self, tone: Tone, row: int, characters: list[str], tones: list[Tone]) -> None:
+    def _dashes(
+        self, tone: Tone, row: int, characters: list[str], tones: list[Tone], turns: range
+    ) -> None:
         bit = self._bit((self.rows - 1 - row) % self._down, 0)
-        for column in range(0, self._width, _DASH_CELLS):
+        for turn in turns:
+            column = turn * _DASH_CELLS
+            if column >= self._width:
+                break
             if self._ascii:
                 characters[column] = "-" if characters[column] == " " else _ASCII_MEETING
             else:

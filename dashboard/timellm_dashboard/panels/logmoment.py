@@ -6,8 +6,8 @@ from datetime import datetime
 from rich.cells import cell_len
 
 from timellm_dashboard.folds.history import History
-from timellm_dashboard.folds.trace import Trace
-from timellm_dashboard.lines import Line, Span, clip, line, pad, wrap
+from timellm_dashboard.folds.trace import Trace, TraceMark
+from timellm_dashboard.lines import Line, Span, clip, line, pad, wrap, wrap_line
 from timellm_dashboard.panels.timeline import sign
 from timellm_dashboard.viewmodel.focus import SHORTEST_SPAN_S, Focus
 from timellm_dashboard.viewmodel.look import Look
@@ -103,11 +103,29 @@ def _around(
     shown_before = before[-max(half, room - 3 - len(shown_after)) :]
     ellipsis = "..." if view.ascii_only else "…"
     rows: list[Line] = [(), line(Span(_words(view).around, "accent"))]
-    for mark in (*shown_before, None, *shown_after):
-        if mark is None:
-            rows.append(line(Span(clip(f"> {here}", width, ellipsis), "strong")))
-            continue
-        told = mark_reading(mark, view, look)
-        glyph = sign(mark.kind, ascii_only=view.ascii_only)
-        rows.append(line(glyph, Span(clip(f" {told.time} {told.text}", width - 1, ellipsis))))
-    return rows
+    this = line(Span(clip(f"> {here}", width, ellipsis), "strong"))
+    told = [_marked(mark, view, look) for mark in (*shown_before, *shown_after)]
+    blocks = [[_clipped(mark, width, ellipsis)] for mark in told]
+    spare = room - len(rows) - 1 - len(told)
+    # Where there are rows left, the nearest ones are told in full first.
+    for index in sorted(range(len(told)), key=lambda i: abs(i - len(shown_before) + 0.5)):
+        whole = wrap_line(told[index], width, indent=_MARK_CELLS)
+        if len(whole) - 1 <= spare:
+            spare -= len(whole) - 1
+            blocks[index] = whole
+    blocks.insert(len(shown_before), [this])
+    return [*rows, *(row for block in blocks for row in block)]
+
+
+_MARK_CELLS = 11
+"""Before a mark's text: its sign and the time."""
+
+
+def _marked(mark: TraceMark, view: View, look: Look) -> Line:
+    told = mark_reading(mark, view, look)
+    return line(sign(mark.kind, ascii_only=view.ascii_only), Span(f" {told.time} {told.text}"))
+
+
+def _clipped(told: Line, width: int, ellipsis: str) -> Line:
+    glyph, text = told
+    return line(glyph, Span(clip(text.text, width - 1, ellipsis)))

@@ -1,16 +1,59 @@
 """A report as lines of text: the same on the screen and on the command line."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 from timellm_dashboard.answers.answer import Table
 from timellm_dashboard.answers.draw import table_lines
-from timellm_dashboard.lines import Line, Span, Tone, line, text_of, wrap
+from timellm_dashboard.lines import Line, Span, Tone, line, text_of, width_of, wrap
 from timellm_dashboard.reports.parts import Section
 from timellm_dashboard.reports.report import Report
 
 _INDENT = "  "
+_WIDE = 160
+"""A report in two columns needs so many cells: each of them is then as wide as a small screen."""
+_BETWEEN = 4
+"""Cells between two columns."""
 
 
 def draw_report(report: Report, width: int, *, titled: bool = True) -> list[Line]:
     """Every section in rows of `width` cells. `titled`: with the report's own title above."""
+    return [*_head(report, width, titled=titled), *_stacked(_sections(report, width))]
+
+
+def draw_report_to_fit(report: Report, width: int, height: int) -> list[Line]:
+    """The same without a title, in two columns where there is the width for them and one alone
+    would take more than `height` rows."""
+    rows = draw_report(report, width, titled=False)
+    if width < _WIDE or len(rows) <= height:
+        return rows
+    column = (width - _BETWEEN) // 2
+    sections = _sections(report, column)
+    parts = [
+        (_stacked(sections[:first]), _stacked(sections[first:]))
+        for first in range(1, len(sections))
+    ]
+    if not parts:
+        return rows
+    left, right = min(parts, key=lambda pair: max(map(len, pair)))
+    if any(width_of(row) > column for row in (*left, *right)):
+        return rows
+    pairs = zip_longest(left, right, fillvalue=())
+    head = _head(report, width, titled=False)
+    return [*head, *(_beside(first, second, column + _BETWEEN) for first, second in pairs)]
+
+
+def _beside(left: Line, right: Line, cells: int) -> Line:
+    """`right` begins after so many cells."""
+    return (*left, Span(" " * (cells - width_of(left))), *right) if right else left
+
+
+def _stacked(sections: Sequence[list[Line]]) -> list[Line]:
+    """One below the other, with a row between them."""
+    return [row for index, rows in enumerate(sections) for row in ([()] if index else []) + rows]
+
+
+def _head(report: Report, width: int, *, titled: bool) -> list[Line]:
     rows: list[Line] = []
     if titled:
         rows += [line(Span(row, "accent")) for row in wrap(report.title, width)]
@@ -20,16 +63,22 @@ def draw_report(report: Report, width: int, *, titled: bool = True) -> list[Line
             rows.append(())
     if report.note:
         tone: Tone = "held" if report.beware else "muted"
-        rows += [*(line(Span(row, tone)) for row in wrap(report.note, width)), ()]
+        rows += [line(Span(row, tone)) for row in wrap(report.note, width)]
+        if report.sections:
+            rows.append(())
+    return rows
+
+
+def _sections(report: Report, width: int) -> list[list[Line]]:
+    """The rows of each section, its title above them."""
+    found: list[list[Line]] = []
     for section in report.sections:
-        rows.append(line(Span(section.title, "accent")))
         drawn = _section(section, width - len(_INDENT))
         if section.id == "outcome":  # its first row is what it is about: how the run is, or ended
             label, *told = drawn[0]
             drawn[0] = (label, *(Span(span.text, report.mood) for span in told))
-        rows += [line(_INDENT, *row) for row in drawn]
-        rows.append(())
-    return rows[:-1] if rows and not rows[-1] else rows
+        found.append([line(Span(section.title, "accent")), *(line(_INDENT, *row) for row in drawn)])
+    return found
 
 
 def report_page(report: Report, width: int) -> str:

@@ -1,7 +1,5 @@
 """The picked run of the list in full: how it is or ended, what came out, epoch by epoch."""
 
-from collections.abc import Sequence
-
 from timellm_dashboard.answers.answer import Table
 from timellm_dashboard.answers.draw import table_lines
 from timellm_dashboard.lines import Line, Span, line, wrap, wrap_line
@@ -13,7 +11,7 @@ from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.phrases import clean, said, without_command
 from timellm_dashboard.words.runs import runs_words
 from timellm_dashboard.words.text import Lang, Words, words
-from timellm_ops.contract.state import EpochRow
+from timellm_ops.contract.state import RunState
 
 
 def draw_run_detail(
@@ -34,7 +32,7 @@ def draw_run_detail(
         rows += [line(Span(text, "strong")) for text in wrap(told, width)]
     pairs = [pair for pair in _pairs(row, texts, lang, ascii_only=ascii_only) if pair[1] != none]
     rows += [(), *table_lines(Table(rows=tuple(pairs)), width, labels="muted"), ()]
-    rows += _epochs(state.rows, texts, width, height - len(rows))
+    rows += _epochs(state, texts, width, height - len(rows))
     return [_plain(found) for found in rows[:height]] if ascii_only else rows[:height]
 
 
@@ -62,19 +60,21 @@ def _pairs(row: RunRow, texts: Words, lang: Lang, *, ascii_only: bool) -> list[t
     ]
 
 
-def _epochs(rows: Sequence[EpochRow], texts: Words, width: int, room: int) -> list[Line]:
-    """The latest epochs, one a row."""
+def _epochs(state: RunState, texts: Words, width: int, room: int) -> list[Line]:
+    """The latest epochs, one a row, with a star at the best."""
+    rows = state.rows
     if not rows or room < 2:
         return []
     heads = (
         texts.column_epoch, texts.column_train, texts.column_vali, texts.column_test,
-        texts.column_mae, texts.column_time,
+        texts.column_mae, texts.column_time, "",
     )  # fmt: skip
     shown = [
         (
             str(row.epoch), fmt.loss(row.train_mse), fmt.loss(row.vali_mse),
             figure(row.test_mse, fmt.loss, "—").text, figure(row.test_mae, fmt.loss, "—").text,
             figure(row.seconds, fmt.brief_duration, "—").text,
+            "★" if row.epoch == state.best_epoch else "",
         )
         for row in rows[-(room - 1) :]
     ]  # fmt: skip

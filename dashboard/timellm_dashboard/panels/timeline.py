@@ -48,6 +48,7 @@ _SIGNS: dict[MarkKind, _Sign] = {
     "command": _Sign("›", "c", "plain"),
     "engine": _Sign("✗", "x", "bad"),
     "run": _Sign("○", "o", "strong"),
+    "end": _Sign("■", "#", "strong"),
 }  # fmt: skip
 
 

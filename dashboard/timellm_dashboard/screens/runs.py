@@ -24,6 +24,8 @@ from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
+_DETAIL_ROWS = 20
+"""The chosen run below the list takes so many rows, its frame included."""
 _TURNS_BETWEEN_READINGS = 4
 """Of the app, which has one a second: the list is read every four seconds while it is seen."""
 
@@ -57,8 +59,8 @@ class RunsScreen(RunScreen):
         self._view: View | None = None
 
     def body(self) -> ComposeResult:
-        """The list, on a wide screen with its chosen run beside it; in their place the comparison
-        when there is one."""
+        """The list, with its chosen run beside it on a wide screen, and below it on another where
+        there are rows free; in their place the comparison when there is one."""
         yield self._both
         yield self._comparison
         yield self._prompt
@@ -132,6 +134,8 @@ class RunsScreen(RunScreen):
     def _show_picked(self, view: View) -> None:
         picked = self._list.picked
         self._both.set_class(picked is not None, "-picked")
+        free = self._both.size.height - self._list.rows_needed
+        self._both.set_class(picked is not None and free >= _DETAIL_ROWS, "-roomy")
         self._detail.show_run(picked, view)
 
     def on_runs_panel_chosen(self) -> None:

@@ -24,7 +24,8 @@ TrackId = Literal["loss", "temperature", "power", "clock", "pace"]
 GPU_TRACKS: tuple[TrackId, ...] = ("temperature", "power", "clock")
 
 MARK_ORDER: tuple[MarkKind, ...] = (
-    "alert", "pause", "engine", "run", "power_limit", "resume", "epoch", "command", "pace", "saved",
+    "alert", "pause", "engine", "end", "run", "power_limit", "resume", "epoch", "command", "pace",
+    "saved",
 )  # fmt: skip
 """Which of several marks in one column is shown: the first one of these."""
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from timellm_dashboard.lines import Line
-from timellm_dashboard.panels.report import draw_report
+from timellm_dashboard.panels.report import draw_report_to_fit
 from timellm_dashboard.reports.report import Report
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
@@ -41,7 +41,7 @@ class ReportPanel(Panel, can_focus=True):
         """The rows that fit, from the first one that is seen."""
         if self.report is None:
             return []
-        rows = draw_report(self.report, width, titled=False)
+        rows = draw_report_to_fit(self.report, width, height)
         self._rows = len(rows)
         self._first = max(0, min(self._first, len(rows) - height))
         return rows[self._first : self._first + height]

@@ -18,6 +18,8 @@ from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
+_FRAME_ROWS = 2
+
 
 class Standing(Struct, frozen=True):
     """How a list of runs stands before a person."""
@@ -78,6 +80,11 @@ class RunsPanel(Panel, can_focus=True):
         if not self._rows or self._view is None:
             return None
         return self._as_seen(self._rows, self._view)[self._place()]
+
+    @property
+    def rows_needed(self) -> int:
+        """Rows in which all runs can be seen, the frame and the heads included."""
+        return len(self._rows or ()) + bool(self._problem) + HEADING_ROWS + _FRAME_ROWS
 
     @property
     def standing(self) -> Standing:

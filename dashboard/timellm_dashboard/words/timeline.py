@@ -43,6 +43,7 @@ class TimelineWords(Struct, frozen=True, kw_only=True):
     kind_command: str
     kind_engine: str
     kind_run: str
+    kind_end: str
     marks_none: str
     marks_left_out: str
 
@@ -101,11 +102,12 @@ EN = TimelineWords(
     silent="silent",
     kind_power_limit="power limit",
     kind_saved="saved",
-    kind_epoch="epoch ends",
+    kind_epoch="epoch",
     kind_alert="note",
     kind_command="request",
     kind_engine="engine",
     kind_run="run",
+    kind_end="end",
     marks_none="nothing was done yet",
     marks_left_out="{count} more of them in the journal",
     ledger="time lost to heat, power, pace and pauses",
@@ -168,6 +170,7 @@ ZH = TimelineWords(
     kind_command="请求",
     kind_engine="引擎",
     kind_run="运行",
+    kind_end="结束",
     marks_none="还没有任何动作",
     marks_left_out="另有 {count} 个在运行日志中",
     ledger="因过热、功率、节奏和暂停损失的时间",
