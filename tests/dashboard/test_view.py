@@ -83,6 +83,21 @@ def test_a_pause_says_why_until_when_and_for_how_long() -> None:
     )
 
 
+def test_a_pause_whose_threshold_changed_tells_the_one_in_force_and_is_no_second_pause() -> None:
+    journal, pauses = paused_thermal(), view(paused_thermal()).ledger
+    renewed = ev.PolicyDecision(
+        action="pause", rule="thermal", reason="86 °C > 85 °C in 3 of the last 5 readings",
+        until="resumes below 61 °C",
+        renewed=True,
+    )  # fmt: skip
+    journal.add(renewed, 1.0)
+    shown = view(journal)
+    assert shown.headline.line.endswith("5 readings · resumes below 61 °C")
+    assert shown.feed[-1].text.startswith("thermal: stays paused · 86 °C > 85 °C")
+    assert "保持暂停" in view(journal, lang="zh").feed[-1].text
+    assert [row.cause for row in shown.ledger.rows] == [row.cause for row in pauses.rows]
+
+
 def test_a_short_rest_of_a_pause_is_no_guess_at_seconds() -> None:
     line = view(paused_thermal(expected_s=45.0)).headline.line
     assert line.endswith(" · resumes below 75 °C, under a minute")

@@ -261,7 +261,7 @@ def _decision(event: ev.PolicyDecision) -> MarkKind | None:
     """A pause, a stop and a note; that a rule lets go, or sets a pace, shows when it has come."""
     match event.action:
         case "pause":
-            return "pause"
+            return None if event.renewed else "pause"
         case "stop" | "alert":
             return "alert"
         case "resume" | "pace":

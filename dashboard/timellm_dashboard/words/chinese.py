@@ -235,6 +235,7 @@ ZH = Words(
     ev_telemetry_gone="GPU：{reason}",
     ev_telemetry_asleep="GPU 休眠：{reason}",
     act_pause="暂停",
+    act_renewed="保持暂停",
     act_resume="恢复",
     act_pace="节奏",
     act_stop="停止",

@@ -236,6 +236,7 @@ EN = Words(
     ev_telemetry_gone="GPU: {reason}",
     ev_telemetry_asleep="GPU asleep: {reason}",
     act_pause="pause",
+    act_renewed="stays paused",
     act_resume="resume",
     act_pace="pace",
     act_stop="stop",

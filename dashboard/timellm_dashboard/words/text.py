@@ -263,6 +263,7 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_telemetry_gone: str
     ev_telemetry_asleep: str
     act_pause: str
+    act_renewed: str
     act_resume: str
     act_pace: str
     act_stop: str
