@@ -391,6 +391,24 @@ def test_an_engine_that_is_to_be_started_again_loses_no_more_and_has_steps_to_re
     assert shown.left.done_text.startswith("not before ")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("finished", "training finished; test MSE 0.3697"),
+        ("failed", "the engine is gone and nobody saw how"),
+    ],
+)
+def test_an_adopted_engine_whose_leave_nobody_saw_is_told_by_what_came_of_it(
+    outcome: ev.Outcome, reason: str
+) -> None:
+    journal = in_second_epoch().add(ev.Adopted(supervisor_pid=9, engine_pid=7), 5.0)
+    before = len(view(journal).feed)
+    journal.add(ev.EngineExited(), 5.0)
+    journal.add(ev.RunEnded(outcome=outcome, exit_code=0, reason=reason))
+    told = [line.text for line in view(journal).feed[before:]]
+    assert told == [f"{outcome.upper()} · {reason}"]
+
+
 def test_a_run_that_was_refused_has_trained_and_read_nothing() -> None:
     ended = ev.RunEnded(outcome="refused", exit_code=2, reason="data.path: found nothing")
     shown = view(started().add(ended, 1.0))

@@ -211,7 +211,8 @@ def mark_kind(before: RunState, event: ev.Event) -> MarkKind | None:
         case ev.EngineFailed() | ev.EngineRestart():
             return "engine"
         case ev.EngineExited():
-            return "engine" if event.code != 0 else None
+            unseen = event.code is None and event.signal is None  # what is made of it is marked
+            return None if unseen or event.code == 0 else "engine"
         case ev.EpochEnded():
             return "epoch"
         case ev.EarlyStopping():

@@ -174,11 +174,18 @@ def by_hand(state: RunState) -> bool:
 
 
 def _restarting(state: RunState, moment: Moment, look: Look) -> str:
-    """`the engine was ended by SIGKILL · starts again in 8 s from step 1,200`."""
+    """`the engine was ended by SIGKILL · starts again in 8 s from step 1,200, and makes 40 steps
+    again`."""
     words = look.words
     left_s = 0.0 if state.restart_t is None else max(0.0, state.restart_t - moment.t)
     step = 0 if state.last is None else state.last.step
-    again = words.starts_again.format(time=fmt.duration(left_s, words), step=fmt.count(step))
+    lost = state.steps_at_risk
+    template = words.starts_again_from if lost else words.starts_again
+    again = template.format(
+        time=fmt.duration(left_s, words),
+        step=fmt.count(step),
+        steps=words.steps.format(count=Count(lost)),
+    )
     return f"{said(state.restart_reason, look.shown_lang)} · {again}"
 
 

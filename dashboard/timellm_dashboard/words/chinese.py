@@ -25,6 +25,7 @@ ZH = Words(
     starting_reason="引擎正在加载模型和数据",
     restarting="即将重启",
     starts_again="{time}后从第 {step} 步重新开始",
+    starts_again_from="{time}后从第 {step} 步重新开始，重做 {steps}",
     training="训练中",
     training_reason="第 {epoch} / {epochs} 轮",
     training_epoch_only="第 {epoch} 轮",

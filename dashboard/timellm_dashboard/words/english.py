@@ -25,6 +25,7 @@ EN = Words(
     starting_reason="the engine loads its model and data",
     restarting="RESTARTING",
     starts_again="starts again in {time} from step {step}",
+    starts_again_from="starts again in {time} from step {step}, and makes {steps} again",
     training="TRAINING",
     training_reason="epoch {epoch} of {epochs}",
     training_epoch_only="epoch {epoch}",

@@ -39,6 +39,7 @@ class Words(Struct, frozen=True, kw_only=True):
     starting_reason: str
     restarting: str
     starts_again: str
+    starts_again_from: str
     training: str
     training_reason: str
     training_epoch_only: str
