@@ -69,13 +69,12 @@ RULES: tuple[Rule, ...] = (
     Rule(thermal.RULE, _thermal, _watches_heat, thermal_status, _terms_of_heat),
     Rule(telemetry.RULE, _telemetry, _watches_heat, telemetry_status, _terms_of_unknown),
     Rule(governor.RULE, _governor, _never_holds, governor_status),
-    *(
-        Rule(module.RULE, module.decisions, module.may_hold, module.status)
-        for module in (health, vram)
-    ),
+    Rule(health.RULE, health.decisions, health.may_hold, health.status),
+    Rule(power.RULE, power.decisions, power.may_hold, power.status, power.terms_of_hold),
+    Rule(vram.RULE, vram.decisions, vram.may_hold, vram.status),
     *(
         Rule(module.RULE, module.decisions, module.may_hold, module.status, module.terms_of_hold)
-        for module in (power, sharing, disk, battery, schedule)
+        for module in (sharing, disk, battery, schedule)
     ),
 )
 
