@@ -2,7 +2,7 @@
 
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
-from timellm_policies.situation import RuleStatus, Situation
+from timellm_policies.situation import RuleStatus, Situation, Terms
 
 RULE = "battery"
 
@@ -35,9 +35,14 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
             value=host.battery_pct,
             threshold=section.pause_below_pct,
             unit="%",
-            until=f"resumes on mains power or at {section.resume_above_pct:g} %",
+            until=terms_of_hold(now).until,
         ),
     )
+
+
+def terms_of_hold(now: Situation) -> Terms:
+    """When a pause for the battery's sake ends."""
+    return Terms(until=f"resumes on mains power or at {now.policy.battery.resume_above_pct:g} %")
 
 
 def _resume(now: Situation) -> tuple[PolicyDecision, ...]:

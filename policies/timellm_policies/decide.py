@@ -26,9 +26,9 @@ def decide(
     `recent` holds the latest readings, oldest first, each with its monotonic second, and `None`
     for each attempt that brought none; `now_at` is the same moment in UTC. Stop outranks pause,
     pause pace, and pace resume: only decisions of the highest rank that any rule asks for are
-    returned, and alerts with them. What is in force already, as told by `state`, is not asked for
-    again. The same arguments always give the same answer; `at` and `t` are left to whoever
-    journals it.
+    returned, and with them alerts, and the end of a hold where it is another than was told. What
+    is in force already, as told by `state`, is not asked for again. The same arguments always give
+    the same answer; `at` and `t` are left to whoever journals it.
     """
     if state.ended or stopping(state):
         return ()
@@ -39,8 +39,35 @@ def decide(
     for action in _PRECEDENCE:
         strongest = [decision for decision in wanted if decision.action == action]
         if strongest:
-            return (*(strongest[:1] if action == "stop" else strongest), *alerts)
-    return tuple(alerts)
+            if action == "stop":
+                return (strongest[0], *alerts)
+            return (*strongest, *_renewed(now, wanted), *alerts)
+    return (*_renewed(now, wanted), *alerts)
+
+
+def _renewed(now: Situation, wanted: Sequence[PolicyDecision]) -> list[PolicyDecision]:
+    """What is told of a hold is what its rule goes by: a hold that ends otherwise than it told,
+    as when a person has changed the rule's keys, is told anew."""
+    ending = {decision.rule for decision in wanted if decision.action == "resume"}
+    renewed = []
+    for rule in RULES:
+        hold = now.hold_of(rule.name)
+        if hold is None or not hold.until or rule.name in ending or rule.terms_of_hold is None:
+            continue
+        terms = rule.terms_of_hold(now)
+        if (terms.until, terms.least_s) != (hold.until, hold.least_s):
+            renewed.append(
+                PolicyDecision(
+                    action="pause",
+                    rule=rule.name,
+                    reason=hold.reason,
+                    until=terms.until,
+                    expected_s=terms.expected_s,
+                    least_s=terms.least_s,
+                    renewed=True,
+                )
+            )
+    return renewed
 
 
 def _may(decision: PolicyDecision, now: Situation) -> bool:

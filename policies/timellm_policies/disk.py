@@ -5,7 +5,7 @@ from timellm_ops.contract.disk_room import room_to_go_on, room_to_write
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.state import RunState
-from timellm_policies.situation import RuleStatus, Situation
+from timellm_policies.situation import RuleStatus, Situation, Terms
 
 RULE = "disk"
 
@@ -63,7 +63,7 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
         value=free / _MIB,
         threshold=limit / _MIB,
         unit="MiB",
-        until=f"resumes when {size_text(_enough_bytes(now), up=True)} are free",
+        until=terms_of_hold(now).until,
     )
     alert = PolicyDecision(
         action="alert",
@@ -77,6 +77,11 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
     if now.state.override_of(RULE, now.now_t, now.now_at) is not None:
         return ()
     return pause, alert
+
+
+def terms_of_hold(now: Situation) -> Terms:
+    """When a pause for want of room ends."""
+    return Terms(until=f"resumes when {size_text(_enough_bytes(now), up=True)} are free")
 
 
 def _resume(free: int, enough: float) -> tuple[PolicyDecision, ...]:

@@ -7,7 +7,7 @@ from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.telemetry import TimedSample
 from timellm_policies.holds import nothing_to_read
-from timellm_policies.situation import RuleStatus, Situation
+from timellm_policies.situation import RuleStatus, Situation, Terms
 
 RULE = "power"
 
@@ -37,6 +37,7 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
     pause = section.action == "pause"
     if not pause and not now.may_tell(RULE, "limit", _AGAIN_AFTER_S):
         return ()
+    terms = terms_of_hold(now)
     return (
         PolicyDecision(
             action="pause" if pause else "alert",
@@ -48,11 +49,18 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
             value=round(mean_w, 1),
             threshold=section.limit_w,
             unit="W",
-            until=f"resumes below {watts(RESUME_SHARE * section.limit_w)}" if pause else "",
-            least_s=(section.min_pause_s or None) if pause else None,
+            until=terms.until if pause else "",
+            least_s=terms.least_s if pause else None,
             about="" if pause else "limit",
         ),
     )
+
+
+def terms_of_hold(now: Situation) -> Terms:
+    """When a pause for power ends."""
+    section = now.policy.power
+    below_w = RESUME_SHARE * (section.limit_w or 0.0)
+    return Terms(until=f"resumes below {watts(below_w)}", least_s=section.min_pause_s or None)
 
 
 def _resume(now: Situation, mean_w: float | None) -> tuple[PolicyDecision, ...]:

@@ -6,12 +6,13 @@ goes back an hour within one does not end it, and none is begun twice.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from math import isfinite
 
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.localtime import moment_of, zone_of
 from timellm_ops.contract.policy_sections import ScheduleSection
-from timellm_policies.situation import RuleStatus, Situation
+from timellm_policies.situation import RuleStatus, Situation, Terms
 
 RULE = "schedule"
 
@@ -51,15 +52,27 @@ def _quiet(now: Situation) -> tuple[PolicyDecision, ...]:
                 until=f"pauses at {section.quiet_from}",
             ),
         )
+    terms = terms_of_hold(now)
     return (
         PolicyDecision(
             action="pause",
             rule=RULE,
             reason=f"quiet hours, {span}",
-            until=f"resumes at {section.quiet_until}",
-            expected_s=(hours[1] - now.now_at).total_seconds(),
+            until=terms.until,
+            expected_s=terms.expected_s,
         ),
     )
+
+
+def terms_of_hold(now: Situation) -> Terms:
+    """When a pause in quiet hours ends."""
+    section, hold = now.policy.schedule, now.hold_of(RULE)
+    hours = None if now.now_at is None else quiet_hours(section, now.now_at)
+    passed_s = 0.0 if hold is None else now.held_s(hold)
+    expected_s = None
+    if hours is not None and now.now_at is not None and isfinite(passed_s):
+        expected_s = passed_s + (hours[1] - now.now_at).total_seconds()
+    return Terms(until=f"resumes at {section.quiet_until}", expected_s=expected_s)
 
 
 def quiet_hours(section: ScheduleSection, at: datetime) -> Span | None:

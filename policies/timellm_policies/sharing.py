@@ -10,7 +10,7 @@ from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.telemetry import GpuProcess, GpuSample, TimedSample
 from timellm_policies.holds import nothing_to_read
-from timellm_policies.situation import RuleStatus, Situation
+from timellm_policies.situation import RuleStatus, Situation, Terms
 from timellm_policies.vram import holders
 
 RULE = "sharing"
@@ -47,10 +47,15 @@ def decisions(now: Situation) -> tuple[PolicyDecision, ...]:
             value=float(len(others)),
             threshold=0.0,
             unit="programs",
-            until="resumes when it has gone" if pause else "",
+            until=terms_of_hold(now).until if pause else "",
             about="" if pause else "others",
         ),
     )
+
+
+def terms_of_hold(_: Situation) -> Terms:
+    """When a pause for another program ends."""
+    return Terms(until="resumes when it has gone")
 
 
 def _resume(now: Situation) -> tuple[PolicyDecision, ...]:

@@ -49,6 +49,17 @@ class Situation(Struct, frozen=True, kw_only=True):
         return state.engine_pid is not None and not (state.standing or state.holds or state.ended)
 
 
+class Terms(Struct, frozen=True, kw_only=True):
+    """When a hold ends, by the keys in force."""
+
+    until: str
+    """Half a sentence."""
+    expected_s: float | None = None
+    """How long a hold lasts from its begin to its end, about."""
+    least_s: float | None = None
+    """How long it lasts at least, whatever is measured; `None`: no such time."""
+
+
 class RuleStatus(Struct, frozen=True, kw_only=True):
     """A rule as it stands: what it sees, where its threshold is, and what it would do next."""
 

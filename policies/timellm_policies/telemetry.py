@@ -18,6 +18,7 @@ from timellm_policies.holds import (
 )
 from timellm_policies.limits import limits
 from timellm_policies.readings import degrees, latest_known
+from timellm_policies.situation import Terms
 
 RULE = "telemetry"
 
@@ -61,7 +62,7 @@ def _act(
         case "pause":
             if not dwell_after_resume_is_over(config, state, now_t):
                 return ()
-            resume_c = degrees(limits(config, state.sample).resume_below_c)
+            terms = terms_of_hold(config, state)
             return (
                 PolicyDecision(
                     action="pause",
@@ -70,8 +71,8 @@ def _act(
                     value=value,
                     threshold=config.unknown_after_s,
                     unit="s",
-                    until=f"resumes when the temperature is known and below {resume_c}",
-                    least_s=config.min_dwell_s or None,
+                    until=terms.until,
+                    least_s=terms.least_s,
                 ),
             )
         case "stop":
@@ -102,3 +103,12 @@ def _act(
             )
         case _:
             assert_never(config.unknown_action)
+
+
+def terms_of_hold(config: ThermalSection, state: RunState) -> Terms:
+    """When a pause for want of a temperature ends."""
+    resume_c = degrees(limits(config, state.sample).resume_below_c)
+    return Terms(
+        until=f"resumes when the temperature is known and below {resume_c}",
+        least_s=config.min_dwell_s or None,
+    )

@@ -21,6 +21,7 @@ from timellm_policies.holds import (
 )
 from timellm_policies.limits import Limits, limits
 from timellm_policies.readings import agreeing, degrees, latest_known
+from timellm_policies.situation import Terms
 
 RULE = "thermal"
 
@@ -83,7 +84,7 @@ def _pause(
     dangerous = agreeing(window, lambda celsius: celsius >= limit.danger_c)
     if len(dangerous) < config.samples and not dwell_after_resume_is_over(config, state, now_t):
         return ()
-    newest = hot[-1]
+    newest, terms = hot[-1], terms_of_hold(config, state)
     return (
         PolicyDecision(
             action="pause",
@@ -94,10 +95,19 @@ def _pause(
             value=newest.celsius,
             threshold=limit.pause_above_c,
             unit="°C",
-            until=f"resumes below {degrees(limit.resume_below_c)}",
+            until=terms.until,
             expected_s=_pause_s(config, limit, recent),
-            least_s=config.min_dwell_s or None,
+            least_s=terms.least_s,
         ),
+    )
+
+
+def terms_of_hold(config: ThermalSection, state: RunState) -> Terms:
+    """When a pause for heat ends."""
+    limit = limits(config, state.sample)
+    return Terms(
+        until=f"resumes below {degrees(limit.resume_below_c)}",
+        least_s=config.min_dwell_s or None,
     )
 
 

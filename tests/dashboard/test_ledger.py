@@ -7,11 +7,22 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from random_journals import CAPPED, HOT, journals
-from sample_journals import Journal, in_second_epoch, paused_thermal, sample, training
+from sample_journals import (
+    Journal,
+    in_second_epoch,
+    paused_thermal,
+    sample,
+    save_last,
+    training,
+)
 
 from timellm_dashboard.folds.ledger import Ledger
 from timellm_dashboard.folds.spent import Loss
+from timellm_dashboard.moment import Moment
+from timellm_dashboard.reports.report import build_report
+from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import Recorder
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
@@ -44,6 +55,67 @@ def steps(
     for iteration in range(first, last + 1, 10):
         step(journal, iteration, step_s, reasons)
     return journal
+
+
+# --- work that is made again ---------------------------------------------------------------------
+
+
+def killed_and_started_again() -> Journal:
+    """Killed 200 steps after its last checkpoint, at two seconds a step."""
+    journal = in_second_epoch()
+    save_last(journal, 2, 1_000)
+    journal.add(ev.Progress(iteration=1_200, epoch=2, loss=0.3, seconds_per_iteration=2.0), 400.0)
+    journal.add(ev.EngineExited(signal=9), 1.0)
+    again = ev.EngineRestart(reason="the engine was ended by SIGKILL", attempt=1, wait_s=9.0)
+    return journal.add(again)
+
+
+def went_on(journal: Journal) -> Journal:
+    first = next(r.event for r in journal.records if isinstance(r.event, ev.TrainingStarted))
+    place = {"start_epoch": 2, "start_iteration": 1_000, "t": None, "at": None}
+    return journal.add(msgspec.structs.replace(first, **place), 20.0)
+
+
+def test_steps_that_a_killed_engine_has_lost_are_told_as_made_again() -> None:
+    assert not [x for x in ledger_of(killed_and_started_again()).losses if x.cause == "repeated"]
+    found = loss(went_on(killed_and_started_again()), "repeated")
+    assert found.steps == 200
+    assert found.lost_s == found.lasted_s
+    assert found.lost_s is not None
+    assert found.lost_s > 0.0
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"), [("en", "made again 200 steps, "), ("zh", "重做的步 200 步，")]
+)
+def test_every_form_tells_the_steps_that_are_made_again(lang: Lang, told: str) -> None:
+    recorder = Recorder()
+    journal = went_on(killed_and_started_again())
+    recorder.take(journal.records)
+    look = Look(lang=lang)
+    moment = Moment(t=journal.t, wall=journal.wall, supervised=True)
+    shown = recorder.view(moment, look)
+    assert told in shown.ledger.line
+    row = next(row for row in shown.ledger.rows if row.cause == "repeated")
+    assert (row.steps.value, row.ahead.value) == (200, None)
+    report = build_report(shown, recorder.state, recorder.history, look)
+    section = report.section("ledger")
+    assert section is not None
+    cells = next(row.cells for row in section.rows if row.id == "ledger_repeated")
+    assert cells[3].value == 200
+
+
+def test_the_wait_for_another_engine_says_which_steps_it_makes_again() -> None:
+    recorder = Recorder()
+    journal = killed_and_started_again()
+    recorder.take(journal.records)
+    moment = Moment(t=journal.t, wall=journal.wall, supervised=True)
+    reason = recorder.view(moment, Look()).headline.reason
+    assert reason.endswith("from step 3,000, and makes 200 steps again")
+
+
+def test_a_run_that_goes_on_where_it_was_makes_nothing_again() -> None:
+    assert not [x for x in ledger_of(in_second_epoch()).losses if x.cause == "repeated"]
 
 
 # --- what a cause takes --------------------------------------------------------------------------

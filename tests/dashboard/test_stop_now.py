@@ -24,6 +24,7 @@ from timellm_dashboard.viewmodel.stopnow import stop_now_lines
 from timellm_dashboard.viewmodel.view import View, view_of
 from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.telemetry import HostSample
 
 
 def saved() -> Journal:
@@ -36,16 +37,23 @@ def restarting() -> Journal:
     )
 
 
+def full_disk() -> Journal:
+    journal = save_last(in_second_epoch(), 2, 1_200).add(
+        ev.Progress(iteration=1_240, epoch=2, loss=0.3), 10.0
+    )
+    return journal.add(ev.HostTelemetry(sample=HostSample(disk_free_bytes=1 << 10)), 1.0)
+
+
 def foreign_unsaved() -> Journal:
     journal = started("nvml", "foreign").add(ev.EpochStarted(epoch=1, steps=300, epochs=4), 20.0)
     return journal.add(ev.Progress(iteration=100, epoch=1, loss=0.5), 13.0)
 
 
-def view(journal: Journal, lang: Lang = "en") -> View:
+def view(journal: Journal, lang: Lang = "en", *, later_s: float = 2.0) -> View:
     return view_of(
         journal.records,
-        now_t=journal.t + 2.0,
-        wall_now=journal.wall + timedelta(seconds=2.0),
+        now_t=journal.t + later_s,
+        wall_now=journal.wall + timedelta(seconds=later_s),
         supervised=True,
         zone=ZONE,
         lang=lang,
@@ -105,6 +113,33 @@ def test_until_the_engine_has_saved_the_steps_are_at_risk() -> None:
     assert view(told).checkpoints.safe.reason == "200 steps at risk until the engine has saved"
     killed = told.add(ev.Command(who="cli", what="stop kill"), 1.0)
     assert view(killed).checkpoints.safe.reason == "200 steps at risk"
+
+
+def test_a_stop_without_room_on_the_disk_promises_no_save() -> None:
+    lines = stop_now_lines(view(full_disk()), 20.0)
+    assert "no room for a checkpoint" in lines[0]
+    assert "Unless there is room by then, 40 steps would be lost." in lines[1]
+    chinese = stop_now_lines(view(full_disk(), "zh"), 20.0)
+    assert len(chinese) == len(lines)
+    assert not any(line.isascii() for line in chinese)
+
+
+@pytest.mark.parametrize("mode", ["now", "checkpoint", "after_checkpoint"])
+def test_a_stop_that_a_full_disk_holds_up_says_so_and_what_is_at_stake(mode: str) -> None:
+    told = full_disk().add(ev.Command(who="cli", what=f"stop {mode}"), 1.0)
+    reason = view(told).headline.reason
+    assert reason.startswith("the disk has no room for its checkpoint: make room, or 40 steps")
+    roomy = told.add(ev.HostTelemetry(sample=HostSample(disk_free_bytes=1 << 40)), 1.0)
+    assert "room" not in view(roomy).headline.reason
+
+
+@pytest.mark.parametrize("mode", ["now", "kill"])
+def test_a_supervisor_that_cannot_record_the_end_is_said_to_wait_for_room(mode: str) -> None:
+    told = full_disk().add(ev.Command(who="cli", what=f"stop {mode}"), 1.0)
+    shown = view(told, later_s=60.0).headline
+    assert shown.word == "STOPPING"
+    assert shown.reason.startswith("waits for room on the disk to record how it ended; 40 steps")
+    assert "等待磁盘空间" in view(told, "zh", later_s=60.0).headline.reason
 
 
 async def test_the_question_names_the_grace_of_this_run() -> None:

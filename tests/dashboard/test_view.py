@@ -83,6 +83,21 @@ def test_a_pause_says_why_until_when_and_for_how_long() -> None:
     )
 
 
+def test_a_pause_whose_threshold_changed_tells_the_one_in_force_and_is_no_second_pause() -> None:
+    journal, pauses = paused_thermal(), view(paused_thermal()).ledger
+    renewed = ev.PolicyDecision(
+        action="pause", rule="thermal", reason="86 °C > 85 °C in 3 of the last 5 readings",
+        until="resumes below 61 °C",
+        renewed=True,
+    )  # fmt: skip
+    journal.add(renewed, 1.0)
+    shown = view(journal)
+    assert shown.headline.line.endswith("5 readings · resumes below 61 °C")
+    assert shown.feed[-1].text.startswith("thermal: stays paused · 86 °C > 85 °C")
+    assert "保持暂停" in view(journal, lang="zh").feed[-1].text
+    assert [row.cause for row in shown.ledger.rows] == [row.cause for row in pauses.rows]
+
+
 def test_a_short_rest_of_a_pause_is_no_guess_at_seconds() -> None:
     line = view(paused_thermal(expected_s=45.0)).headline.line
     assert line.endswith(" · resumes below 75 °C, under a minute")
@@ -374,6 +389,24 @@ def test_an_engine_that_is_to_be_started_again_loses_no_more_and_has_steps_to_re
     assert shown.left.seconds is not None
     assert math.isclose(shown.left.seconds, before + 200 * STEP_S, rel_tol=0.01)
     assert shown.left.done_text.startswith("not before ")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("finished", "training finished; test MSE 0.3697"),
+        ("failed", "the engine is gone and nobody saw how"),
+    ],
+)
+def test_an_adopted_engine_whose_leave_nobody_saw_is_told_by_what_came_of_it(
+    outcome: ev.Outcome, reason: str
+) -> None:
+    journal = in_second_epoch().add(ev.Adopted(supervisor_pid=9, engine_pid=7), 5.0)
+    before = len(view(journal).feed)
+    journal.add(ev.EngineExited(), 5.0)
+    journal.add(ev.RunEnded(outcome=outcome, exit_code=0, reason=reason))
+    told = [line.text for line in view(journal).feed[before:]]
+    assert told == [f"{outcome.upper()} · {reason}"]
 
 
 def test_a_run_that_was_refused_has_trained_and_read_nothing() -> None:

@@ -17,6 +17,7 @@ from timellm_ops.contract.commands import (
 )
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import Hold, RunState, SavedCheckpoint
+from timellm_ops.contract.telemetry import HostSample
 from timellm_ops.supervisor.answers import Terms, answer
 
 TERMS = Terms(stop_grace_s=20.0)
@@ -27,6 +28,9 @@ MINE = Hold(rule="user", reason="paused by cli", until="resumes when you say so"
 
 def run(**changes: object) -> RunState:
     return RunState(**{**{f: getattr(TRAINING, f) for f in RunState.__struct_fields__}, **changes})
+
+
+FULL = run(engine="timellm", host=HostSample(disk_free_bytes=0))
 
 
 def asked(state: RunState, request: AnyRequest) -> tuple[bool, str, str | None]:
@@ -247,6 +251,8 @@ def test_a_run_that_has_ended_cannot_be_stopped() -> None:
         (run(activity="starting"), "now", "as soon as the engine is up; killed if it is still"),
         (run(engine="foreign"), "now", "which has no way to save itself; killed if it is still"),
         (run(activity="restarting"), "now", "not started again"),
+        (FULL, "now", "no room for a checkpoint: unless room is made, 40 steps are lost, for"),
+        (FULL, "checkpoint", "no room for a checkpoint: unless room is made, 40 steps are lost"),
         (TRAINING, "kill", "killing the engine at once"),
         (run(epoch=0, iteration=0), "kill", "no step is lost"),
         (

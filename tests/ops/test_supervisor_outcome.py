@@ -89,7 +89,7 @@ def test_an_engine_that_left_well_without_its_checkpoint_has_failed() -> None:
 def test_unless_it_was_to_end_at_once(mode: StopMode) -> None:
     outcome, code, reason = verdict(own(stop=mode), code=0)
     assert (outcome, code) == ("stopped", 0)
-    assert "40 steps and no checkpoint yet are lost" in reason
+    assert "40 steps are lost, for there is no checkpoint yet" in reason
 
 
 def test_an_engine_that_a_signal_told_to_save_and_leave_is_stopped() -> None:

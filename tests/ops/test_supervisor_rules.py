@@ -218,6 +218,36 @@ def test_a_threshold_counts_from_the_next_turn_and_for_a_supervisor_that_takes_o
     assert [(e.action, e.threshold) for e in moves] == [("resume", 75.0), ("pause", 83.0)]
 
 
+def test_a_threshold_that_changes_during_a_pause_is_what_the_hold_tells() -> None:
+    core = hot()
+    began_t = core.run.holds[0].since_t
+    core.ask(SetPolicy(settings=("policy.thermal.resume_below_c=61",)))
+    core.turn(1.0, reading=sample(70.0))
+    core.turn(1.0, reading=sample(70.0))
+    (hold,) = core.run.holds
+    assert (hold.until, hold.since_t) == ("resumes below 61 °C", began_t)
+    heir = DrivenCore(decide=decide, policy=core.policy)
+    heir.supervision = take_over(recall(core.journal), core.control, core.t)
+    heir.t = core.t
+    heir.turn(1.0, reading=sample(70.0))
+    assert heir.run.holds == core.run.holds
+    heir.turn(1.0, reading=sample(60.0))
+    assert held_by(heir) == []
+    made = [e for e in (*core.events, *heir.events) if isinstance(e, ev.PolicyDecision)]
+    seen = [(e.action, e.renewed) for e in made]
+    assert seen == [("pause", False), ("pause", True), ("resume", False)], "each is told once"
+
+
+def test_a_supervisor_with_other_keys_tells_them_of_a_hold_that_it_takes_over() -> None:
+    core = hot()
+    cooler = ThermalSection(samples=1, window=1, min_dwell_s=0.0, resume_below_c=61.0)
+    heir = DrivenCore(decide=decide, policy=PolicySection(thermal=cooler))
+    heir.supervision = take_over(recall(core.journal), core.control, core.t)
+    heir.t = core.t
+    heir.turn(1.0, reading=sample(70.0))
+    assert [hold.until for hold in heir.run.holds] == ["resumes below 61 °C"]
+
+
 def test_a_setting_that_is_refused_leaves_everything_as_it_was() -> None:
     core = driven()
     before = core.run

@@ -63,6 +63,9 @@ def test_every_decision_gives_a_reason_and_the_number_behind_it(
     for decision in watched(thermal, stretches, card).decisions:
         assert decision.reason
         assert decision.rule in ("thermal", "telemetry")
+        if decision.renewed:  # it tells when a hold ends, and measures nothing
+            assert (decision.action, decision.until != "") == ("pause", True)
+            continue
         assert decision.value is not None
         assert math.isfinite(decision.value)
         assert decision.threshold is not None
@@ -87,7 +90,7 @@ def test_a_run_is_never_resumed_hot(
             celsius = None if offset_c is None else thermal.pause_above_c + offset_c
             seen.append(celsius)
             for decision in run.sees(celsius):
-                if decision.action == "pause":
+                if decision.action == "pause" and not decision.renewed:
                     since[decision.rule] = len(seen)
                 if decision.action != "resume":
                     continue
@@ -111,7 +114,7 @@ def test_a_run_is_paused_for_heat_only_after_so_many_hot_readings(
             celsius = None if offset_c is None else thermal.pause_above_c + offset_c
             known += [] if celsius is None else [celsius]
             for decision in run.sees(celsius):
-                if actions([decision]) == ["thermal pause"]:
+                if actions([decision]) == ["thermal pause"] and not decision.renewed:
                     pause_c = limits(thermal, run.state.sample).pause_above_c
                     hot = [c for c in known[-thermal.window :] if c > pause_c]
                     assert len(hot) >= thermal.samples
@@ -126,7 +129,11 @@ def test_pauses_and_resumes_alternate_and_are_apart(
     run = watched(thermal, stretches, card)
     # Each rule by itself: a card may get too hot while it is still held for having been unknown.
     by_rule = [
-        [d for d in run.decisions if d.rule == rule and d.action in ("pause", "resume")]
+        [
+            d
+            for d in run.decisions
+            if d.rule == rule and d.action in ("pause", "resume") and not d.renewed
+        ]
         for rule in ("thermal", "telemetry")
     ]
     for moves in by_rule:
@@ -292,3 +299,43 @@ def test_a_pace_outranks_a_resume_which_comes_a_moment_later() -> None:
     assert actions(list(run.asked())) == ["governor pace"]
     run.decides()
     assert actions(list(run.asked())) == ["battery resume"]
+
+
+# --- when a hold ends ----------------------------------------------------------------------------
+
+
+@given(
+    resume_c=st.integers(40, 84),
+    dwell_s=st.sampled_from([0.0, 7.0, 40.0]),
+    after=st.integers(0, 20),
+)
+def test_a_hold_tells_the_end_that_its_rule_goes_by_when_the_keys_change_under_it(
+    resume_c: int, dwell_s: float, after: int
+) -> None:
+    run = WatchedRun(ThermalSection(samples=1, window=1, min_dwell_s=30.0))
+    run.sees(90.0, *[86.0] * after)
+    (before,) = run.state.holds
+    run.thermal = ThermalSection(
+        samples=1, window=1, min_dwell_s=dwell_s, resume_below_c=float(resume_c)
+    )
+    run.sees(86.0)
+    (told,) = run.state.holds
+    assert told.until == f"resumes below {resume_c} °C"
+    assert told.least_s == (dwell_s or None)
+    assert (told.rule, told.reason, told.since_t) == (before.rule, before.reason, before.since_t)
+    assert run.decides() == [], "once"
+    run.sees(*[float(resume_c)] * 60)
+    assert run.held_by == ["thermal"]
+    run.sees(resume_c - 1.0)
+    assert run.held_by == []
+
+
+def test_a_new_end_of_one_hold_does_not_keep_another_from_ending() -> None:
+    run = WatchedRun(ThermalSection(samples=1, window=1, min_dwell_s=0.0))
+    run.sees(90.0)
+    run.host(on_battery=True, battery_pct=10.0)
+    run.thermal = ThermalSection(samples=1, window=1, min_dwell_s=0.0, resume_below_c=60.0)
+    made = run.host(on_battery=False)
+    assert sorted(actions(made)) == ["battery resume", "thermal pause"]
+    assert run.held_by == ["thermal"]
+    assert run.state.holds[0].until == "resumes below 60 °C"

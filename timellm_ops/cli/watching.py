@@ -58,7 +58,7 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
             f"{layout.run_id} {state.phase}: {state.end_reason}\nall of it is in {layout.root}\n"
         )
         return state.exit_code or 0
-    sys.stdout.write(f"{_goes_on(layout)}\n")
+    sys.stdout.write(f"{left(layout, state)}\n")
     return 0
 
 
@@ -71,7 +71,7 @@ def _watch_as_lines(layout: RunLayout, style: Style, interrupts: Interrupts) -> 
         state = _follow(layout, style, interrupts)
     if state.ended:
         return state.exit_code or 0
-    sys.stderr.write(f"{_goes_on(layout)}\n")
+    sys.stderr.write(f"{left(layout, state)}\n")
     return 0
 
 
@@ -104,7 +104,15 @@ def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState
     )
 
 
-def _goes_on(layout: RunLayout) -> str:
+def left(layout: RunLayout, state: RunState) -> str:
+    """What becomes of a run that has not ended when its watcher leaves, and how to come back."""
+    if state.engine == "imported":
+        return f"{layout.run_id} is the record of an imported training: no engine runs"
+    if state.run_id and not RunClient(layout).supervised():
+        return (
+            f"nobody supervises {layout.run_id}: no rule watches its GPU, and it is not stopped; "
+            f"take it up again: timellm-ops attach {layout.run_id}"
+        )
     return (
         f"{layout.run_id} goes on without this window; "
         f"watch it again: timellm-ops attach {layout.run_id}"

@@ -1,5 +1,7 @@
 """Room on the disk: how much must be free for a run to begin, to stand, and to go on. Pure."""
 
+from timellm_ops.contract.state import RunState
+
 LEAST_TO_WRITE_BYTES = 16 << 20
 """Room for what a run writes besides checkpoints, before it is stopped for want of it again."""
 
@@ -20,3 +22,18 @@ def room_to_go_on(to_write_bytes: float, checkpoint_bytes: float, margin_bytes: 
     """
     needed = max(to_write_bytes, checkpoint_bytes + LEAST_TO_WRITE_BYTES)
     return needed + margin_bytes
+
+
+def has_no_room(state: RunState) -> bool:
+    """Whether the next checkpoint of our own engine would not fit on the disk, by the last look.
+
+    The one that it replaces stands until it is whole, so it needs as much as the larger of those
+    that were saved. A rule's hold says so too, which keeps a margin.
+    """
+    if state.engine != "timellm":
+        return False
+    if any(hold.rule == "disk" for hold in state.holds):
+        return True
+    free = None if state.host is None else state.host.disk_free_bytes
+    needed = max((c.bytes for c in (state.best, state.last) if c is not None), default=1)
+    return free is not None and free < max(1, needed)

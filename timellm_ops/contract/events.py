@@ -337,6 +337,8 @@ class PolicyDecision(BaseEvent, frozen=True, kw_only=True):
     expected_s: float | None = None
     least_s: float | None = None
     """Of a pause: how long it lasts at least, whatever is measured; `None`: no such time."""
+    renewed: bool = False
+    """Of a pause: it lasts already, and only when it ends is told anew."""
     about: str = ""
     """Of an alert: what it is about, in a word. Its rule gives it again only when it wants to;
     an alert about nothing in particular is given once in the same words."""

@@ -460,6 +460,8 @@ def _command(state: RunState, event: ev.Command) -> RunState:
 
 def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
     match event.action:
+        case "pause" if event.renewed:
+            return _replace(state, holds=tuple(_renewed(hold, event) for hold in state.holds))
         case "pause":
             hold = Hold(
                 rule=event.rule,
@@ -487,6 +489,13 @@ def _decision(state: RunState, event: ev.PolicyDecision) -> RunState:
             return _notice(_having_told(state, event), "warning", event.reason, event)
         case _:
             assert_never(event.action)
+
+
+def _renewed(hold: Hold, event: ev.PolicyDecision) -> Hold:
+    """The same hold, which began when it began, with another end."""
+    if hold.rule != event.rule:
+        return hold
+    return _replace(hold, until=event.until, expected_s=event.expected_s, least_s=event.least_s)
 
 
 def _having_told(state: RunState, event: ev.PolicyDecision) -> RunState:

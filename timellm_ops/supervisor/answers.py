@@ -19,6 +19,7 @@ from timellm_ops.contract.commands import (
 )
 from timellm_ops.contract.config import GpuSection, PolicySection
 from timellm_ops.contract.counting import Count
+from timellm_ops.contract.disk_room import has_no_room
 from timellm_ops.contract.events import Command, PolicyChanged, RulesOverridden
 from timellm_ops.contract.state import Hold, Override, RunState
 from timellm_ops.contract.validation import ConfigError
@@ -154,6 +155,9 @@ def _stop_message(state: RunState, mode: StopMode, stop_grace_s: float) -> str:
             return f"interrupting the script, which has no way to save itself; {_at_risk(state)}"
         case "checkpoint" if state.activity in ("waiting", "starting"):
             return "stopping as soon as the engine is up; there is nothing to save yet"
+        case "checkpoint" if has_no_room(state) and state.steps_at_risk > 0:
+            at_risk = _at_risk(state)
+            return f"the disk has no room for a checkpoint: unless room is made, {at_risk}"
         case "checkpoint":
             return "saving a checkpoint after the current step, then stopping"
         case "after_checkpoint":
@@ -170,6 +174,8 @@ def _stop_now_message(state: RunState, stop_grace_s: float) -> str:
     if state.activity in ("waiting", "starting"):
         return f"stopping as soon as the engine is up; {killed}; {_at_risk(state)}"
     at_risk = _at_risk(state)
+    if has_no_room(state) and state.steps_at_risk > 0:
+        return f"the disk has no room for a checkpoint: unless room is made, {at_risk}; {killed}"
     joined = f"{killed}; {at_risk}" if state.steps_at_risk == 0 else f"{killed}, and then {at_risk}"
     return f"the engine saves at its next step and ends; {joined}"
 

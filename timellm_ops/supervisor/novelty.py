@@ -14,6 +14,13 @@ def changes_anything(run: RunState, memory: Memory, decision: ev.PolicyDecision)
     """Whether the journal does not already say this: policies are asked several times a second."""
     held = any(hold.rule == decision.rule for hold in run.holds)
     match decision.action:
+        case "pause" if decision.renewed:
+            told = (decision.until, decision.least_s)
+            return any(
+                (hold.until, hold.least_s) != told
+                for hold in run.holds
+                if hold.rule == decision.rule
+            )
         case "pause":
             return not held
         case "resume":

@@ -179,7 +179,9 @@ def _lost(state: RunState) -> str:
     steps = state.steps_at_risk
     if steps == 0:
         return "no step is lost"
-    since = "since the last checkpoint" if state.best or state.last else "and no checkpoint yet"
+    if state.best is None and state.last is None:
+        return f"{Count(steps):step is|steps are} lost, for there is no checkpoint yet"
+    since = "since the last checkpoint"
     return f"{Count(steps):step {since} is|steps {since} are} lost"
 
 

@@ -6,7 +6,7 @@ from timellm_dashboard.explain.passage import Explanation
 RUN: tuple[Explanation, ...] = (
     Explanation(
         id="safe",
-        covers=("checkpoints.safe", "checkpoints.at_risk"),
+        covers=("checkpoints.safe", "checkpoints.at_risk", "checkpoints.no_room"),
         title=Said("Safe to stop", "可以安全停止"),
         body=Said(
             "Whether a power cut at this very moment would cost anything. yes: everything trained"

@@ -247,12 +247,16 @@ _NEVER_TOLD: frozenset[type[ev.BaseEvent]] = frozenset({
 
 def _worth_telling(before: RunState, event: ev.Event, after: RunState) -> bool:
     """Whether `event` is a line of the feed. Of an evaluation, its beginning is; of a pace, that it
-    was decided, with the reason, and not that it then was kept as well."""
+    was decided, with the reason, and not that it then was kept as well. That nobody saw how an
+    adopted engine left is told by what is made of it next: by its own words it may have finished.
+    """
     match event:
         case ev.EvaluationProgress():
             return before.evaluation is None or before.evaluation.split != event.split
         case ev.Paced():
             return event.duty != before.pace.duty
+        case ev.EngineExited():
+            return event.code is not None or event.signal is not None
         case ev.PowerLimitSet():
             return event.limit_w != before.pace.power_limit_w
         case ev.EpochStarted():  # of a script under way, it may be how many steps there are

@@ -18,6 +18,8 @@ from timellm_dashboard.folds.stepcost import Slowdown, StepCost, slowdown_of
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
+REPEATED = "repeated"
+"""The cause of time that went into steps which were lost with an engine, and are made again."""
 _SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
 
 
@@ -43,6 +45,7 @@ class Ledger:
         self._paced_s = self._rested_s = 0.0
         self._silent_s = self._silence_lost_s = 0.0
         self._slowed: dict[Slowdown, float] = {}
+        self._repeated_steps, self._repeated_s = 0, 0.0
         self.unread_s = 0.0
         """Moving, without a word from the card on what slows it down."""
         self.tells_slowdowns = False
@@ -94,6 +97,7 @@ class Ledger:
             case ev.TelemetryLost() | ev.RunStarted() | ev.Adopted():
                 self._slowdown = None
             case ev.TrainingStarted():
+                self._repeat(before, after)
                 self._steps.begin(event.start_epoch, event.start_iteration)
             case ev.EpochStarted():
                 self._steps.begin(event.epoch, after.iteration)
@@ -139,6 +143,15 @@ class Ledger:
         self._silent_s += silence.found_s
         self._silence_lost_s += lost_s
         self._hour.lose(CAUSE, lost_s)
+
+    def _repeat(self, before: RunState, after: RunState) -> None:
+        """An engine of ours that starts before where the last one was makes those steps again. A
+        script that starts anew does so for its own reasons."""
+        again = before.step - after.step
+        if before.engine != "timellm" or before.steps_per_epoch is None or again <= 0:
+            return
+        self._repeated_steps += again
+        self._repeated_s += again * (self.step_s or before.seconds_per_iteration or 0.0)
 
     def _work(self) -> _Work:
         return _Work(
@@ -212,8 +225,8 @@ class Ledger:
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What each cause took that took anything: pauses by their rules first, silence, the pace,
-        the card."""
+        """What each cause took that took anything: pauses by their rules first, silence, steps made
+        again, the pace, the card."""
         found = [
             Loss(cause=cause, lasted_s=s, lost_s=s, recent_lost_s=self._hour.lost_s(cause))
             for cause, s in self.standing.seconds.items()
@@ -225,6 +238,16 @@ class Ledger:
                     lasted_s=self._silent_s,
                     lost_s=self._silence_lost_s,
                     recent_lost_s=self._hour.lost_s(CAUSE),
+                )
+            )
+        if self._repeated_steps:
+            found.append(
+                Loss(
+                    cause=REPEATED,
+                    lasted_s=self._repeated_s,
+                    lost_s=self._repeated_s,
+                    recent_lost_s=None,
+                    steps=self._repeated_steps,
                 )
             )
         if self._paced_s > 0:

@@ -42,7 +42,10 @@ class Loss(Struct, frozen=True, kw_only=True):
     """
 
     cause: str
-    """A rule's name, `user` or `other` for a pause; `pace`; `silent`; or a `Slowdown`."""
+    """A rule's name, `user` or `other` for a pause; `pace`; `silent`; `repeated`; or a
+    `Slowdown`."""
     lasted_s: float
     lost_s: float | None
     recent_lost_s: float | None
+    steps: int | None = None
+    """Where the loss is one of steps: how many."""

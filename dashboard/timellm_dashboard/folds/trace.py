@@ -211,7 +211,8 @@ def mark_kind(before: RunState, event: ev.Event) -> MarkKind | None:
         case ev.EngineFailed() | ev.EngineRestart():
             return "engine"
         case ev.EngineExited():
-            return "engine" if event.code != 0 else None
+            unseen = event.code is None and event.signal is None  # what is made of it is marked
+            return None if unseen or event.code == 0 else "engine"
         case ev.EpochEnded():
             return "epoch"
         case ev.EarlyStopping():
@@ -261,7 +262,7 @@ def _decision(event: ev.PolicyDecision) -> MarkKind | None:
     """A pause, a stop and a note; that a rule lets go, or sets a pace, shows when it has come."""
     match event.action:
         case "pause":
-            return "pause"
+            return None if event.renewed else "pause"
         case "stop" | "alert":
             return "alert"
         case "resume" | "pace":

@@ -13,6 +13,7 @@ from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.stopping import stopping_words
 from timellm_dashboard.words.text import Words
 from timellm_ops.contract.counting import Count
+from timellm_ops.contract.disk_room import has_no_room
 from timellm_ops.contract.state import RunState, SavedCheckpoint
 
 
@@ -50,6 +51,8 @@ class CheckpointPanel(Struct, frozen=True, kw_only=True):
     at_risk: Figure
     """Steps that would have to be repeated; unknown for a script that tells no step counts."""
     safe: Safe
+    no_room: bool = False
+    """The disk has no room for the next one."""
 
 
 def checkpoint_panel(
@@ -69,6 +72,7 @@ def checkpoint_panel(
         writing=state.writing or "",
         at_risk=Figure(at_risk, words.unknown_count if at_risk is None else steps(at_risk, words)),
         safe=_safe(state, history, at_risk, moment, look),
+        no_room=not state.ended and has_no_room(state),
     )
 
 

@@ -247,13 +247,16 @@ def _decision(event: ev.PolicyDecision, look: Look) -> _Told:
     severities: dict[ev.Action, Severity] = {
         "pause": "warning", "resume": "info", "pace": "info", "stop": "error", "alert": "warning",
     }  # fmt: skip
+    action = words.act_renewed if event.renewed else actions[event.action]
     parts = [
-        f"{rule_name(event.rule, words)}{words.colon}{actions[event.action]}",
+        f"{rule_name(event.rule, words)}{words.colon}{action}",
         said(event.reason, lang),
     ]
-    until = until_told(
-        event.until, least_s=event.least_s, expected_s=event.expected_s, passed_s=0.0
-    )
+    until = event.until
+    if not event.renewed:  # the times of one that lasts already count from its begin
+        until = until_told(
+            event.until, least_s=event.least_s, expected_s=event.expected_s, passed_s=0.0
+        )
     if until:
         parts.append(said(until, lang))
     return severities[event.action], " · ".join(parts)

@@ -14,6 +14,8 @@ from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.phrases import said, without_command
 from timellm_dashboard.words.stopping import stopping_words
 from timellm_dashboard.words.text import Words
+from timellm_ops.contract.counting import Count
+from timellm_ops.contract.disk_room import has_no_room
 from timellm_ops.contract.state import Hold, RunState
 
 StateName = Literal[
@@ -45,6 +47,8 @@ _GLYPHS: dict[StateName, tuple[str, Mood]] = {
     "unsupervised": ("!", "bad"),
     "silent": ("?", "bad"),
 }
+_RECORDS_WITHIN_S = 30.0
+"""Longer than there is between two looks at the machine, as `host.poll_s` has them by itself."""
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -170,11 +174,18 @@ def by_hand(state: RunState) -> bool:
 
 
 def _restarting(state: RunState, moment: Moment, look: Look) -> str:
-    """`the engine was ended by SIGKILL · starts again in 8 s from step 1,200`."""
+    """`the engine was ended by SIGKILL · starts again in 8 s from step 1,200, and makes 40 steps
+    again`."""
     words = look.words
     left_s = 0.0 if state.restart_t is None else max(0.0, state.restart_t - moment.t)
     step = 0 if state.last is None else state.last.step
-    again = words.starts_again.format(time=fmt.duration(left_s, words), step=fmt.count(step))
+    lost = state.steps_at_risk
+    template = words.starts_again_from if lost else words.starts_again
+    again = template.format(
+        time=fmt.duration(left_s, words),
+        step=fmt.count(step),
+        steps=words.steps.format(count=Count(lost)),
+    )
     return f"{said(state.restart_reason, look.shown_lang)} · {again}"
 
 
@@ -243,13 +254,35 @@ def rule_name(rule: str, words: Words) -> str:
 
 
 def _stopping(state: RunState, history: History, moment: Moment, look: Look) -> str:
-    if state.stop == "after_checkpoint":
+    waiting = _without_room(state, moment, look)
+    if waiting:
+        how = waiting
+    elif state.stop == "after_checkpoint":
         how = _next_checkpoint(state, history, moment, look)
     elif state.stop == "kill":
         how = look.words.stop_kill
     else:
         how = _at_the_next_step(state, look)
     return " · ".join(part for part in (how, said(state.stop_reason, look.shown_lang)) if part)
+
+
+def _without_room(state: RunState, moment: Moment, look: Look) -> str:
+    """Of a stop that a full disk stands in the way of: what is waited for, and what would be lost;
+    empty where there is room, or nothing is to be saved.
+
+    A supervisor looks at its machine again and again: where nothing of that gets on record,
+    the disk takes not even a line, and what the engine did since is in the supervisor's memory.
+    """
+    if not has_no_room(state):
+        return ""
+    stopping, at_risk = stopping_words(look.shown_lang), state.steps_at_risk
+    steps = look.words.steps.format(count=Count(at_risk))
+    if (moment.since(state.t) or 0.0) > _RECORDS_WITHIN_S:
+        text = stopping.waits_for_room if at_risk else stopping.waits_for_room_free
+        return text.format(steps=steps)
+    if state.stop == "kill" or state.activity in ("waiting", "starting"):
+        return ""
+    return (stopping.no_room if at_risk else stopping.no_room_free).format(steps=steps)
 
 
 def _at_the_next_step(state: RunState, look: Look) -> str:

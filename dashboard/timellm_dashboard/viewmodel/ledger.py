@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from timellm_dashboard.folds.ledger import Ledger
+from timellm_dashboard.folds.ledger import REPEATED, Ledger
 from timellm_dashboard.folds.silence import CAUSE as SILENT
 from timellm_dashboard.folds.spent import Loss
 from timellm_dashboard.folds.standing import OTHER
@@ -83,7 +83,7 @@ class _Writer:
             name=self._name(loss.cause),
             lasted=Figure(loss.lasted_s, self._duration(loss.lasted_s)),
             lost=figure(loss.lost_s, self._duration, unknown),
-            steps=self._steps(loss.lost_s),
+            steps=self._steps_of(loss),
             share=self._share(loss.lost_s),
             recent=figure(recent_s, self._duration, _DASH),
             ahead=self._ahead(ahead_s),
@@ -130,7 +130,7 @@ class _Writer:
     def parts(self, rows: Sequence[LedgerRow], total: LedgerRow) -> tuple[str, ...]:
         """`lost 12 min 00 s (3 %)`, what the time left has of it, and each cause."""
         own, parts = self._own, []
-        if not any(row.lasted.value for row in rows):
+        if not any(row.lasted.value or row.cause == REPEATED for row in rows):
             return (own.lost_nothing,)
         if total.lost.value:
             parts.append(own.lost_line.format(time=total.lost.text, share=total.share.text))
@@ -140,6 +140,12 @@ class _Writer:
             if row.lost.value is None:
                 time = f"{row.lasted.text}{self._words.comma}{own.lost_unknown}"
                 parts.append(own.lost_part.format(cause=row.name, time=time))
+            elif row.cause == REPEATED:
+                parts.append(
+                    own.lost_repeated.format(
+                        cause=row.name, steps=row.steps.text, time=row.lost.text
+                    )
+                )
             elif len(rows) > 1:
                 parts.append(own.lost_part.format(cause=row.name, time=row.lost.text))
             else:
@@ -150,7 +156,7 @@ class _Writer:
         own = self._own
         known = {
             "user": own.cause_user, OTHER: own.cause_other, "pace": own.cause_pace,
-            SILENT: own.cause_silent,
+            SILENT: own.cause_silent, REPEATED: own.cause_repeated,
             "heat": own.cause_heat, "power_cap": own.cause_power_cap,
         }  # fmt: skip
         return known.get(cause) or own.cause_hold.format(rule=rule_name(cause, self._words))
@@ -163,6 +169,11 @@ class _Writer:
             return Figure(None, _DASH)
         number = int(lost_s / self._step_s)
         return Figure(number, steps(number, self._words))
+
+    def _steps_of(self, loss: Loss) -> Figure:
+        if loss.steps is None:
+            return self._steps(loss.lost_s)
+        return Figure(loss.steps, steps(loss.steps, self._words))
 
     def _share(self, lost_s: float | None) -> Figure:
         """Of the supervised time; one that is not nothing is not written as nothing."""
@@ -179,4 +190,4 @@ class _Writer:
 
 def _is_no_rate(loss: Loss) -> bool:
     """What a person did, or what befell the engine, says nothing of the time to come."""
-    return loss.cause in ("user", OTHER, SILENT)
+    return loss.cause in ("user", OTHER, SILENT, REPEATED)

@@ -21,6 +21,9 @@ def stop_now_lines(view: View, grace_s: float | None) -> tuple[str, ...]:
         return f"{stopping.ask_script} {killed}", cost, stopping.gentler_script
     loading = view.headline.state in ("waiting", "starting")
     free = view.checkpoints.at_risk.value == 0
+    if view.checkpoints.no_room and not free and not loading:
+        cost = stopping.no_room_cost.format(steps=view.checkpoints.at_risk.text)
+        return stopping.ask_no_room, f"{stopping.killed_after.format(grace=grace)} {cost}"
     cost = stopping.if_killed_free if free else stopping.if_killed
     return (
         stopping.ask_once_loaded if loading else stopping.ask_saves,

@@ -126,6 +126,10 @@ _ZH: tuple[tuple[str, str], ...] = (
         r"killed if it is still there after ([\d.]+) s, and then (.+)",
         r"\1 秒后若仍在，将强制结束，那样\2",
     ),
+    (
+        r"the disk has no room for a checkpoint: unless room is made, (.+)",
+        r"磁盘没有空间保存检查点：如不腾出空间，\1",
+    ),
     (r"stopping once the next checkpoint is safely on disk", r"下一个检查点落盘后停止"),
     (
         (

@@ -43,7 +43,7 @@ EN = RefusalWords(
     by_command="timellm-ops attach {run} starts a supervisor",
     not_taken_over="no supervisor: {error}",
     ctrl_c_replay="q closes this replay",
-    ctrl_c_alone="q leaves, and the run goes on without a supervisor; {key} starts one",
+    ctrl_c_alone="q leaves; nobody supervises this run, and {key} takes it up again",
     ctrl_c_early="q leaves, and touches no run",
 )
 
@@ -63,7 +63,7 @@ ZH = RefusalWords(
     by_command="timellm-ops attach {run} 会启动监管进程",
     not_taken_over="没有监管进程：{error}",
     ctrl_c_replay="q 关闭这个回放",
-    ctrl_c_alone="q 离开，运行在没有监管进程的情况下继续；按 {key} 启动一个",
+    ctrl_c_alone="q 离开；没有人监管此运行，按 {key} 重新接管",
     ctrl_c_early="q 离开，不影响任何运行",
 )
 

@@ -10,6 +10,10 @@ class StoppingWords(Struct, frozen=True, kw_only=True):
 
     saving: str
     saving_now: str
+    no_room: str
+    no_room_free: str
+    waits_for_room: str
+    waits_for_room_free: str
     script_interrupted: str
     script_ended: str
     once_loaded: str
@@ -26,6 +30,8 @@ class StoppingWords(Struct, frozen=True, kw_only=True):
     left_user: str
 
     ask_saves: str
+    ask_no_room: str
+    no_room_cost: str
     ask_once_loaded: str
     ask_not_again: str
     ask_script: str
@@ -44,6 +50,10 @@ class StoppingWords(Struct, frozen=True, kw_only=True):
 EN = StoppingWords(
     saving="saving a checkpoint first",
     saving_now="saving at the next step, killed if that takes too long",
+    no_room="the disk has no room for its checkpoint: make room, or {steps} would be lost",
+    no_room_free="the disk has no room for a checkpoint, but there is no step since the last",
+    waits_for_room="waits for room on the disk to record how it ended; {steps} not known as saved",
+    waits_for_room_free="waits for room on the disk to record how it ended; no step is lost",
     script_interrupted="interrupting the script",
     script_ended="ending the script",
     once_loaded="as soon as the engine is up",
@@ -59,6 +69,8 @@ EN = StoppingWords(
     left_held="stops at the next checkpoint once it goes on",
     left_user="stops at the next checkpoint once it is resumed",
     ask_saves="The engine is asked to save at its next step and to end.",
+    ask_no_room="The engine is asked to save and to end. The disk has no room for a checkpoint.",
+    no_room_cost="Unless there is room by then, {steps} would be lost. Make room first.",
     ask_once_loaded="The engine is loading. It ends as soon as it is up.",
     ask_not_again="The engine has ended and is not started again.",
     ask_script="The script is ended. It has no way to save itself.",
@@ -77,6 +89,10 @@ EN = StoppingWords(
 ZH = StoppingWords(
     saving="先保存检查点",
     saving_now="在下一步保存，太久则强制结束",
+    no_room="磁盘没有空间保存检查点：请腾出空间，否则会丢失 {steps}",
+    no_room_free="磁盘没有空间保存检查点，但最新检查点之后没有新的步",
+    waits_for_room="正在等待磁盘空间以记录如何结束；{steps}是否已保存尚不清楚",
+    waits_for_room_free="正在等待磁盘空间以记录如何结束；没有丢失任何一步",
     script_interrupted="正在中断脚本",
     script_ended="正在结束脚本",
     once_loaded="引擎就绪后立即停止",
@@ -92,6 +108,8 @@ ZH = StoppingWords(
     left_held="恢复后在下一个检查点停止",
     left_user="有人恢复后在下一个检查点停止",
     ask_saves="会要求引擎在下一步保存并结束。",
+    ask_no_room="会要求引擎保存并结束，但磁盘没有空间保存检查点。",
+    no_room_cost="如果届时没有空间，会丢失 {steps}。请先腾出空间。",
     ask_once_loaded="引擎正在加载；就绪后立即结束。",
     ask_not_again="引擎已经结束，不再重新启动。",
     ask_script="会结束脚本。脚本无法自己保存。",

@@ -39,6 +39,7 @@ class Words(Struct, frozen=True, kw_only=True):
     starting_reason: str
     restarting: str
     starts_again: str
+    starts_again_from: str
     training: str
     training_reason: str
     training_epoch_only: str
@@ -263,6 +264,7 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_telemetry_gone: str
     ev_telemetry_asleep: str
     act_pause: str
+    act_renewed: str
     act_resume: str
     act_pace: str
     act_stop: str

@@ -60,12 +60,14 @@ class TimelineWords(Struct, frozen=True, kw_only=True):
     cause_other: str
     cause_pace: str
     cause_silent: str
+    cause_repeated: str
     cause_heat: str
     cause_power_cap: str
     all_causes: str
     at_least: str
     lost_line: str
     lost_part: str
+    lost_repeated: str
     lost_nothing: str
     lost_unknown: str
     ahead_line: str
@@ -123,12 +125,14 @@ EN = TimelineWords(
     cause_other="pauses, cause not on record",
     cause_pace="pace below 100 %",
     cause_silent="no word from the engine",
+    cause_repeated="made again",
     cause_heat="card slowed by heat",
     cause_power_cap="card at its power limit",
     all_causes="all",
     at_least="at least {time}",
     lost_line="lost {time} ({share})",
     lost_part="{cause} {time}",
+    lost_repeated="{cause} {steps}, {time}",
     lost_nothing="nothing lost to heat, power, pace or pauses",
     lost_unknown="cost unknown",
     ahead_line="{time} more by the end at the last hour's rate",
@@ -186,12 +190,14 @@ ZH = TimelineWords(
     cause_other="暂停，原因未记录",
     cause_pace="节奏低于 100 %",
     cause_silent="引擎没有动静",
+    cause_repeated="重做的步",
     cause_heat="显卡因过热降频",
     cause_power_cap="显卡受功率上限限制",
     all_causes="合计",
     at_least="至少 {time}",
     lost_line="损失 {time}（{share}）",
     lost_part="{cause} {time}",
+    lost_repeated="{cause} {steps}，{time}",
     lost_nothing="没有因过热、功率、节奏或暂停损失时间",
     lost_unknown="代价未知",
     ahead_line="照最近一小时的情况，到结束还会损失 {time}",
