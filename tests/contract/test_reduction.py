@@ -339,6 +339,19 @@ def test_in_the_smoothed_loss_no_step_weighs_more_than_a_later_one(losses: list[
     assert state.smoothed_loss == pytest.approx(mean)
 
 
+def test_an_attempt_from_the_first_step_on_has_a_mean_of_its_own() -> None:
+    before = after(started(), training(), progress(1, loss=9.0), progress(2, loss=8.0))
+    again = after(started(t=3.0, resumed=True), training(t=4.0), state=before)
+    assert (again.loss, again.smoothed_loss) == (None, None)
+    assert after(progress(1, t=5.0, loss=1.0), state=again).smoothed_loss == 1.0
+
+
+def test_an_attempt_that_goes_on_from_a_checkpoint_goes_on_with_its_mean() -> None:
+    before = after(started(), training(), progress(1, loss=9.0), progress(2, loss=8.0))
+    on = after(started(t=3.0, resumed=True), training(t=4.0, iteration=2), state=before)
+    assert (on.loss, on.smoothed_loss) == (before.loss, before.smoothed_loss)
+
+
 def test_an_engine_that_tells_no_loss_changes_nothing_of_the_mean() -> None:
     state = after(started(), progress(1, loss=1.0), progress(2, loss=0.5))
     silent = after(ev.Progress(iteration=3, epoch=1), state=state)

@@ -232,6 +232,11 @@ def _restart(state: RunState, event: ev.EngineRestart) -> RunState:
 
 
 def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
+    if event.start_epoch <= 1 and event.start_iteration == 0:
+        # An attempt before it has left nothing behind, so its losses are of another model.
+        state = _replace(
+            state, loss=None, smoothed_loss=None, smoothed_weight=0.0, grad_norm=None
+        )
     return _replace(
         state,
         activity="training",

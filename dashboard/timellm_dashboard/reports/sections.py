@@ -189,24 +189,24 @@ class SectionMaker:
         """Where the time went."""
         texts, words = self.texts, self._look.words
         spent = self._history.ledger.spent
-        supervised = [
+        parts = [
             ("computing_s", texts.computing, spent.moving_s),
             ("loading_s", texts.engine_loads, spent.loading_s),
             ("standing_s", texts.standing, spent.standing_s),
         ]
-        if spent.silent_s > 0:
-            supervised.append(("silent_s", texts.without_a_word, spent.silent_s))
-        for name, label, seconds in supervised:
+        parts += [
+            part
+            for part in (
+                ("silent_s", texts.without_a_word, spent.silent_s),
+                ("unsupervised_s", texts.nobody_there, spent.unsupervised_s),
+                ("ended_s", texts.not_running, spent.ended_s),
+            )
+            if part[2] > 0
+        ]
+        shares = fmt.percents([seconds for *_, seconds in parts], 1)
+        for (name, label, seconds), share in zip(parts, shares, strict=True):
             text = fmt.duration(seconds, words)
-            if spent.supervised_s > 0:
-                text = f"{text} · {fmt.percent(seconds / spent.supervised_s, 1)}"
-            yield _pair(name, label, round(seconds, 1), text)
-        for name, label, seconds in (
-            ("unsupervised_s", texts.nobody_there, spent.unsupervised_s),
-            ("ended_s", texts.not_running, spent.ended_s),
-        ):
-            if seconds > 0:
-                yield _pair(name, label, round(seconds, 1), fmt.duration(seconds, words))
+            yield _pair(name, label, round(seconds, 1), f"{text} · {share}" if share else text)
 
     def _pauses(self) -> Iterator[Row]:
         words = self._look.words
