@@ -10,7 +10,7 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.runs import state_of
 from timellm_ops.configfile import with_policy_settings
 from timellm_ops.contract.commands import SetPolicy
-from timellm_ops.contract.suggestion import did_you_mean, meant
+from timellm_ops.contract.suggestion import close_to, did_you_mean, meant
 from timellm_ops.contract.validation import all_keys
 from timellm_ops.store import RunStore, load_config, runs_dir
 
@@ -64,6 +64,8 @@ def _check_key(key: str) -> None:
         found, expected = f"{key}, which is fixed while the run lasts", f"a key such as {known[1]}"
     elif any(name.startswith(f"{key}.") for name in known):
         found, expected = f"{key}, which is a whole rule", f"one of its keys: {_ends(known, key)}"
+    elif "." in key and (whole := close_to(f"policy.{key}", known)) is not None:
+        expected = did_you_mean(whole)
     elif len(same_end) == 1:
         expected = did_you_mean(same_end[0])
     elif key.count(".") > 1 and of_rule:

@@ -12,7 +12,7 @@ from timellm_dashboard.actions import (
     REPLAY_ACTIONS,
     Action,
     ScreenId,
-    is_offered,
+    is_of_use,
     label_of,
 )
 from timellm_dashboard.actions.keymap import Keymap, shown_key
@@ -40,8 +40,7 @@ class KeyButton(Static):
     def show(self, view: View, keymap: Keymap) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
-        fits = self.action.id != "override" or view.held_by_rules
-        self.display = fits and is_offered(self.action, view)
+        self.display = is_of_use(self.action, view)
         if label == self._label:
             return
         self._label = label
