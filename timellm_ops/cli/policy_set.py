@@ -59,12 +59,14 @@ def _check_key(key: str) -> None:
         return
     found = f"{key}, which is no key of a rule"
     of_rule = [name for name in known if name.startswith(f"{key.rpartition('.')[0]}.")]
+    rule_first = "." in key and not key.startswith("policy.")
+    whole = close_to(f"policy.{key}", known) if rule_first else None
     same_end = [name for name in known if name.endswith(f".{key.rpartition('.')[2]}")]
     if key in all_keys():
         found, expected = f"{key}, which is fixed while the run lasts", f"a key such as {known[1]}"
     elif any(name.startswith(f"{key}.") for name in known):
         found, expected = f"{key}, which is a whole rule", f"one of its keys: {_ends(known, key)}"
-    elif "." in key and (whole := close_to(f"policy.{key}", known)) is not None:
+    elif whole is not None:
         expected = did_you_mean(whole)
     elif len(same_end) == 1:
         expected = did_you_mean(same_end[0])
