@@ -98,8 +98,8 @@ class SectionMaker:
             yield _pair("exit_code", texts.exit_code, state.exit_code, str(state.exit_code))
         if state.started_at is not None:
             yield self._moment("started_at", texts.started, state.started_at)
-        if state.ended and state.updated_at is not None:
-            yield self._moment("ended_at", texts.ended, state.updated_at)
+        if state.ended_at is not None:
+            yield self._moment("ended_at", texts.ended, state.ended_at)
         if state.t is not None:
             seconds = view.progress.elapsed.value or 0.0
             text = fmt.duration(seconds, self._look.words)
