@@ -25,6 +25,7 @@ from timellm_dashboard.actions import (
     ScreenId,
     action,
     bindings,
+    is_of_use,
     label_of,
     offered,
     refusal,
@@ -285,7 +286,7 @@ class Dashboard(App[None]):
         """The palette's commands: those of the registry."""
         view = self.view
         for found in offered(view, self.run_screen.screen_id):
-            if found.in_palette:
+            if found.in_palette and is_of_use(found, view):
                 text = found.help.in_(view.lang)
                 yield SystemCommand(label_of(found, view), text, self._doing(found.id))
 

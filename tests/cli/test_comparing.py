@@ -51,6 +51,10 @@ def test_as_json_it_has_a_schema_and_every_number(
     steps = next(result for result in document["results"] if result["id"] == "steps")
     assert [figure["value"] for figure in steps["figures"]] == [42, 42]
     assert document["curves"][0]["points"]
+    assert document["lang"] == "zh"
+    assert "尚未完成" in " ".join(document["findings"])
+    document = msgspec.json.decode(shell("compare", RUN_ID, SECOND, "--json").out)
+    assert document["lang"] == "en"
     assert "Not finished" in " ".join(document["findings"])
 
 

@@ -94,6 +94,10 @@ def test_the_same_as_json(layout: RunLayout, capsys: pytest.CaptureFixture[str])
             'which is no key of a rule; expected "policy.thermal.pause_above_c" (did you mean it?)',
         ),
         (
+            ["policy", "set", "governor.enabled=true"],
+            'which is no key of a rule; expected "policy.governor.enabled" (did you mean it?)',
+        ),
+        (
             ["policy", "set", "policy.thermal.pause_abov_c=80"],
             'expected "policy.thermal.pause_above_c" (did you mean it?)',
         ),

@@ -339,6 +339,35 @@ def test_in_the_smoothed_loss_no_step_weighs_more_than_a_later_one(losses: list[
     assert state.smoothed_loss == pytest.approx(mean)
 
 
+def test_a_run_whose_end_was_written_late_ended_with_its_engine() -> None:
+    """As when the line of its end is damaged, and a supervisor finds the engine gone."""
+    late = NOON + timedelta(minutes=17)
+    state = after(
+        started(),
+        ev.EngineStarted(t=0.0, at=NOON, pid=1),
+        training(),
+        ev.EngineExited(t=60.0, at=NOON + timedelta(minutes=1), code=0),
+        ev.Adopted(t=1020.0, at=late, supervisor_pid=2, engine_pid=None),
+        ev.EngineExited(t=1020.0, at=late),
+        ev.RunEnded(t=1020.0, at=late, outcome="finished", exit_code=0, reason=""),
+    )
+    assert state.active_s == 60.0
+    assert state.ended_at == NOON + timedelta(minutes=1)
+
+
+def test_an_attempt_from_the_first_step_on_has_a_mean_of_its_own() -> None:
+    before = after(started(), training(), progress(1, loss=9.0), progress(2, loss=8.0))
+    again = after(started(t=3.0, resumed=True), training(t=4.0), state=before)
+    assert (again.loss, again.smoothed_loss) == (None, None)
+    assert after(progress(1, t=5.0, loss=1.0), state=again).smoothed_loss == 1.0
+
+
+def test_an_attempt_that_goes_on_from_a_checkpoint_goes_on_with_its_mean() -> None:
+    before = after(started(), training(), progress(1, loss=9.0), progress(2, loss=8.0))
+    on = after(started(t=3.0, resumed=True), training(t=4.0, iteration=2), state=before)
+    assert (on.loss, on.smoothed_loss) == (before.loss, before.smoothed_loss)
+
+
 def test_an_engine_that_tells_no_loss_changes_nothing_of_the_mean() -> None:
     state = after(started(), progress(1, loss=1.0), progress(2, loss=0.5))
     silent = after(ev.Progress(iteration=3, epoch=1), state=state)

@@ -86,6 +86,12 @@ def check(records: Sequence[JournalRecord]) -> None:
         parts = [time[name] for name in ("computing_s", "loading_s", "standing_s")]
         parts += [time.get(name, 0.0) for name in ("silent_s", "unsupervised_s", "ended_s")]
         assert sum(parts) == pytest.approx(spent.elapsed_s, abs=0.3)  # type: ignore[arg-type]
+        shares = [
+            float(row.cells[1].text.rpartition(" · ")[2].removesuffix(" %"))
+            for name, row in rows(report, "time").items()
+            if name != "seconds_per_step" and spent.elapsed_s > 0
+        ]
+        assert sum(shares) == pytest.approx(100.0 if shares else 0.0)
 
     # A silent engine.
     silent = ledger_rows.get("silent")

@@ -56,6 +56,19 @@ async def test_only_the_runs_that_are_meant_are_listed_until_esc_shows_all() -> 
         assert panel.cursor == OTHER
 
 
+async def test_the_last_row_shows_the_keys_of_the_line_while_there_is_one() -> None:
+    app = app_of(services(run_configs=lambda: CONFIGS))
+    async with running(app) as pilot:
+        await begun(pilot, app)
+        await pilot.press("slash")
+        await until(pilot, lambda: "Enter take it" in rows_of(app)[-1])
+        assert "Esc leave as it is" in rows_of(app)[-1]
+        assert "q leave" not in rows_of(app)[-1]
+        await pilot.press("escape")
+        await until(pilot, lambda: "q leave" in rows_of(app)[-1])
+        assert "Enter open" in rows_of(app)[-1]
+
+
 async def test_what_is_no_filter_stays_to_be_mended_and_what_none_has_is_said() -> None:
     app = app_of(services(run_configs=lambda: CONFIGS))
     async with running(app) as pilot:
@@ -63,7 +76,7 @@ async def test_what_is_no_filter_stays_to_be_mended_and_what_none_has_is_said() 
         await pilot.press("slash")
         answer(app, "batch_size=4")
         await pilot.press("enter")
-        await until(pilot, lambda: 'expected "train.batch_size"' in screen(app))
+        await until(pilot, lambda: "expected “train.batch_size”" in screen(app))
         check_snapshot("runs-filter-80x24", rows_of(app))
         answer(app, "weather state=finished")
         await pilot.press("enter")

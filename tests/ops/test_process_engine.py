@@ -615,6 +615,9 @@ def test_an_engine_that_hangs_shows_where_and_lives(layout: RunLayout) -> None:
         until(lambda: "ready" in output(layout), "the engine to be up")
         engine.dump_stacks()
         until(lambda: "in in_here" in output(layout), "its stacks")
+        before, _, after = output(layout).partition("It has not crashed")
+        assert "in in_here" in after
+        assert "in in_here" not in before
         assert engine.exit_status() is None
 
 
@@ -623,5 +626,6 @@ def test_an_engine_that_would_end_of_it_is_left_alone(layout: RunLayout) -> None
         until(lambda: "ready" in output(layout), "the engine to be up")
         engine.dump_stacks()
         time.sleep(0.5)  # a signal is acted on a little after it was sent
+        assert "crashed" not in output(layout)
         assert engine.exit_status() is None
         assert is_alive(engine.identity)

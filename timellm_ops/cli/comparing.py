@@ -44,7 +44,7 @@ def compare(
     bare = ascii_only or not has_unicode()
     compared = compare_runs(
         compared_runs(layouts),
-        lang="en" if json else lang or language(),
+        lang=lang or ("en" if json else language()),
         ascii_only=bare and not json,
     )
     if json:

@@ -50,7 +50,8 @@ def import_log(
 ) -> int:
     """Make a run of a log of the published script, or with --config of a checkpoint it saved.
 
-    A log becomes a run record to look at; --json also prints its events, one JSON object a line.
+    A log becomes a run record to look at, with --json too, which also prints its events, one JSON
+    object a line, and the run's id on standard error.
     The weights of a checkpoint can then be evaluated and exported. It is opened safely: tensors
     are read, and no program that may be in it is run.
     """
@@ -73,7 +74,9 @@ def import_log(
     if json:
         for event in events_of_log(file, known):
             sys.stdout.write(encode_event(event).decode() + "\n")
-        sys.stderr.write(f"{layout.run_id}\n")
+        sys.stderr.write(
+            f"made the run {layout.run_id}; look at it: timellm-ops show {layout.run_id}\n"
+        )
         return 0
     sys.stdout.write(f"{layout.run_id}\n")
     sys.stderr.write(f"look at it: timellm-ops show {layout.run_id}\n")

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
+from msgspec.structs import replace
 
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
@@ -31,6 +32,7 @@ class ListedRun(Struct, frozen=True, kw_only=True):
 
     run_id: str
     state: str
+    """As `show --json` names it in `headline.state`."""
     engine: str
     supervised: bool
     epoch: int
@@ -70,7 +72,7 @@ def list_runs(
     store, states = RunStore(runs_dir()), RunStates(state_cache())
     layouts = store.runs()
     chosen = _chosen(layouts, states, filter) if filter else layouts
-    found = tuple(_listed(layout, states.state(layout)) for layout in chosen)
+    found = _listed(chosen, states)
     if json:
         sys.stdout.write(msgspec.json.encode(RunList(runs=found)).decode() + "\n")
         return 0
@@ -90,6 +92,7 @@ def _chosen(layouts: list[RunLayout], states: RunStates, texts: tuple[str, ...])
     from timellm_dashboard.runs.runfilter import BadFilter, filter_of
     from timellm_dashboard.runs.runlist import row_of
     from timellm_dashboard.words.runfilter import run_filter_words
+    from timellm_ops.cli.seen_states import SeenStates
 
     try:
         wanted = filter_of(one_line(" ".join(texts)), run_filter_words("en", ascii_only=True))
@@ -97,11 +100,14 @@ def _chosen(layouts: list[RunLayout], states: RunStates, texts: tuple[str, ...])
         raise UsageError(f"--filter: {problem}") from None
     configs = RunConfigs(state_cache().parent).of(layouts) if wanted.needs_config else {}
 
+    seen = SeenStates()
+
     def passes(layout: RunLayout) -> bool:
         state = states.state(layout)
         supervised = not state.ended and RunClient(layout).supervised()
         row = row_of(layout.run_id, state, supervised=supervised)
-        return wanted.passes(row, configs.get(layout.run_id, {}))
+        name = seen.name(layout, state, supervised=supervised)
+        return wanted.passes(replace(row, state=name), configs.get(layout.run_id, {}))
 
     return [layout for layout in layouts if passes(layout)]
 
@@ -122,7 +128,7 @@ def show(
         now_t=time.monotonic(),
         wall_now=datetime.now(UTC),
         supervised=client.supervised(),
-        lang="en" if json else style.lang,
+        lang=(lang or "en") if json else style.lang,
         ascii_only=style.ascii_only,
         limits=limits_of(layout),
         rules=rules_of(layout),
@@ -135,12 +141,22 @@ def show(
     return 0
 
 
-def _listed(layout: RunLayout, state: RunState) -> ListedRun:
-    supervised = RunClient(layout).supervised()
+def _listed(layouts: list[RunLayout], states: RunStates) -> tuple[ListedRun, ...]:
+    from timellm_ops.cli.seen_states import SeenStates
+
+    seen, found = SeenStates(), []
+    for layout in layouts:
+        state, supervised = states.state(layout), RunClient(layout).supervised()
+        name = seen.name(layout, state, supervised=supervised)
+        found.append(_row(layout, state, name, supervised=supervised))
+    return tuple(found)
+
+
+def _row(layout: RunLayout, state: RunState, name: str, *, supervised: bool) -> ListedRun:
     mse, mae = _test_errors(state)
     return ListedRun(
         run_id=layout.run_id,
-        state=state.phase if state.ended or supervised else "unsupervised",
+        state=name,
         engine=state.engine,
         supervised=supervised,
         epoch=state.epoch,
@@ -167,10 +183,12 @@ def _test_errors(state: RunState) -> tuple[float | None, float | None]:
 
 
 def _cells(run: ListedRun) -> tuple[str, ...]:
+    from timellm_dashboard.words.text import words
+
     of_epochs = f"/{run.epochs}" if run.epochs is not None else ""
     return (
         run.run_id,
-        run.state,
+        str(getattr(words("en"), run.state)).lower(),
         f"epoch {run.epoch}{of_epochs}",
         _number(run.best_vali_mse),
         _number(run.test_mse),

@@ -10,7 +10,7 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.runs import state_of
 from timellm_ops.configfile import with_policy_settings
 from timellm_ops.contract.commands import SetPolicy
-from timellm_ops.contract.suggestion import did_you_mean, meant
+from timellm_ops.contract.suggestion import close_to, did_you_mean, meant
 from timellm_ops.contract.validation import all_keys
 from timellm_ops.store import RunStore, load_config, runs_dir
 
@@ -59,11 +59,15 @@ def _check_key(key: str) -> None:
         return
     found = f"{key}, which is no key of a rule"
     of_rule = [name for name in known if name.startswith(f"{key.rpartition('.')[0]}.")]
+    rule_first = "." in key and not key.startswith("policy.")
+    whole = close_to(f"policy.{key}", known) if rule_first else None
     same_end = [name for name in known if name.endswith(f".{key.rpartition('.')[2]}")]
     if key in all_keys():
         found, expected = f"{key}, which is fixed while the run lasts", f"a key such as {known[1]}"
     elif any(name.startswith(f"{key}.") for name in known):
         found, expected = f"{key}, which is a whole rule", f"one of its keys: {_ends(known, key)}"
+    elif whole is not None:
+        expected = did_you_mean(whole)
     elif len(same_end) == 1:
         expected = did_you_mean(same_end[0])
     elif key.count(".") > 1 and of_rule:

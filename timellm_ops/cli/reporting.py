@@ -48,7 +48,9 @@ def report(
     style = style_of(plain=False, json=json, detach=False, lang=lang, ascii_only=ascii_only)
     plain = style.ascii_only and html is None
     look = Look(
-        lang="en" if json else style.lang, ascii_only=plain and not json, limits=limits_of(layout)
+        lang=(lang or "en") if json else style.lang,
+        ascii_only=plain and not json,
+        limits=limits_of(layout),
     )
     made = report_of(layout, look)
     if json:

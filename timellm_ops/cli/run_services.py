@@ -12,6 +12,7 @@ from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.run_configs import RunConfigs
 from timellm_ops.cli.run_states import RunStates, state_cache
+from timellm_ops.cli.seen_states import SeenStates
 from timellm_ops.cli.services import own_services
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
@@ -33,6 +34,7 @@ def services_of(
 
     configs = RunConfigs(state_cache().parent)
     rows: dict[str, tuple[RunState, bool, RunRow]] = {}
+    seen = SeenStates()
 
     def row(found: RunLayout) -> RunRow:
         state = known.state(found)
@@ -42,7 +44,8 @@ def services_of(
         if before is None or before[0] is not state or before[1] != supervised:
             made = row_of(found.run_id, state, supervised=supervised)
             before = rows[found.run_id] = (state, supervised, made)
-        return before[2]
+        name, made = seen.name(found, state, supervised=supervised), before[2]
+        return made if made.state == name else msgspec.structs.replace(made, state=name)
 
     def runs() -> tuple[RunRow, ...]:
         return tuple(map(row, store.runs()))

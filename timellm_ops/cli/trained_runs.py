@@ -24,8 +24,8 @@ def check_trained(layout: RunLayout, checkpoint: str) -> None:
     names = _names(layout)
     if names:
         raise UsageError(
-            f'--checkpoint: found "{checkpoint}"; expected one of {", ".join(names)}, which '
-            f"{layout.run_id} has"
+            f'{layout.run_id}: found no checkpoint "{checkpoint}"; expected one of '
+            f"{', '.join(names)}, which it has: name it by --checkpoint"
         )
     if load_config(layout).data.path == NO_DATA:
         raise UsageError(

@@ -46,6 +46,8 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
         state = of_another_boot(state, event.t, event.at)
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
     counted = not state.ended and not isinstance(event, ev.RunStarted)
+    if isinstance(event, ev.Adopted) and event.engine_pid is None and state.exited_at is not None:
+        counted = False  # nor before one that finds the engine's end on record, but not the run's
     passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0
     if state.overrides:
         state = _without_ended_overrides(state, event.t, event.at)
@@ -80,6 +82,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 moving_since_t=event.t,
                 engine_pid=event.pid,
                 engine_started_t=event.t,
+                exited_at=None,
                 engine_word_t=None,
                 activity="starting",
             )
@@ -90,10 +93,17 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 state,
                 supervisor_pid=event.supervisor_pid,
                 engine_pid=event.engine_pid,
+                exited_at=state.exited_at if event.engine_pid is None else None,
                 watched_since_t=event.t,
             )
         case ev.EngineExited():
-            return _replace(_moving(state), engine_pid=None, evaluation=None, writing=None)
+            return _replace(
+                _moving(state),
+                engine_pid=None,
+                exited_at=state.exited_at or event.at,
+                evaluation=None,
+                writing=None,
+            )
         case ev.EngineFailed():
             return _replace(state, failure=event.message)
         case ev.EngineRestart():
@@ -103,6 +113,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 _moving(state),
                 outcome=event.outcome,
                 exit_code=event.exit_code,
+                ended_at=state.exited_at or event.at or state.updated_at,
                 end_reason=event.reason,
                 holds=(),
                 engine_pid=None,
@@ -197,6 +208,8 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         stopping_for_failure=False,
         outcome=None,
         exit_code=None,
+        ended_at=None,
+        exited_at=None,
         end_reason="",
         failure="",
         evaluation=None,
@@ -222,6 +235,7 @@ def _restart(state: RunState, event: ev.EngineRestart) -> RunState:
     planned = _replace(
         state,
         activity="restarting",
+        exited_at=None,
         restart_reason=event.reason,
         restart_t=None if event.t is None else event.t + event.wait_s,
         restarts=state.restarts + 1,
@@ -232,6 +246,9 @@ def _restart(state: RunState, event: ev.EngineRestart) -> RunState:
 
 
 def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
+    if event.start_epoch <= 1 and event.start_iteration == 0:
+        # An attempt before it has left nothing behind, so its losses are of another model.
+        state = _replace(state, loss=None, smoothed_loss=None, smoothed_weight=0.0, grad_norm=None)
     return _replace(
         state,
         activity="training",

@@ -205,6 +205,8 @@ class RunState(Struct, frozen=True, kw_only=True, gc=False):
     engine_pid: int | None = None
     engine_started_t: float | None = None
     """Monotonic second in which the engine's process was started."""
+    exited_at: datetime | None = None
+    """When the engine ended, as that was first told; `None` while there is one, or is to be one."""
     engine_word_t: float | None = None
     """Monotonic second of the engine's newest word."""
     supervisor_pid: int | None = None
@@ -216,6 +218,8 @@ class RunState(Struct, frozen=True, kw_only=True, gc=False):
     """A rule has found that training has failed."""
     outcome: Outcome | None = None
     exit_code: int | None = None
+    ended_at: datetime | None = None
+    """When the run ended: with its engine, however late that was found and written down."""
     end_reason: str = ""
     failure: str = ""
 

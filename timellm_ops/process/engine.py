@@ -158,8 +158,11 @@ class EngineProcess:
     def dump_stacks(self) -> None:
         """SIGUSR1 for our own engine alone. One that has no handler for it would end of it, and is
         not sent any."""
-        if not self.foreign and catches(self.identity, signal.SIGUSR1):
-            send_signal(self.identity, signal.SIGUSR1)
+        if self.foreign or not catches(self.identity, signal.SIGUSR1):
+            return
+        with contextlib.suppress(OSError):  # a full disk: the stacks then tell for themselves
+            _append(self._layout.engine_log, _ABOVE_STACKS)
+        send_signal(self.identity, signal.SIGUSR1)
 
     def cpu_seconds(self) -> float:
         """User and system seconds of the tree so far. Never decreases."""
@@ -168,6 +171,21 @@ class EngineProcess:
     def pids(self) -> frozenset[int]:
         """The processes of the tree that live now."""
         return frozenset(entry.pid for entry in self._tree.walk())
+
+
+_ABOVE_STACKS = (
+    b"\nThe engine has said nothing for too long, so the supervisor asked it where it is. It has"
+    b" not crashed: this is the stack of each of its threads at this moment, and it goes on.\n"
+)
+
+
+def _append(path: Path, text: bytes) -> None:
+    """In one piece behind whatever the engine writes into the same file."""
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        os.write(log, text)
+    finally:
+        os.close(log)
 
 
 MARK = "TIMELLM_SUPERVISED"

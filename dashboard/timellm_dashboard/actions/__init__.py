@@ -19,7 +19,7 @@ from timellm_ops.contract.commands import StopMode
 
 __all__ = [
     "ACTIONS", "REPLAY_ACTIONS", "SCREEN_ORDER", "Action", "RunActionId", "Said", "ScreenId",
-    "action", "bindings", "is_offered", "label_of", "offered", "refusal",
+    "action", "bindings", "is_of_use", "is_offered", "label_of", "offered", "refusal",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -73,6 +73,12 @@ def offered(view: View, on: ScreenId) -> tuple[Action, ...]:
 def is_offered(found: Action, view: View) -> bool:
     """Whether the action makes sense now."""
     return not refusal(found, view) and (found.only != "replay" or bool(view.replay))
+
+
+def is_of_use(found: Action, view: View) -> bool:
+    """Whether it makes sense and would do something: rules are set aside where one holds the run.
+    The help tells of it at any time."""
+    return is_offered(found, view) and (found.id != "override" or view.held_by_rules)
 
 
 def refusal(found: Action, view: View, *, key: str = "a") -> str:

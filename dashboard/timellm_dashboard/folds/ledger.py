@@ -69,10 +69,11 @@ class Ledger:
         passed = after.active_s - before.active_s
         if before.outcome is not None or type(event) in _SUPERVISORS:
             between_s = max(passed, _between(before, event))
-            if before.outcome is None:
-                self._unsupervised_s += between_s
-            else:
+            gone = before.exited_at is not None and after.engine_pid is None
+            if before.outcome is not None or gone:
                 self._ended_s += between_s
+            else:
+                self._unsupervised_s += between_s
             self._steps.drop()
             standing.end(before.active_s)
         elif passed > 0:

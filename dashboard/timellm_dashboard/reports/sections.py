@@ -98,8 +98,8 @@ class SectionMaker:
             yield _pair("exit_code", texts.exit_code, state.exit_code, str(state.exit_code))
         if state.started_at is not None:
             yield self._moment("started_at", texts.started, state.started_at)
-        if state.ended and state.updated_at is not None:
-            yield self._moment("ended_at", texts.ended, state.updated_at)
+        if state.ended_at is not None:
+            yield self._moment("ended_at", texts.ended, state.ended_at)
         if state.t is not None:
             seconds = view.progress.elapsed.value or 0.0
             text = fmt.duration(seconds, self._look.words)
@@ -189,24 +189,24 @@ class SectionMaker:
         """Where the time went."""
         texts, words = self.texts, self._look.words
         spent = self._history.ledger.spent
-        supervised = [
+        parts = [
             ("computing_s", texts.computing, spent.moving_s),
             ("loading_s", texts.engine_loads, spent.loading_s),
             ("standing_s", texts.standing, spent.standing_s),
         ]
-        if spent.silent_s > 0:
-            supervised.append(("silent_s", texts.without_a_word, spent.silent_s))
-        for name, label, seconds in supervised:
+        parts += [
+            part
+            for part in (
+                ("silent_s", texts.without_a_word, spent.silent_s),
+                ("unsupervised_s", texts.nobody_there, spent.unsupervised_s),
+                ("ended_s", texts.not_running, spent.ended_s),
+            )
+            if part[2] > 0
+        ]
+        shares = fmt.percents([seconds for *_, seconds in parts], 1)
+        for (name, label, seconds), share in zip(parts, shares, strict=True):
             text = fmt.duration(seconds, words)
-            if spent.supervised_s > 0:
-                text = f"{text} · {fmt.percent(seconds / spent.supervised_s, 1)}"
-            yield _pair(name, label, round(seconds, 1), text)
-        for name, label, seconds in (
-            ("unsupervised_s", texts.nobody_there, spent.unsupervised_s),
-            ("ended_s", texts.not_running, spent.ended_s),
-        ):
-            if seconds > 0:
-                yield _pair(name, label, round(seconds, 1), fmt.duration(seconds, words))
+            yield _pair(name, label, round(seconds, 1), f"{text} · {share}" if share else text)
 
     def _pauses(self) -> Iterator[Row]:
         words = self._look.words

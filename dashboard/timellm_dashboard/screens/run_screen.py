@@ -13,7 +13,7 @@ from timellm_dashboard.actions import ScreenId
 from timellm_dashboard.actions.keymap import Keymap
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.headline import HeadlineBar, TitleBar
-from timellm_dashboard.widgets.keybar import KeyBar
+from timellm_dashboard.widgets.keybar import TYPING_KEYS, KeyBar, OwnKey
 from timellm_dashboard.widgets.tabbar import TabBar
 from timellm_ops.contract.commands import AnyRequest, Reply
 
@@ -47,6 +47,7 @@ class RunScreen(Screen[None]):
         self._title, self._headline = TitleBar(id="title"), HeadlineBar(id="headline")
         self._tabs = TabBar(self.screen_id, id="tabs")
         self._keys = KeyBar(self.screen_id, id="keys")
+        self._typing = False
         self.keymap: Keymap = {}
         """The person's own keys, to be shown in place of the registry's."""
 
@@ -70,6 +71,25 @@ class RunScreen(Screen[None]):
         self._tabs.show(view, self.keymap)
         self._keys.show(view, self.keymap)
         self.show_body(view)
+
+    def own_keys(self) -> tuple[OwnKey, ...]:
+        """The keys of what has taken the place of what the screen shows first; none: the actions
+        are those of the registry."""
+        return ()
+
+    def show_keys(self) -> None:
+        """Show in the last row what can be done from now on."""
+        self._keys.show_own(TYPING_KEYS if self._typing else self.own_keys())
+
+    def on_prompt_opened(self) -> None:
+        """Keys are letters now."""
+        self._typing = True
+        self.show_keys()
+
+    def on_prompt_closed(self) -> None:
+        """Keys are keys again."""
+        self._typing = False
+        self.show_keys()
 
     def show_body(self, view: View) -> None:
         """Show `view` in what this screen alone has."""

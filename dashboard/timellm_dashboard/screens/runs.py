@@ -9,7 +9,8 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
-from timellm_dashboard.actions import ScreenId, bindings
+from timellm_dashboard.actions import Said, ScreenId, action, bindings
+from timellm_dashboard.actions.keymap import shown_key
 from timellm_dashboard.runs.compared import MOST_RUNS
 from timellm_dashboard.runs.runfilter import BadFilter, ConfigKeys, RunFilter, filter_of
 from timellm_dashboard.runs.runlist import Order
@@ -17,6 +18,7 @@ from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.comparison import ComparisonPanel
+from timellm_dashboard.widgets.keybar import OwnKey
 from timellm_dashboard.widgets.prompt import Prompt
 from timellm_dashboard.widgets.rundetail import RunDetailPanel
 from timellm_dashboard.widgets.runs import RunsPanel, Standing
@@ -26,6 +28,9 @@ from timellm_dashboard.words.runs import RunsWords, runs_words
 
 _DETAIL_ROWS = 20
 """The chosen run below the list takes so many rows, its frame included."""
+_SCROLL: OwnKey = ("Up/Down", Said("scroll", "滚动"))
+_OF_COMPARISON = ("runs_back", "runs_filter", "help", "next_screen", "leave")
+"""What can be done in front of a comparison."""
 _TURNS_BETWEEN_READINGS = 4
 """Of the app, which has one a second: the list is read every four seconds while it is seen."""
 
@@ -142,6 +147,16 @@ class RunsScreen(RunScreen):
         """Two clicks are as good as Enter."""
         self._open()
 
+    def own_keys(self) -> tuple[OwnKey, ...]:
+        """Those of the comparison, while there is one."""
+        if not self._comparison.display:
+            return ()
+        first, *rest = (
+            (shown_key(found, self.keymap, ascii_only=False), found.label)
+            for found in map(action, _OF_COMPARISON)
+        )
+        return (first, _SCROLL, *rest)
+
     def act(self, action_id: str) -> None:
         """Do what the registry has for this screen alone."""
         match action_id:
@@ -209,6 +224,7 @@ class RunsScreen(RunScreen):
     def _show_list(self) -> None:
         self._comparison.display = False
         self._both.display = True
+        self.show_keys()
         self._list.focus()
         if self._view is not None:
             self._list.show(self._view)
@@ -232,6 +248,7 @@ class RunsScreen(RunScreen):
             return
         self._both.display = False
         self._comparison.display = True
+        self.show_keys()
         self._comparison.begin(len(chosen))
         self._comparison.show(view)
         self._comparison.focus()

@@ -138,7 +138,7 @@ def _reason(name: StateName, state: RunState, history: History, moment: Moment, 
         case "loading":
             return words.loading_reason
         case "waiting":
-            return words.waiting_reason
+            return words.waiting_reason if moment.supervised else words.waiting_in_vain
         case "starting":
             return words.starting_reason
         case "restarting":

@@ -261,7 +261,7 @@ def _facts(state: RunState, look: Look) -> str:
 def _outcome(state: RunState, moment: Moment, look: Look) -> OutcomeView | None:
     if state.outcome is None:
         return None
-    texts, at = look.words, state.updated_at
+    texts, at = look.words, state.ended_at
     when = "" if at is None else fmt.day_and_time(at, moment.wall, look.zone, texts)
     return OutcomeView(
         outcome=state.outcome,

@@ -11,13 +11,22 @@ from timellm_dashboard.actions import (
     ACTIONS,
     REPLAY_ACTIONS,
     Action,
+    Said,
     ScreenId,
-    is_offered,
+    is_of_use,
     label_of,
 )
 from timellm_dashboard.actions.keymap import Keymap, shown_key
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words.ascii import to_ascii
 
+OwnKey = tuple[str, Said]
+"""A key as it is shown, and what it does."""
+TYPING_KEYS: tuple[OwnKey, ...] = (
+    ("Enter", Said("take it", "确定")),
+    ("Esc", Said("leave as it is", "取消")),
+)
+"""Of a line that is typed in."""
 _GAP = 2
 """Cells between two buttons, as the style sheet has it."""
 
@@ -40,8 +49,7 @@ class KeyButton(Static):
     def show(self, view: View, keymap: Keymap) -> None:
         """Show the label for now."""
         label = label_of(self.action, view)
-        fits = self.action.id != "override" or view.held_by_rules
-        self.display = fits and is_offered(self.action, view)
+        self.display = is_of_use(self.action, view)
         if label == self._label:
             return
         self._label = label
@@ -68,15 +76,34 @@ class KeyBar(Horizontal):
         shown = [action for action in every if action.in_footer and action.on in (on, None)]
         shown.sort(key=lambda action: _place(action, on))
         self._buttons = tuple(KeyButton(action) for action in shown)
+        self._own = Static(id="own-keys")
+        self._own.display = False
+        self._own_keys: tuple[OwnKey, ...] = ()
         self._shown: tuple[View, Keymap] | None = None
 
     def compose(self) -> ComposeResult:
-        """A button each."""
+        """A button each, and what stands in their place."""
+        yield self._own
         yield from self._buttons
+
+    def show_own(self, keys: tuple[OwnKey, ...]) -> None:
+        """Show those keys alone: of what has the whole attention, such as a line to type in. None:
+        the actions again."""
+        if keys == self._own_keys:
+            return
+        self._own_keys = keys
+        if self._shown is not None:
+            self.show(*self._shown)
 
     def show(self, view: View, keymap: Keymap) -> None:
         """Show `view` from now on: the buttons that fit whole, the first ones first."""
         self._shown = (view, keymap)
+        self._own.display = bool(self._own_keys)
+        if self._own_keys:
+            for button in self._buttons:
+                button.display = False
+            self._own.update(_own_text(self._own_keys, view))
+            return
         room = self.content_size.width or None
         for button in self._buttons:
             button.show(view, keymap)
@@ -88,6 +115,15 @@ class KeyBar(Horizontal):
         """Others fit into another width."""
         if self._shown is not None:
             self.show(*self._shown)
+
+
+def _own_text(keys: tuple[OwnKey, ...], view: View) -> Content:
+    write = to_ascii if view.ascii_only else str
+    parts: list[str | tuple[str, str]] = []
+    for key, label in keys:
+        parts += [(f"{write(key)} ", "bold $tone-accent"), write(label.in_(view.lang))]
+        parts.append(" " * _GAP)
+    return Content.assemble(*parts[:-1])
 
 
 _WAYS_OUT = ("help", "next_screen", "leave")

@@ -54,6 +54,12 @@ class Prompt(Vertical):
     class GivenUp(Message):
         """Escape was pressed."""
 
+    class Opened(Message):
+        """Something is asked."""
+
+    class Closed(Message):
+        """Nothing is asked any more."""
+
     class Turned(Message):
         """Another suggestion is asked for, with up or down."""
 
@@ -89,6 +95,7 @@ class Prompt(Vertical):
         self.suggest(text)
         self._problem.display = False
         self.display = True
+        self.post_message(self.Opened())
         self.screen.set_focus(self._field)  # at once, unlike `focus`: the next key is meant for it
 
     def complain(self, problem: str) -> None:
@@ -104,6 +111,7 @@ class Prompt(Vertical):
     def close(self) -> None:
         """Out of sight again."""
         self.display = False
+        self.post_message(self.Closed())
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Somebody mends the answer."""

@@ -21,6 +21,7 @@ ZH = Words(
     loading_reason="正在读取运行日志",
     waiting="等待",
     waiting_reason="尚无任何记录",
+    waiting_in_vain="从未开始；另起一个：timellm-ops run CONFIG",
     starting="启动中",
     starting_reason="引擎正在加载模型和数据",
     restarting="即将重启",

@@ -21,6 +21,7 @@ EN = Words(
     loading_reason="reading the run's journal",
     waiting="WAITING",
     waiting_reason="nothing is on record yet",
+    waiting_in_vain="it never began; to start another: timellm-ops run CONFIG",
     starting="STARTING",
     starting_reason="the engine loads its model and data",
     restarting="RESTARTING",

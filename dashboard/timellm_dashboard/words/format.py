@@ -1,6 +1,7 @@
 """Numbers, sizes, durations and times as a person reads them. Pure; never a made-up value."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from timellm_dashboard.words.text import Words
@@ -40,6 +41,20 @@ def percent(share: float, decimals: int = 0) -> str:
     scale = 10.0**decimals
     # The small addend undoes a product like 0.29 * 100 = 28.999999999999996.
     return f"{math.floor(share * 100 * scale + 1e-9) / scale:.{decimals}f} %"
+
+
+def percents(parts: Sequence[float], decimals: int = 0) -> list[str]:
+    """What share of all of them together each part is, so written that the shares add up to 100 %:
+    those that were cut most are rounded up. Empty texts where the parts are nothing together."""
+    whole, units = sum(parts), 100 * 10**decimals
+    if whole <= 0:
+        return [""] * len(parts)
+    exact = [part / whole * units for part in parts]
+    cut = [math.floor(share + 1e-9) for share in exact]
+    by_rest = sorted(range(len(parts)), key=lambda place: cut[place] - exact[place])
+    for place in by_rest[: units - sum(cut)]:
+        cut[place] += 1
+    return [f"{share / 10**decimals:.{decimals}f} %" for share in cut]
 
 
 def portion(share: float) -> str:

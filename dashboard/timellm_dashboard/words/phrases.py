@@ -15,14 +15,14 @@ _DUTY = r"computing ([\d.]+) % of the time after ([\d.]+) %"
 _LIMIT = r"a power limit of ([\d.]+) W after ([\d.]+) W"
 
 _ZH: tuple[tuple[str, str], ...] = (
-    (rf"({_DEGREES}) ([<>≥]) ({_DEGREES}) in the last reading", r"最近一次读数 \1 \2 \3"),
+    (rf"({_DEGREES}) ([<>≥]) ({_DEGREES}) in the last reading", r"\1 \2 \3（最近一次读数）"),
     (
         rf"({_DEGREES}) ([<>≥]) ({_DEGREES}) in the last (\d+) readings",
-        r"最近 \4 次读数都 \2 \3，现为 \1",
+        r"\1 \2 \3（最近 \4 次读数）",
     ),
     (
         rf"({_DEGREES}) ([<>≥]) ({_DEGREES}) in (\d+) of the last (\d+) readings",
-        r"最近 \5 次读数中有 \4 次 \2 \3，现为 \1",
+        r"\1 \2 \3（最近 \5 次读数中有 \4 次）",
     ),
     (
         r"([^;]+): saving and stopping before the card shuts itself down",

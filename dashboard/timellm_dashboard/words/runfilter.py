@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.text import Lang
-from timellm_ops.contract.suggestion import did_you_mean
 
 
 class RunFilterWords(Struct, frozen=True, kw_only=True):
@@ -42,7 +41,7 @@ EN = RunFilterWords(
     bad_term="found “{text}”; expected words, and key=value, key!=value, key<value, key>value or"
     " key~part",
     unknown_key="{key}: found an unknown key; expected {expected}",
-    close_key=did_you_mean("{key}"),
+    close_key="“{key}” (did you mean it?)",
     any_key="a key of a config such as train.batch_size, or one of {keys}",
     no_order="{key}: found {op}; expected =, != or ~, for it holds a text",
     bad_value="{key}: found “{text}”; expected {expected}",

@@ -35,6 +35,7 @@ class Words(Struct, frozen=True, kw_only=True):
     loading_reason: str
     waiting: str
     waiting_reason: str
+    waiting_in_vain: str
     starting: str
     starting_reason: str
     restarting: str
