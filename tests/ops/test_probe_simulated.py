@@ -104,6 +104,21 @@ def test_the_busy_share_is_the_engines_cpu_time() -> None:
     assert reading(probe, 14.0).utilization_pct == 0.0
 
 
+def test_a_card_idles_while_an_engine_that_stands_still_looks_up_now_and_then() -> None:
+    used = [0.0]
+    probe = SimulatedProbe(GpuSection(), lambda: used[0])
+    clocks = []
+    for now_t, worked_s in ((0.0, 0.0), (1.0, 0.9), (2.0, 0.01), (3.0, 0.0), (4.0, 0.5)):
+        used[0] += worked_s
+        clocks.append(reading(probe, now_t).sm_clock_mhz)
+    _, working, looking_up, still, working_again = clocks
+    assert looking_up == still
+    assert working is not None
+    assert working_again is not None
+    assert still is not None
+    assert min(working, working_again) > 2 * still
+
+
 def test_readings_come_at_the_configured_pace_and_say_that_they_are_simulated() -> None:
     probe = open_probe(GpuSection(probe="simulated", poll_s=2.0), lambda: 0.0)
     readings = [probe.poll(t / 2) for t in range(9)]

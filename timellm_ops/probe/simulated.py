@@ -27,6 +27,9 @@ from timellm_ops.probe.protocol import PowerAnswer, Reading
 _MIB = 1024 * 1024
 _FULL_CLOCK_MHZ = 1425.0
 _IDLE_CLOCK_MHZ = 210.0
+_IDLE_BELOW = 0.02
+"""Share of the time at work below which a card idles: an engine that stands still looks up now and
+then."""
 _THROTTLE_PER_C = 0.12
 """Share of the clock that is taken away per degree above the throttling temperature."""
 _LOWEST_CLOCK_SHARE = 0.25
@@ -199,7 +202,8 @@ class SimulatedProbe:
 
     def _sample(self, busy: float) -> GpuSample:
         params, state = self._params, self._state
-        clock_mhz = _FULL_CLOCK_MHZ * state.clock_share if busy > 0.0 else _IDLE_CLOCK_MHZ
+        working = busy >= _IDLE_BELOW
+        clock_mhz = _FULL_CLOCK_MHZ * state.clock_share if working else _IDLE_CLOCK_MHZ
         return GpuSample(
             source=self.source,
             index=self._gpu.index,
