@@ -164,7 +164,7 @@ def test_time_left_counts_steps_and_evaluations_and_not_the_pause_between(tmp_pa
 def test_the_best_weights_are_what_is_tested(tmp_path: Path) -> None:
     # A rate this high makes the second epoch worse than the first.
     layout = tiny_run(
-        tmp_path, train__optimiser="sgd", train__schedule="constant", train__learning_rate=0.05
+        tmp_path, train__optimiser="sgd", train__schedule="constant", train__learning_rate=0.2
     )
     run_here(layout)
     ended = only(layout, ev.EpochEnded)
