@@ -1,6 +1,6 @@
 """Runs whose every second is known, as the journal would have told of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -165,7 +165,7 @@ class Told(Struct, frozen=True):
         return time_left(self.state, self.history, moment, Look())
 
 
-def told_of(events: list[ev.Event]) -> Iterator[Told]:
+def told_of(events: Iterable[ev.Event]) -> Iterator[Told]:
     """The run as it was seen, event by event."""
     state, history = RunState(), History()
     for seq, event in enumerate(events, start=1):

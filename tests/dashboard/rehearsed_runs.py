@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -137,8 +138,9 @@ class _Rehearsed:
             self.say(decision)
 
 
-def rehearsed(planned: Planned) -> list[ev.Event]:
+@lru_cache(maxsize=1)  # a test asks for one run several times
+def rehearsed(planned: Planned) -> tuple[ev.Event, ...]:
     """All events of the run."""
     run = _Rehearsed(planned)
     run.run()
-    return run.events
+    return tuple(run.events)

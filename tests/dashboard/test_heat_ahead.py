@@ -128,8 +128,7 @@ def errors(planned: Planned, *, seen: bool = True) -> list[float]:
     events = rehearsed(planned)
     whole_s = events[-1].t
     assert whole_s is not None
-    limits = Limits()
-    limits.held_c = 82.0 if planned.policy.governor.enabled else None
+    limits = Limits(held_c=82.0 if planned.policy.governor.enabled else None)
     look = Look(limits=lambda _: limits) if seen else Look()
     found = []
     for one in told_of(events):
