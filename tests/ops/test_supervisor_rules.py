@@ -201,6 +201,14 @@ def test_a_pause_and_a_resume_give_the_rules_their_say_again() -> None:
 # --- other thresholds under the run --------------------------------------------------------------
 
 
+def heir_of(core: DrivenCore, policy: PolicySection) -> DrivenCore:
+    """Another supervisor, which takes over the run of `core` with these keys."""
+    heir = DrivenCore(decide=decide, policy=policy)
+    heir.supervision = take_over(recall(core.journal), core.control, core.t)
+    heir.t = core.t
+    return heir
+
+
 def test_a_threshold_counts_from_the_next_turn_and_for_a_supervisor_that_takes_over() -> None:
     core = driven()
     core.turn(1.0, reading=sample(84.0))
@@ -208,9 +216,7 @@ def test_a_threshold_counts_from_the_next_turn_and_for_a_supervisor_that_takes_o
     assert core.ask(SetPolicy(settings=("policy.thermal.pause_above_c=83",))).ok
     core.turn(1.0, reading=sample(84.0))
     assert held_by(core) == ["thermal"]
-    heir = DrivenCore(decide=decide, policy=core.policy)
-    heir.supervision = take_over(recall(core.journal), core.control, core.t)
-    heir.t = core.t
+    heir = heir_of(core, core.policy)
     assert heir.run.policy_settings == ("policy.thermal.pause_above_c=83",)
     for celsius in (70.0, 84.0):
         heir.turn(1.0, reading=sample(celsius))
@@ -226,9 +232,7 @@ def test_a_threshold_that_changes_during_a_pause_is_what_the_hold_tells() -> Non
     core.turn(1.0, reading=sample(70.0))
     (hold,) = core.run.holds
     assert (hold.until, hold.since_t) == ("resumes below 61 °C", began_t)
-    heir = DrivenCore(decide=decide, policy=core.policy)
-    heir.supervision = take_over(recall(core.journal), core.control, core.t)
-    heir.t = core.t
+    heir = heir_of(core, core.policy)
     heir.turn(1.0, reading=sample(70.0))
     assert heir.run.holds == core.run.holds
     heir.turn(1.0, reading=sample(60.0))
@@ -241,9 +245,7 @@ def test_a_threshold_that_changes_during_a_pause_is_what_the_hold_tells() -> Non
 def test_a_supervisor_with_other_keys_tells_them_of_a_hold_that_it_takes_over() -> None:
     core = hot()
     cooler = ThermalSection(samples=1, window=1, min_dwell_s=0.0, resume_below_c=61.0)
-    heir = DrivenCore(decide=decide, policy=PolicySection(thermal=cooler))
-    heir.supervision = take_over(recall(core.journal), core.control, core.t)
-    heir.t = core.t
+    heir = heir_of(core, PolicySection(thermal=cooler))
     heir.turn(1.0, reading=sample(70.0))
     assert [hold.until for hold in heir.run.holds] == ["resumes below 61 °C"]
 
