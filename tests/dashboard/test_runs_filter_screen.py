@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 from screen_text import check_snapshot, rows_of, running, until
 from test_runs_screen import OTHER, SHOWN, app_of, rows, services
+from textual.pilot import Pilot
 
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.runs.runfilter import ConfigKeys
@@ -27,15 +28,23 @@ def title(app: Dashboard) -> str:
     return str(app.run_screen.query_one(RunsPanel).border_title)
 
 
-async def begun(pilot: object, app: Dashboard) -> None:
+async def begun(pilot: Pilot[None], app: Dashboard) -> None:
     app.go_to("runs")
-    await until(pilot, lambda: "7 in ~/night/runs" in title(app) or "7 个" in title(app))  # type: ignore[arg-type]
+    await until(pilot, lambda: "7 in ~/night/runs" in title(app) or "7 个" in title(app))
 
 
-def answer(app: Dashboard, text: str) -> None:
-    prompt = app.screen.query_one(Prompt)
+async def answered(pilot: Pilot[None], text: str) -> None:
+    """Answer in the line that is open."""
+    prompt = pilot.app.screen.query_one(Prompt)
     assert prompt.asking
     prompt.suggest(text)
+    await pilot.press("enter")
+
+
+async def filtered(pilot: Pilot[None], text: str) -> None:
+    """Open the line, and answer."""
+    await pilot.press("slash")
+    await answered(pilot, text)
 
 
 async def test_only_the_runs_that_are_meant_are_listed_until_esc_shows_all() -> None:
@@ -43,9 +52,8 @@ async def test_only_the_runs_that_are_meant_are_listed_until_esc_shows_all() -> 
     async with running(app) as pilot:
         await begun(pilot, app)
         panel = app.run_screen.query_one(RunsPanel)
-        await pilot.press("space", "slash")
-        answer(app, "train.batch_size=4 mse<0.4")
-        await pilot.press("enter")
+        await pilot.press("space")
+        await filtered(pilot, "train.batch_size=4 mse<0.4")
         await until(pilot, lambda: "1 of 7 in ~/night/runs" in title(app))
         assert "with “train.batch_size=4 mse<0.4”" in title(app)
         assert panel.cursor == OTHER
@@ -73,13 +81,10 @@ async def test_what_is_no_filter_stays_to_be_mended_and_what_none_has_is_said() 
     app = app_of(services(run_configs=lambda: CONFIGS))
     async with running(app) as pilot:
         await begun(pilot, app)
-        await pilot.press("slash")
-        answer(app, "batch_size=4")
-        await pilot.press("enter")
+        await filtered(pilot, "batch_size=4")
         await until(pilot, lambda: "expected “train.batch_size”" in screen(app))
         check_snapshot("runs-filter-80x24", rows_of(app))
-        answer(app, "weather state=finished")
-        await pilot.press("enter")
+        await answered(pilot, "weather state=finished")
         await until(pilot, lambda: "No run has “weather state=finished”" in screen(app))
         assert isinstance(app.focused, RunsPanel)
 
@@ -90,9 +95,7 @@ async def test_the_list_looks_good_in_chinese_and_in_ascii(kind: str) -> None:
     app = app_of(services(run_configs=lambda: CONFIGS), **look)  # type: ignore[arg-type]
     async with running(app) as pilot:
         await begun(pilot, app)
-        await pilot.press("slash")
-        answer(app, "train.batch_size=4")
-        await pilot.press("enter")
+        await filtered(pilot, "train.batch_size=4")
         await until(pilot, lambda: "train.batch_size=4" in title(app))
         await until(pilot, lambda: screen(app).count("20260130") == 1)
         check_snapshot(f"runs-filter-80x24-{kind}", rows_of(app))
@@ -108,9 +111,7 @@ async def test_while_the_configs_are_read_the_screen_says_so() -> None:
     app = app_of(services(run_configs=configs))
     async with running(app) as pilot:
         await begun(pilot, app)
-        await pilot.press("slash")
-        answer(app, "train.batch_size=28")
-        await pilot.press("enter")
+        await filtered(pilot, "train.batch_size=28")
         await until(pilot, lambda: "reading the configs of all runs" in screen(app))
         may_go.set()
         await until(pilot, lambda: "5 of 7" in title(app))
@@ -129,9 +130,7 @@ async def test_a_folder_that_cannot_be_read_is_not_asked_without_a_pause() -> No
     app = app_of(services(runs=once, run_configs=lambda: CONFIGS), refresh_s=3_600.0)
     async with running(app) as pilot:
         await begun(pilot, app)
-        await pilot.press("slash")
-        answer(app, "train.batch_size=4")
-        await pilot.press("enter")
+        await filtered(pilot, "train.batch_size=4")
         await until(pilot, lambda: "Input/output error" in screen(app))
         await pilot.pause(0.05)
         assert asked == 2
@@ -141,9 +140,7 @@ async def test_the_filter_stays_when_another_run_is_opened() -> None:
     app = app_of(services())
     async with running(app) as pilot:
         await begun(pilot, app)
-        await pilot.press("slash")
-        answer(app, "state=finished")
-        await pilot.press("enter")
+        await filtered(pilot, "state=finished")
         await until(pilot, lambda: "1 of 7" in title(app))
         other = RunsScreen(services())
         assert isinstance(app.run_screen, RunsScreen)
