@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import example, given, settings
 from random_journals import HOT, journals, watched_journals
+from sample_facts import recorder_of
 from sample_journals import (
     ZONE,
     Journal,
@@ -28,19 +29,12 @@ from timellm_dashboard.viewmodel.headline import silent_for
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.timeline import timeline
 from timellm_dashboard.viewmodel.timereading import reading
-from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 
 LOOK = Look(zone=ZONE, limits=lambda _: Limits())
 WORK_S = 10.0
 """After which a word was due."""
-
-
-def recorder_of(journal: Journal) -> Recorder:
-    recorder = Recorder()
-    recorder.take(journal.records)
-    return recorder
 
 
 def silent_s(journal: Journal) -> float:
@@ -77,12 +71,11 @@ def test_it_is_known_to_be_one_as_soon_as_the_headline_says_so() -> None:
     journal = in_second_epoch()
     for _ in range(200):
         quiet(journal, 1)
-        recorder = recorder_of(journal) if journal.t % 40 < 1 else None
-        if recorder is None:
-            continue
-        moment = Moment(t=journal.t, wall=journal.wall)
-        told_s = silent_for(recorder.state, recorder.history, moment)
-        assert recorder.history.ledger.spent.silent_s == pytest.approx(told_s or 0.0)
+        if journal.t % 40 < 1:
+            recorder = recorder_of(journal)
+            moment = Moment(t=journal.t, wall=journal.wall)
+            told_s = silent_for(recorder.state, recorder.history, moment)
+            assert recorder.history.ledger.spent.silent_s == pytest.approx(told_s or 0.0)
 
 
 def test_words_that_come_in_the_same_moment_as_a_reading_are_the_last_ones_all_the_same() -> None:
