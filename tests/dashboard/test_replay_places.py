@@ -1,7 +1,6 @@
 """Where what somebody types leads in a replay, and the line in which it is typed."""
 
 import contextlib
-import string
 from datetime import timedelta
 
 import msgspec
@@ -20,6 +19,7 @@ from sample_journals import (
     train,
 )
 from screen_text import check_snapshot, rows_of, running, until
+from test_languages import placeholders
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -230,12 +230,9 @@ def test_a_moment_by_the_clock_leads_to_the_second_in_which_it_passes(second: in
 
 
 def test_the_texts_are_there_in_both_languages() -> None:
-    def blanks(text: str) -> set[str]:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
     for field in msgspec.structs.fields(ReplayWords):
         english, chinese = getattr(EN, field.name), getattr(ZH, field.name)
-        assert blanks(english) == blanks(chinese), field.name
+        assert placeholders(english) == placeholders(chinese), field.name
         assert not chinese.isascii()
         assert getattr(replay_words("en", ascii_only=True), field.name).isascii()
 

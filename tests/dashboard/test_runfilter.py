@@ -1,13 +1,12 @@
 """Which runs are meant by words, results and keys of configs."""
 
 import math
-import string
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_languages import CHINESE
+from test_languages import CHINESE, placeholders
 from test_runlist import rows
 
 from timellm_dashboard.runs.runfilter import BadFilter, RunFilter, filter_of
@@ -161,10 +160,7 @@ def test_every_key_of_a_config_can_be_asked_for() -> None:
 
 
 def test_the_texts_are_there_in_both_languages() -> None:
-    def blanks(text: str) -> set[str]:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
     for field in msgspec.structs.fields(RunFilterWords):
         english, chinese = getattr(EN, field.name), getattr(ZH, field.name)
-        assert blanks(english) == blanks(chinese), field.name
+        assert placeholders(english) == placeholders(chinese), field.name
         assert getattr(run_filter_words("en", ascii_only=True), field.name).isascii()

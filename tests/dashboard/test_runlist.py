@@ -2,14 +2,13 @@
 
 import math
 import re
-import string
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_journals import STATES
-from test_languages import CHINESE
+from test_languages import CHINESE, placeholders
 
 from timellm_dashboard.runs.runlist import SORTS, Order, RunRow, in_order, row_of, run_lines
 from timellm_dashboard.viewmodel.view import Recorder
@@ -73,17 +72,13 @@ def test_a_row_says_of_a_run_what_its_own_screen_says(state: str) -> None:
     assert line.started == "2026-01-31 21:45"
 
 
-def blanks(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-
 @pytest.mark.parametrize("name", [field.name for field in msgspec.structs.fields(RunsWords)])
 def test_both_languages_have_the_text_with_the_same_blanks(name: str) -> None:
     english, chinese = getattr(runs_words("en"), name), getattr(runs_words("zh"), name)
     assert english
     assert not CHINESE.search(english)
     assert CHINESE.search(chinese) or not re.search("[A-Za-z]{4}", blankless(chinese))
-    assert blanks(english) == blanks(chinese)
+    assert placeholders(english) == placeholders(chinese)
     assert getattr(runs_words("en", ascii_only=True), name).isascii()
 
 

@@ -1,7 +1,6 @@
 """The run along its own time: what is shown of a window, and what is read at a place of it."""
 
 import re
-import string
 from datetime import timedelta
 from typing import get_args
 
@@ -24,6 +23,7 @@ from sample_journals import (
     training,
     without_gpu,
 )
+from test_languages import placeholders
 
 from timellm_dashboard.folds.history import FeedItem
 from timellm_dashboard.folds.trace import KEPT_ANCHORS, KEPT_MARKS, MarkKind, Trace
@@ -425,16 +425,12 @@ def test_the_whole_timeline_is_its_reading_and_its_tracks() -> None:
 # --- the words -----------------------------------------------------------------------------------
 
 
-def blanks(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-
 @pytest.mark.parametrize("name", [field.name for field in fields(TimelineWords)])
 def test_both_languages_have_the_text_with_the_same_blanks(name: str) -> None:
     english, chinese = getattr(timeline_words("en"), name), getattr(timeline_words("zh"), name)
     assert english
     assert chinese
-    assert blanks(english) == blanks(chinese)
+    assert placeholders(english) == placeholders(chinese)
     assert getattr(timeline_words("zh", ascii_only=True), name).isascii()
 
 
