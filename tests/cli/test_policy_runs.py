@@ -1,16 +1,13 @@
 """`policy` and `resume --for` on whole runs: command line, supervisor, engine, each a process."""
 
-import signal
-import time
-
 import msgspec
 import pytest
-from conftest import PATIENCE_S, TINY, Shell
+from conftest import TINY, Shell, kill_supervisor
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
-from timellm_ops.process.identity import is_alive, send_signal
+from timellm_ops.process.identity import is_alive
 
 pytestmark = pytest.mark.slow
 
@@ -68,11 +65,7 @@ def test_a_run_goes_on_against_a_rule_under_other_thresholds_and_another_supervi
     full = shell.until(lambda state: state.standing and held_by(state) == ["disk"])
     assert "make room" in full.notices[-1].message
 
-    record = shell.supervisor()
-    send_signal(record.process, signal.SIGKILL)
-    give_up_t = time.monotonic() + PATIENCE_S
-    while is_alive(record.process) and time.monotonic() < give_up_t:
-        time.sleep(0.02)
+    kill_supervisor(shell)
     again = shell("policy", "set", shell.run.run_id, "policy.thermal.pause_above_c=140")
     assert again.code == 0, again
     state = shell.until(lambda state: state.supervisor_pid == shell.supervisor().process.pid)
