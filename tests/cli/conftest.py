@@ -167,6 +167,19 @@ class Done:
         return lines[0]
 
 
+def until(holds: Callable[[], object], what: str, *, every_s: float = 0.05) -> None:
+    """Wait until it holds; of a run's state, see `Shell.until`."""
+    give_up_t = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < give_up_t, f"{what} did not come"
+        time.sleep(every_s)
+
+
+def moves(state: RunState) -> bool:
+    """Whether its engine is at work."""
+    return not state.ended and not state.standing and state.iteration > 0
+
+
 def on_a_hot_card(config: str) -> str:
     """A card that reaches 85 °C within seconds of work and cools as fast, and that nobody paces."""
     return config.replace(
@@ -192,10 +205,7 @@ def kill_supervisor(shell: Shell) -> None:
     """Kill it, and wait until it is gone."""
     record = shell.supervisor()
     assert send_signal(record.process, signal.SIGKILL)
-    give_up_t = time.monotonic() + PATIENCE_S
-    while is_alive(record.process):
-        assert time.monotonic() < give_up_t
-        time.sleep(0.02)
+    until(lambda: not is_alive(record.process), "its end", every_s=0.02)
 
 
 @pytest.fixture

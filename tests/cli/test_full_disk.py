@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import PATIENCE_S, TINY, Shell
+from conftest import TINY, Shell, moves, until
 from small_disk import fill, small_disk
 
-from timellm_ops.contract.state import RunState
 from timellm_ops.process.identity import is_alive
 
 pytestmark = pytest.mark.slow
 
 ORPHAN_AFTER_S = 2.0
+EPOCHS = 8
 LONG = (
     f"{TINY}\n[supervisor]\norphan_after_s = {ORPHAN_AFTER_S}\n\n[policy.disk]\nenabled = false\n"
 ).replace("epochs = 2", "epochs = 4000\npatience = 4000")
@@ -23,13 +23,6 @@ def small(shell: Shell) -> Iterator[Shell]:
     """A shell whose runs lie on a disk with just the room that a run is begun with."""
     with small_disk(shell.folder / "runs", kib=280 << 10):
         yield shell
-
-
-EPOCHS = 8
-
-
-def moves(state: RunState) -> bool:
-    return not state.ended and not state.standing and state.iteration > 0
 
 
 def test_a_pause_is_obeyed_and_kept_on_a_full_disk_until_there_is_room(small: Shell) -> None:
@@ -67,9 +60,7 @@ def test_a_run_that_ends_on_a_full_disk_ends_once_there_is_room_and_tells_everyt
     assert small("run", "run.toml", "--detach").code == 0
     small.until(lambda state: state.last is not None and moves(state))
     begun, engine, filler = small.state(), small.engine(), fill(small.folder / "runs")
-    give_up_t = time.monotonic() + PATIENCE_S
-    while not stands_still(small):
-        assert time.monotonic() < give_up_t
+    until(lambda: stands_still(small), "an engine that only waits")
     assert is_alive(engine.process), "its last weights and words are with it alone"
 
     filler.unlink()

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Shell
+from conftest import TINY, Shell, moves
 from moved_clock import MovedClock
 
 from timellm_ops.contract import events as ev
@@ -32,10 +32,6 @@ def begun(shell: Shell) -> None:
     shell.write("run.toml", LONG)
     assert shell("run", "run.toml", "--detach").code == 0
     shell.until(lambda state: moves(state) and state.sample is not None)
-
-
-def moves(state: RunState) -> bool:
-    return not state.ended and not state.standing and state.iteration > 0
 
 
 def goes_on(shell: Shell) -> RunState:

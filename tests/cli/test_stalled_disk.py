@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE_S, TINY, Shell, kill_supervisor
+from conftest import PATIENCE_S, TINY, Shell, kill_supervisor, moves, until
 from preloaded import compiled
 
 from timellm_ops.app import Order, SupervisorFailed, start_supervisor
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
 from timellm_ops.process.identity import is_alive
 from timellm_ops.process.lock import FileLock
@@ -52,10 +51,6 @@ def stall(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     stalled.unlink(missing_ok=True)
 
 
-def moves(state: RunState) -> bool:
-    return not state.ended and not state.standing and state.iteration > 0
-
-
 def alerts(shell: Shell) -> list[str]:
     events = (record.event for record in read_records(shell.run.journal))
     return [event.message for event in events if isinstance(event, ev.Alert)]
@@ -89,10 +84,7 @@ def test_a_paused_engine_waits_for_a_supervisor_that_its_disk_holds_up(
     assert shell("pause").code == 0
     shell.until(lambda state: state.standing)
     kill_supervisor(shell)  # one that is gone is not waited for
-    give_up_t = time.monotonic() + PATIENCE_S
-    while is_alive(engine.process):
-        assert time.monotonic() < give_up_t
-        time.sleep(0.1)
+    until(lambda: not is_alive(engine.process), "its end")
 
 
 def test_a_supervisor_that_is_not_up_in_time_does_not_begin_behind_ones_back(
@@ -118,10 +110,7 @@ def test_a_supervisor_that_is_not_up_in_time_does_not_begin_behind_ones_back(
 def test_ctrl_c_while_a_run_is_started_leaves_nothing_of_it(shell: Shell, stall: Path) -> None:
     shell.write("run.toml", LONG)
     client = shell.start("run", "run.toml", "--detach", output=shell.folder / "out")
-    give_up_t = time.monotonic() + PATIENCE_S
-    while not list(shell.folder.glob("runs/*/supervisor.log")):
-        assert time.monotonic() < give_up_t
-        time.sleep(0.005)
+    until(lambda: list(shell.folder.glob("runs/*/supervisor.log")), "a supervisor", every_s=0.005)
     stall.touch()  # the supervisor is still loading its modules
     time.sleep(1.0)
     client.send_signal(signal.SIGINT)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from web_server import PATIENCE_S, RUN_ID, Served, end, serve, until
+from conftest import PATIENCE_S, until
+from web_server import RUN_ID, Served, end, serve
 
 from timellm_ops.cli.errors import MissingExtra
 from timellm_ops.cli.web import assets_of_the_terminal

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy
 import pytest
 from browser import Browser, browser, missing
+from conftest import until
 from matplotlib.image import imread
-from web_server import RUN_ID, Served, end, serve, until
+from web_server import RUN_ID, Served, end, serve
 
 pytest.importorskip("aiohttp", reason="the extra `web` is not installed")
 pytest.importorskip("textual_serve", reason="the extra `web` is not installed")

@@ -6,12 +6,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+from conftest import PATIENCE_S, until
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import JournalRecord, encode_record
@@ -19,7 +19,6 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.process.identity import identify
 from timellm_ops.process.records import SupervisorRecord, write_record
 
-PATIENCE_S = 120.0
 RUN_ID = "20260131-214503-etth1-7f3a"
 
 
@@ -49,13 +48,6 @@ class Served:
             except BlockingIOError:
                 return count
             count += 1
-
-
-def until(holds: Callable[[], object], what: str) -> None:
-    give_up_t = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < give_up_t, f"{what} did not come"
-        time.sleep(0.05)
 
 
 def make_run(folder: Path, run_id: str = RUN_ID) -> RunLayout:
