@@ -23,7 +23,6 @@ def test_a_run_that_is_supervised_goes_on(tmp_path: Path) -> None:
     layout.root.mkdir()
     process = identify(os.getpid())
     assert process is not None
-    layout.supervisor_process.parent.mkdir(parents=True, exist_ok=True)
     write_record(layout.supervisor_process, SupervisorRecord(process=process, socket=""))
     told = left(layout, RunState(run_id="r1"))
     assert told == "r1 goes on without this window; watch it again: timellm-ops attach r1"
