@@ -16,7 +16,9 @@ from timellm_dashboard.explain.explain import EXPLANATIONS
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.words.log import LogWords, log_words
 from timellm_dashboard.words.phrases import said
+from timellm_dashboard.words.replay import ReplayWords, replay_words
 from timellm_dashboard.words.rules import RuleWords, rule_words
+from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.text import Words, words
 from timellm_ops.contract.commands import AnyRequest, PauseRun, ResumeRun, SetPolicy, StopRun
 from timellm_ops.contract.config import PolicySection, ThermalSection
@@ -52,7 +54,14 @@ def test_both_languages_have_the_text_with_the_same_blanks(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "of"), [(LogWords, log_words), (RuleWords, rule_words)], ids=["log", "policies"]
+    ("texts", "of"),
+    [
+        (LogWords, log_words),
+        (RuleWords, rule_words),
+        (ReplayWords, replay_words),
+        (RunFilterWords, run_filter_words),
+    ],
+    ids=["log", "policies", "replay", "runs_filter"],
 )
 def test_the_texts_of_a_screen_are_there_in_both_languages(
     texts: type[msgspec.Struct], of: Callable[..., object]

@@ -19,7 +19,6 @@ from sample_journals import (
     train,
 )
 from screen_text import check_snapshot, rows_of, running, until
-from test_languages import placeholders
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -224,12 +223,9 @@ def test_a_moment_by_the_clock_leads_to_the_second_in_which_it_passes(second: in
     assert leads(f"{at.astimezone(ZONE):%m-%d %H:%M:%S}") == pytest.approx(second, abs=1.0)
 
 
-def test_the_texts_are_there_in_both_languages() -> None:
+def test_no_text_is_left_in_english() -> None:
     for field in msgspec.structs.fields(ReplayWords):
-        english, chinese = getattr(EN, field.name), getattr(ZH, field.name)
-        assert placeholders(english) == placeholders(chinese), field.name
-        assert not chinese.isascii()
-        assert getattr(replay_words("en", ascii_only=True), field.name).isascii()
+        assert not getattr(ZH, field.name).isascii()
 
 
 # --- on the screen ---------------------------------------------------------------------------

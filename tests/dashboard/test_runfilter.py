@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_languages import CHINESE, placeholders
+from test_languages import CHINESE
 from test_runlist import rows
 
 from timellm_dashboard.runs.runfilter import BadFilter, RunFilter, filter_of
 from timellm_dashboard.runs.runlist import RunRow
-from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
+from timellm_dashboard.words.runfilter import run_filter_words
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import all_keys
 
@@ -157,10 +157,3 @@ def test_a_bound_parts_the_runs_that_have_a_number(listed: list[RunRow], bound: 
 def test_every_key_of_a_config_can_be_asked_for() -> None:
     for key in all_keys():
         assert filter_of(f"{key}~x", EN) != RunFilter()
-
-
-def test_the_texts_are_there_in_both_languages() -> None:
-    for field in msgspec.structs.fields(RunFilterWords):
-        english, chinese = getattr(EN, field.name), getattr(ZH, field.name)
-        assert placeholders(english) == placeholders(chinese), field.name
-        assert getattr(run_filter_words("en", ascii_only=True), field.name).isascii()
