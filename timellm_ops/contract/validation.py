@@ -124,13 +124,18 @@ def _suggest(name: str, hints: Mapping[str, Any], path: tuple[str, ...]) -> str:
     return meant(name, hints, within="".join(f"{part}." for part in path), otherwise=otherwise)
 
 
-def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]:
+def all_keys() -> Iterator[str]:
     """Every key a config may hold, dotted, in the order of the sections."""
+    return (key for key, _ in all_key_types())
+
+
+def all_key_types(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key a config may hold, as `all_keys` has them, with its annotation."""
     for name, hint in get_type_hints(section).items():
         if isinstance(hint, type) and issubclass(hint, Section):
-            yield from all_keys(hint, f"{prefix}{name}.")
+            yield from all_key_types(hint, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}"
+            yield f"{prefix}{name}", hint
 
 
 _NAMES: dict[object, str] = {

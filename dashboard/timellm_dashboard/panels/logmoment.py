@@ -6,9 +6,9 @@ from datetime import datetime
 from rich.cells import cell_len
 
 from timellm_dashboard.folds.history import History
-from timellm_dashboard.folds.trace import Trace, TraceMark
+from timellm_dashboard.folds.trace import Trace
 from timellm_dashboard.lines import Line, Span, clip, line, pad, wrap, wrap_line
-from timellm_dashboard.panels.timeline import sign
+from timellm_dashboard.panels.timeline import mark_line
 from timellm_dashboard.viewmodel.focus import SHORTEST_SPAN_S, Focus
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.timeline import name_of, words_of
@@ -104,12 +104,12 @@ def _around(
     ellipsis = "..." if view.ascii_only else "…"
     rows: list[Line] = [(), line(Span(_words(view).around, "accent"))]
     this = line(Span(clip(f"> {here}", width, ellipsis), "strong"))
-    told = [_marked(mark, view, look) for mark in (*shown_before, *shown_after)]
-    blocks = [[_clipped(mark, width, ellipsis)] for mark in told]
+    told = [mark_reading(mark, view, look) for mark in (*shown_before, *shown_after)]
+    blocks = [[mark_line(mark, view, width)] for mark in told]
     spare = room - len(rows) - 1 - len(told)
     # Where there are rows left, the nearest ones are told in full first.
     for index in sorted(range(len(told)), key=lambda i: abs(i - len(shown_before) + 0.5)):
-        whole = wrap_line(told[index], width, indent=_MARK_CELLS)
+        whole = wrap_line(mark_line(told[index], view), width, indent=_MARK_CELLS)
         if len(whole) - 1 <= spare:
             spare -= len(whole) - 1
             blocks[index] = whole
@@ -119,13 +119,3 @@ def _around(
 
 _MARK_CELLS = 11
 """Before a mark's text: its sign and the time."""
-
-
-def _marked(mark: TraceMark, view: View, look: Look) -> Line:
-    told = mark_reading(mark, view, look)
-    return line(sign(mark.kind, ascii_only=view.ascii_only), Span(f" {told.time} {told.text}"))
-
-
-def _clipped(told: Line, width: int, ellipsis: str) -> Line:
-    glyph, text = told
-    return line(glyph, Span(clip(text.text, width - 1, ellipsis)))

@@ -2,9 +2,9 @@
 
 from timellm_dashboard.folds.history import History
 from timellm_dashboard.folds.trace import MarkKind, TraceMark
-from timellm_dashboard.lines import Line, Span, clip, line, wrap, wrap_line
+from timellm_dashboard.lines import Line, Span, line, wrap, wrap_line
 from timellm_dashboard.panels.rules import rule_tone, words_of
-from timellm_dashboard.panels.timeline import clock_row, sign
+from timellm_dashboard.panels.timeline import clock_row, mark_line
 from timellm_dashboard.panels.tracks import GUTTER, draw_track
 from timellm_dashboard.viewmodel.focus import Focus
 from timellm_dashboard.viewmodel.look import Look
@@ -54,7 +54,7 @@ def _held_now(view: View, rule: RuleView, width: int, dot: str) -> list[Line]:
 
 def _deeds(view: View, history: History, look: Look, rule: RuleView, width: int) -> list[Line]:
     """How often it has paused the run, and its latest deeds, the newest first."""
-    words, ellipsis = words_of(view), "..." if view.ascii_only else "…"
+    words = words_of(view)
     rows: list[Line] = []
     for found in history.ledger.standing.by_cause:
         if found.cause == rule.rule:
@@ -63,11 +63,8 @@ def _deeds(view: View, history: History, look: Look, rule: RuleView, width: int)
             told = told.format(count=Count(found.pauses), time=time)
             rows.append(line(Span(shown_text(view, told), "strong")))
     deeds = [mark for mark in history.trace.marks if _is_deed(mark, rule.rule)]
-    for mark in deeds[: -_MOST_DEEDS - 1 : -1]:
-        deed = mark_reading(mark, view, look)
-        glyph = sign(mark.kind, ascii_only=view.ascii_only)
-        text = clip(f" {deed.time} {deed.text}", width - 1, ellipsis)
-        rows.append(line(glyph, Span(text)))
+    newest = deeds[: -_MOST_DEEDS - 1 : -1]
+    rows += [mark_line(mark_reading(mark, view, look), view, width) for mark in newest]
     return rows or [line(Span(row, "muted")) for row in wrap(words.story_never, width)]
 
 

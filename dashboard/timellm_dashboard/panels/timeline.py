@@ -99,7 +99,9 @@ def draw_reading(there: Reading, view: View, width: int) -> list[Line]:
         rest = clip(_dot(view).join(("", *parts[1:])), width - cell_len(parts[0]), ellipsis)
         drawn.append(line(Span(parts[0], tone), Span(rest)))
     drawn += [()] * (rows - len(drawn))
-    return [*drawn, _mark_line(there.mark, view, width)]
+    if there.mark is None:
+        return [*drawn, line(Span(words_of(view).marks_none, "muted"))]
+    return [*drawn, mark_line(there.mark, view, width)]
 
 
 def _packed(parts: Sequence[str], width: int, view: View) -> list[list[str]]:
@@ -116,14 +118,13 @@ def _dot(view: View) -> str:
     return " | " if view.ascii_only else " · "
 
 
-def _mark_line(mark: MarkReading | None, view: View, width: int) -> Line:
-    words = words_of(view)
-    if mark is None:
-        return line(Span(words.marks_none, "muted"))
+def mark_line(mark: MarkReading, view: View, width: int | None = None) -> Line:
+    """A mark: its sign, when it was and what it is, in at most `width` cells where one is given."""
     glyph = sign(mark.kind, ascii_only=view.ascii_only)
     time = f" {mark.time}" if mark.time else ""
-    ellipsis = "..." if view.ascii_only else "…"
-    text = clip(f"{time} {mark.text}", width - cell_len(glyph.text), ellipsis)
+    text = f"{time} {mark.text}"
+    if width is not None:
+        text = clip(text, width - cell_len(glyph.text), "..." if view.ascii_only else "…")
     return line(glyph, Span(text))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from timellm_dashboard.runs.compared import LETTERS, ComparedResult, Scope
 from timellm_dashboard.runs.runlist import test_errors
 from timellm_dashboard.viewmodel.figure import Figure, figure
+from timellm_dashboard.viewmodel.progress import mean_step_s
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.text import words
 from timellm_ops.contract.state import RunState
@@ -52,7 +53,7 @@ def compared_results(scope: Scope) -> tuple[ComparedResult, ...]:
         ),
         row(
             "seconds_per_step", say.per_step,
-            [run.history.mean_step_s or run.state.seconds_per_iteration for run in scope.runs],
+            [mean_step_s(run.state, run.history) for run in scope.runs],
             lambda step_s: fmt.pace(step_s, words(scope.lang)),
             lower_is_better=same_steps,
         ),

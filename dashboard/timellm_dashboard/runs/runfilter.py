@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Any, Literal, Union, assert_never, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, assert_never, get_args, get_origin
 
 from msgspec import Struct
 
@@ -19,10 +19,9 @@ from timellm_dashboard.runs.runlist import RunRow
 from timellm_dashboard.viewmodel.headline import StateName
 from timellm_dashboard.words.runfilter import RunFilterWords
 from timellm_dashboard.words.text import words
-from timellm_ops.contract.config import Config
-from timellm_ops.contract.section import Section
 from timellm_ops.contract.suggestion import close_to
 from timellm_ops.contract.timespan import seconds_of
+from timellm_ops.contract.validation import all_key_types
 
 Op = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 Kind = Literal["number", "text", "switch", "state", "duration", "day"]
@@ -183,15 +182,7 @@ def _meant(key: str, words: RunFilterWords) -> str:
 @cache
 def _config_kinds() -> dict[str, Kind]:
     """Every key of a config, and what it holds."""
-    return dict(_kinds_in(Config, ""))
-
-
-def _kinds_in(section: type[Section], prefix: str) -> Iterator[tuple[str, Kind]]:
-    for name, hint in get_type_hints(section).items():
-        if isinstance(hint, type) and issubclass(hint, Section):
-            yield from _kinds_in(hint, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _kind(hint)
+    return {key: _kind(hint) for key, hint in all_key_types()}
 
 
 def _kind(hint: Any) -> Kind:

@@ -36,10 +36,8 @@ class PoliciesScreen(RunScreen):
         super().__init__()
         self._view: View | None = None
         self._holds, self._rules = HoldsPanel(id="holds"), RulesPanel(id="rules")
-        self._rule, self._story = (
-            RulePanel(self._rules, id="rule"),
-            RuleStoryPanel(past, id="story"),
-        )
+        self._rule = RulePanel(self._rules, id="rule")
+        self._story = RuleStoryPanel(past, self._rules, id="story")
         self._both = Horizontal(self._rule, self._story, id="rule-both")
         self._prompt = Prompt(id="rule-prompt")
         self._settings: tuple[str, ...] = ()
@@ -58,11 +56,6 @@ class PoliciesScreen(RunScreen):
         self._share_out(view)
         for panel in (self._holds, self._rules, self._rule, self._story):
             panel.show(view)
-        self._tell_of_chosen()
-
-    def _tell_of_chosen(self) -> None:
-        self._rule.choose(self._rules.chosen)
-        self._story.choose(self._rules.chosen)
 
     def on_resize(self) -> None:
         """Share out the rows that there are now."""
@@ -127,7 +120,8 @@ class PoliciesScreen(RunScreen):
     def on_rules_panel_chosen(self) -> None:
         """Show the chosen rule in full. A click chooses while something is asked of another one."""
         self._close()
-        self._tell_of_chosen()
+        self._rule.look_again()
+        self._story.look_again()
         self._share_out_again()
 
     def _answered(self, reply: Reply) -> None:

@@ -47,6 +47,10 @@ class Panel(Widget):
         self._view = view
         self._redraw()
 
+    def look_again(self) -> None:
+        """Draw anew: what it shows besides the view has changed."""
+        self._redraw()
+
     def on_resize(self, _: Resize) -> None:
         """Draw for the new size."""
         self._redraw()

@@ -112,46 +112,35 @@ class RulesPanel(Panel, can_focus=True):
 class RulePanel(Panel):
     """The keys of the chosen rule."""
 
-    chosen = 0
-
     def __init__(self, table: RulesPanel, *, id: str | None = None) -> None:  # noqa: A002
-        """`table` tells what each rule does next, where it has the room."""
+        """`table` tells which rule is chosen, and what each does next, where it has the room."""
         super().__init__(id=id)
         self._table = table
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """One key a row where they have room, else all of them in a few rows."""
-        return draw_rule(view, width, height, self.chosen, self._table.content_size.width)
+        return draw_rule(view, width, height, self._table.chosen, self._table.content_size.width)
 
     def wanted(self, view: View) -> int:
         """The rows that it takes to show all keys."""
-        return key_rows(view, self.content_size.width, self.chosen)
+        return key_rows(view, self.content_size.width, self._table.chosen)
 
     def title(self, view: View, width: int) -> str:
         """Which rule it is."""
-        return clip(rule_title(view, self.chosen), width)
-
-    def choose(self, number: int) -> None:
-        """Show another one."""
-        self.chosen = number
-        self._redraw()
+        return clip(rule_title(view, self._table.chosen), width)
 
 
 class RuleStoryPanel(Panel):
     """What the chosen rule has seen and done. Drawn anew when something of it has changed or a
     column of its plot has filled."""
 
-    def __init__(self, past: Past, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own
+    def __init__(self, past: Past, table: RulesPanel, *, id: str | None = None) -> None:  # noqa: A002
+        """`table` tells which rule is chosen."""
         super().__init__(id=id)
-        self._past, self._chosen = past, 0
+        self._past, self._table = past, table
         self._drawn_for: tuple[object, ...] = ()
         self._drawn_at_s = 0.0
         self._rows: list[Line] = []
-
-    def choose(self, number: int) -> None:
-        """Show another one."""
-        self._chosen = number
-        self._redraw()
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """How it stands, its deeds, and a plot where there is room."""
@@ -159,7 +148,7 @@ class RuleStoryPanel(Panel):
         if not rules:
             return []
         history, look = self._past()
-        trace, rule = history.trace, rules[min(self._chosen, len(rules) - 1)]
+        trace, rule = history.trace, rules[min(self._table.chosen, len(rules) - 1)]
         drawn_for = (
             trace, trace.marks_total, rule.rule, rule.standing, rule.next, view.rules.holds, width,
             height, view.lang, view.gpu.marks, view.headline.state,
@@ -175,5 +164,5 @@ class RuleStoryPanel(Panel):
         rules = view.rules.rows
         if not rules:
             return ""
-        name = rules[min(self._chosen, len(rules) - 1)].name
+        name = rules[min(self._table.chosen, len(rules) - 1)].name
         return clip(words_of(view).story_title.format(rule=name), width)

@@ -79,7 +79,8 @@ class RunsPanel(Panel, can_focus=True):
         """The chosen run, in the state that is shown of it; `None`: there is none."""
         if not self._rows or self._view is None:
             return None
-        return self._as_seen(self._rows, self._view)[self._place()]
+        row = self._rows[self._place()]
+        return self._as_seen((row,), self._view)[0]
 
     @property
     def rows_needed(self) -> int:

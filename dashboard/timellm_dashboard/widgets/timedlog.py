@@ -249,7 +249,3 @@ class MomentPanel(Panel):
         """What it is about."""
         words = log_times_words(view.lang, ascii_only=view.ascii_only)
         return clip(words.moment_title, width)
-
-    def look_again(self) -> None:
-        """The cursor of the log has moved."""
-        self._redraw()

@@ -2,10 +2,9 @@
 
 from functools import lru_cache
 
-import msgspec
 from msgspec import Struct
 
-from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.ascii import texts_in_ascii
 from timellm_dashboard.words.text import Lang
 
 
@@ -63,5 +62,4 @@ def log_times_words(lang: Lang, *, ascii_only: bool = False) -> LogTimesWords:
     """The texts in `lang`; in ASCII there is English alone."""
     if not ascii_only:
         return _ZH if lang == "zh" else _EN
-    texts = msgspec.structs.asdict(_EN)
-    return LogTimesWords(**{name: to_ascii(text) for name, text in texts.items()})
+    return texts_in_ascii(_EN)

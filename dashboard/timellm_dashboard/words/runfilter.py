@@ -2,10 +2,9 @@
 
 from functools import lru_cache
 
-import msgspec
 from msgspec import Struct
 
-from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.ascii import texts_in_ascii
 from timellm_dashboard.words.text import Lang
 
 
@@ -78,5 +77,4 @@ def run_filter_words(lang: Lang, *, ascii_only: bool = False) -> RunFilterWords:
     """The texts in `lang`; in ASCII there is English alone."""
     if not ascii_only:
         return ZH if lang == "zh" else EN
-    texts = msgspec.structs.asdict(EN)
-    return RunFilterWords(**{name: to_ascii(text) for name, text in texts.items()})
+    return texts_in_ascii(EN)
