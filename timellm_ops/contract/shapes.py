@@ -14,8 +14,8 @@ FLOAT32_BYTES = 4
 """Trainable weights are float32, whatever the backbone's precision."""
 PROTOTYPES_DRAWN_AT_ONCE = 64
 """Rows of a mapping that are in memory together where only what it gives is wanted."""
-EVALUATED_BYTES = 16 << 20
-"""Of a tensor of the backbone in evaluation."""
+EVALUATED_BYTES, EVALUATED_BYTES_ON_A_GPU = 16 << 20, 64 << 20
+"""Of a tensor of the backbone in evaluation. A GPU is given more to do between two launches."""
 
 
 class TensorShape(Struct, frozen=True, kw_only=True):
@@ -55,13 +55,14 @@ def patch_count(seq_len: int, patch_len: int, stride: int) -> int:
     return (seq_len - patch_len) // stride + 2
 
 
-def evaluated_at_once(patches: int, hidden: int) -> int:
+def evaluated_at_once(patches: int, hidden: int, *, on_a_gpu: bool = False) -> int:
     """Windows that are answered together where no gradient is wanted, whatever a batch has.
 
     So many that a feed-forward layer's inner values at their patches, four times as wide as the
     backbone, stay within `EVALUATED_BYTES`: more at once are no faster.
     """
-    return max(1, EVALUATED_BYTES // (FLOAT32_BYTES * 4 * patches * hidden))
+    most = EVALUATED_BYTES_ON_A_GPU if on_a_gpu else EVALUATED_BYTES
+    return max(1, most // (FLOAT32_BYTES * 4 * patches * hidden))
 
 
 def trainable_shapes(

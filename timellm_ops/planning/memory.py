@@ -120,7 +120,8 @@ def memory_plan(
 
     steps = needed(rows_at_once(train.batch_size, train.accumulate), training=True)
     patches = patches_of(config.model, data.seq_len)
-    evaluated = min(train.eval_batch_size, evaluated_at_once(patches, facts.width))
+    at_once = evaluated_at_once(patches, facts.width, on_a_gpu=device == "cuda")
+    evaluated = min(train.eval_batch_size, at_once)
     evaluations = needed(evaluated, training=False)
     return (
         _training(device, weights, steps),

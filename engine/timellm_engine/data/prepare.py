@@ -1,4 +1,4 @@
-"""What training needs of a series: scaled, and cut into windows on the device."""
+"""What training needs of a series: scaled, and cut into windows."""
 
 from dataclasses import dataclass
 
@@ -40,24 +40,25 @@ class Data:
     digest: str
 
 
-def prepare(section: DataSection, seed: int, device: torch.device | str = "cpu") -> Data:
-    """Read or draw the series that `section` names and lay its windows out on `device`.
+def prepare(section: DataSection, seed: int) -> Data:
+    """Read or draw the series that `section` names and lay out its windows.
 
-    `seed` draws the synthetic series. Raises `InputError`.
+    In main memory, wherever training is: prompts are written from them there. `seed` draws the
+    synthetic series. Raises `InputError`.
     """
     series = load_series(section, seed)
     splits = series.splits
     mean, deviation = fit_scaler(series.values[splits.fitted.begin : splits.fitted.end])
     scaled = ((series.values - mean) / deviation).T.astype(np.float32, order="C")
-    on_device = torch.from_numpy(scaled).to(device)
+    columns = torch.from_numpy(scaled)
     every_column = len(series.tested) == len(series.columns)
-    tested = on_device if every_column else on_device[list(series.tested)]
+    tested = columns if every_column else columns[list(series.tested)]
 
-    def windows(columns: torch.Tensor, rows: Rows) -> Windows:
-        return Windows(columns[:, rows.begin : rows.end], section.seq_len, section.pred_len)
+    def windows(of: torch.Tensor, rows: Rows) -> Windows:
+        return Windows(of[:, rows.begin : rows.end], section.seq_len, section.pred_len)
 
     return Data(
-        train=windows(on_device, splits.train),
+        train=windows(columns, splits.train),
         vali=windows(tested, splits.vali),
         test=windows(tested, splits.test),
         columns=series.columns,

@@ -1,10 +1,13 @@
-"""Windows of a scaled series that lies on the device once; a batch is one gather."""
+"""Windows of a scaled series that is in memory once; a batch is one gather."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Item = TypeVar("Item")
 
 
 class Windows:
@@ -24,7 +27,6 @@ class Windows:
     def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """The windows of these numbers: `[count, seq_len]` and `[count, pred_len]`."""
         starts = self._views.shape[1]
-        numbers = numbers.to(self._views.device)
         both = self._views[numbers // starts, numbers % starts]
         return both[:, : self.seq_len], both[:, self.seq_len :]
 
@@ -43,3 +45,13 @@ def in_batches(numbers: Tensor, size: int, first: int = 0) -> Iterator[Tensor]:
     """`numbers` in pieces of `size`, the last one smaller; begins with piece number `first`."""
     for begin in range(first * size, len(numbers), size):
         yield numbers[begin : begin + size]
+
+
+def with_next(items: Iterable[Item]) -> Iterator[tuple[Item, Item | None]]:
+    """Each item with the one that follows it; the last one with nothing."""
+    iterator = iter(items)
+    for item in iterator:
+        for following in iterator:
+            yield item, following
+            item = following
+        yield item, None

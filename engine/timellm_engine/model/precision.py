@@ -23,6 +23,15 @@ def computing_in(precision: Precision, device: torch.device) -> AbstractContextM
             assert_never(precision)
 
 
+def compute_float32_in_full() -> None:
+    """From here on in this process, GPUs round nothing that is said to be computed in float32.
+
+    torch lets convolutions take TF32, 10 bits of mantissa, unless it is told otherwise.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def computing_as_held(device: torch.device) -> AbstractContextManager[object]:
     """Within it, everything is computed in the type that it is held in."""
     return torch.autocast(device.type, enabled=False)

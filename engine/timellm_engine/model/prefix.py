@@ -8,7 +8,7 @@ sees the patches, and none of this holds.
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +23,21 @@ _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2}
 """Largest difference from the plain way, relative to the largest value, that is only rounding."""
 
 _KeysAndValues = list[tuple[Tensor, Tensor]]
+
+_ON_A_GPU = 8
+"""Prompts of a batch on a GPU are padded to a multiple of so many tokens, so that few lengths
+occur: a step is recorded once for each of them, and tensor cores like such numbers."""
+
+
+class LaidOut(NamedTuple):
+    """The prompts of some windows as tensors, without the tokens that are known already."""
+
+    known: int
+    """Tokens that each begins with, whose keys and values are at hand."""
+    tokens: Tensor
+    """`[rows, tokens]`, each row padded with whatever."""
+    lengths: Tensor
+    """Of each row without its padding, `[rows]`."""
 
 
 def common_beginning(ids: Sequence[Sequence[int]]) -> tuple[int, ...]:
@@ -64,40 +79,53 @@ class PromptPrefix:
 
     def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """Last hidden states at `patches`, `[rows, patches, embedding]`, each after its prompt."""
-        rows, count, _ = patches.shape
+        return self.answer_after(self.lay_out(ids, patches.device), patches)
+
+    def lay_out(self, ids: list[list[int]], device: torch.device) -> LaidOut:
+        """The prompts of these tokens on the device that is to read them."""
         known = len(self._shared)
         if any(tuple(row[:known]) != self._shared for row in ids):
             known = 0
-        device = patches.device
-        lengths = torch.tensor([len(row) - known for row in ids])
-        longest = int(lengths.max())
+        lengths = [len(row) - known for row in ids]
+        longest = self._padded_to(known, max(lengths), device)
+        padded = [[*row[known:], *([0] * (longest - len(row) + known))] for row in ids]
+        tokens = torch.tensor(padded, dtype=torch.long).view(len(ids), longest)
+        return LaidOut(known, tokens.to(device), torch.tensor(lengths).to(device))
+
+    def _padded_to(self, known: int, longest: int, device: torch.device) -> int:
+        if device.type == "cpu":
+            return longest
+        rounded = -(-longest // _ON_A_GPU) * _ON_A_GPU
+        limit = self._backbone.max_positions
+        return longest if limit is not None and known + rounded > limit else rounded
+
+    def answer_after(self, prompts: LaidOut, patches: Tensor) -> Tensor:
+        """`answer`, the prompts being laid out; all of it is the device's work."""
+        (rows, count, _), device = patches.shape, patches.device
+        known, lengths, longest = prompts.known, prompts.lengths, prompts.tokens.shape[1]
         padding = longest - lengths
-        padded = torch.zeros(rows, longest, dtype=torch.long)
-        for row, tokens in enumerate(ids):
-            padded[row, : len(tokens) - known] = torch.tensor(tokens[known:])
         # Outside of inference mode, whose tensors could not be part of a later graph.
         with torch.inference_mode(mode=False), torch.no_grad():
             cache = self._cache(rows if known else 0)
             if longest:
                 with cache.reading():
-                    self._run(self._backbone.word_embeddings(padded.to(device)), cache)
+                    self._run(self._backbone.word_embeddings(prompts.tokens), cache)
             if self.adjoining:
                 assert not isinstance(cache, GPT2Cache)  # noqa: S101 - it sees all, as GPT-2 does
-                cache.move_to_the_end(padding.to(device))
+                cache.move_to_the_end(padding)
         # The patches do not see the padding, and positions go on as if it were not there.
-        places = torch.arange(known + longest)
-        seen = torch.ones(rows, known + longest + count, dtype=torch.long)
+        places = torch.arange(known + longest, device=device)
+        seen = torch.ones(rows, known + longest + count, dtype=torch.long, device=device)
         seen[:, : known + longest] = (
             places >= padding.unsqueeze(1)
             if self.adjoining
             else places < known + lengths.unsqueeze(1)
         )
-        positions = (known + lengths).unsqueeze(1) + torch.arange(count)
         return self._run(
             patches.to(self._backbone.word_embeddings.weight.dtype),
             cache,
-            attention_mask=seen.to(device),
-            position_ids=positions.to(device),
+            attention_mask=seen,
+            position_ids=(known + lengths).unsqueeze(1) + torch.arange(count, device=device),
         )
 
     def _cache(self, rows: int) -> "ReadingCache | GPT2Cache":

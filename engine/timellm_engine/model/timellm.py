@@ -19,8 +19,13 @@ from timellm_engine.model.layers import (
     normalise,
     unfold_variables,
 )
-from timellm_engine.model.precision import Precision, computing_as_held, computing_in
-from timellm_engine.model.prefix import PromptPrefix, common_beginning
+from timellm_engine.model.precision import (
+    Precision,
+    compute_float32_in_full,
+    computing_as_held,
+    computing_in,
+)
+from timellm_engine.model.prefix import LaidOut, PromptPrefix, common_beginning
 from timellm_engine.model.prompts import WindowStatistics, prompt_text, window_statistics
 from timellm_engine.model.recompute import compute_layers_again
 from timellm_ops.contract.config import ModelSection, PromptSection
@@ -95,6 +100,7 @@ class TimeLLM(nn.Module):
         recompute: bool = False,
     ) -> None:
         super().__init__()
+        compute_float32_in_full()
         if model.d_ff > backbone.hidden_size:
             raise BackboneError(
                 "model.d_ff",
@@ -133,6 +139,8 @@ class TimeLLM(nn.Module):
         self.head = FlattenHead(model.d_ff, self.patches, pred_len, model.dropout)
         self._prefix: PromptPrefix | None = None
         self._prefix_sought = not backbone.causal
+        self._ids_of_all: list[int] | None = None
+        """The tokens of the prompt that all windows have, where it does not say statistics."""
         self.backbone.eval()
         self.reprogramming.recompute = recompute
         if recompute and not compute_layers_again(self.backbone):
@@ -160,20 +168,69 @@ class TimeLLM(nn.Module):
         """Forecast `[batch, seq_len]` or `[batch, seq_len, variables]`, scaled.
 
         The answer is `[batch, pred_len]` or `[batch, pred_len, variables]`. Variables are
-        forecast each on its own, by the same weights. `prototypes`, where they are at hand, are
-        what `text_prototypes` gave. Raises `BackboneError` for a prompt that the backbone has
-        not the positions for.
+        forecast each on its own, by the same weights. `x` may be on the CPU, wherever the model is.
+        `prototypes`, where they are at hand, are what `text_prototypes` gave. Raises
+        `BackboneError` for a prompt that the backbone has not the positions for.
         """
         series = x.unsqueeze(-1) if x.dim() == 2 else x
-        normalised, mean, deviation = normalise(series)
-        rows = fold_variables(normalised)
-        ids = self.tokenize(self.prompts(rows))
-        if self.training and self.window_noise > 0.0:
-            rows = rows + self.window_noise * torch.randn_like(rows)
-        with computing_in(self.precision, x.device):
-            forecasts = self._forecasts(ids, rows, prototypes)
+        rows, mean, deviation = self._rows(series)
+        ids = self._ids(series)
+        with computing_in(self.precision, self.device):
+            forecasts = self._forecasts(ids, self._heard(rows), prototypes)
         forecast = unfold_variables(forecasts.float(), series.shape[-1]) * deviation + mean
         return forecast.squeeze(-1) if x.dim() == 2 else forecast
+
+    def lay_out(self, x: Tensor) -> LaidOut | None:
+        """The prompts of windows `[batch, seq_len]`, for `forecast_after`.
+
+        `None` where the backbone cannot read them ahead. What `forward` does before the device's
+        work begins.
+        """
+        prefix = self._reading_ahead()
+        if prefix is None:
+            return None
+        return prefix.lay_out(self._ids(x.unsqueeze(-1)), self.device)
+
+    def forecast_after(self, x: Tensor, prompts: LaidOut) -> Tensor:
+        """`forward` of windows `[batch, seq_len]`, their prompts being laid out, in one piece.
+
+        The device's work alone: it never waits for an answer, so it can be recorded.
+        """
+        assert self._prefix is not None  # noqa: S101 - or nothing would have been laid out
+        rows, mean, deviation = self._rows(x.unsqueeze(-1))
+        with computing_in(self.precision, self.device):
+            hidden = self._prefix.answer_after(prompts, self.reprogram(self._heard(rows)))
+            forecasts: Tensor = self.head(hidden[:, :, : self.d_ff].float())
+        return forecasts.float() * deviation[:, 0] + mean[:, 0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.word_embeddings.weight.device
+
+    def _rows(self, series: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised windows `[rows, seq_len]` on the device, and what undoes that."""
+        normalised, mean, deviation = normalise(series.to(self.device))
+        return fold_variables(normalised), mean, deviation
+
+    def _heard(self, rows: Tensor) -> Tensor:
+        """What patches are cut from; prompts are of `rows` themselves."""
+        if not (self.training and self.window_noise > 0.0):
+            return rows
+        return rows + self.window_noise * torch.randn_like(rows)
+
+    def _ids(self, series: Tensor) -> list[list[int]]:
+        """The tokens of the prompts of `[batch, seq_len, variables]`, one prompt a variable.
+
+        Windows are normalised for them on the CPU: the last digit of a number is a token of its
+        own, and a run may be resumed, or its model be used, on another device, which rounds in its
+        own way.
+        """
+        if self.says_statistics:
+            return self.tokenize(self.prompts(fold_variables(normalise(series.cpu())[0])))
+        if self._ids_of_all is None:
+            (self._ids_of_all,) = self.tokenize(self._prompts_of([None]))
+        return [self._ids_of_all] * (series.shape[0] * series.shape[2])
 
     def _forecasts(self, ids: list[list[int]], rows: Tensor, prototypes: Tensor | None) -> Tensor:
         """Forecasts of normalised windows `[rows, seq_len]` with these prompts, `[rows, pred_len]`.
@@ -183,7 +240,9 @@ class TimeLLM(nn.Module):
         """
         some = len(rows)
         if not torch.is_grad_enabled():
-            some = evaluated_at_once(self.patches, self._described.hidden_size)
+            some = evaluated_at_once(
+                self.patches, self._described.hidden_size, on_a_gpu=self.device.type == "cuda"
+            )
             some = max(1, some // self.evaluated_finer)
         if len(rows) > some and prototypes is None:
             prototypes = self.text_prototypes()
@@ -250,16 +309,20 @@ class TimeLLM(nn.Module):
     def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """What the backbone says at the patches, `[rows, patches, d_ff]`, in float32.
 
-        With the prompts read ahead where the backbone can do that, which is tried out once; in
-        one piece otherwise.
+        With the prompts read ahead where the backbone can do that; in one piece otherwise.
         """
+        prefix = self._reading_ahead()
+        if prefix is None:
+            return self.answer_in_one_piece(ids, patches)
+        return prefix.answer(ids, patches)[:, :, : self.d_ff].float()
+
+    def _reading_ahead(self) -> PromptPrefix | None:
+        """How prompts are read ahead, which is tried out once."""
         if not self._prefix_sought:
             self._prefix_sought = True
-            with computing_as_held(patches.device):
+            with computing_as_held(self.device):
                 self._prefix = self._seek_prefix()
-        if self._prefix is None:
-            return self.answer_in_one_piece(ids, patches)
-        return self._prefix.answer(ids, patches)[:, :, : self.d_ff].float()
+        return self._prefix
 
     @torch.no_grad()
     def _seek_prefix(self) -> PromptPrefix | None:
@@ -274,7 +337,7 @@ class TimeLLM(nn.Module):
         # Longer than any prompt will be, for what only shows at a distance.
         room = (self._described.max_positions or sys.maxsize) - self.patches - len(ids[0])
         ids.append(ids[0] + ids[0][: max(0, min(room, _MARGIN))])
-        words = torch.arange(self.patches, device=self.word_embeddings.weight.device)
+        words = torch.arange(self.patches, device=self.device)
         words = words % self._described.vocab_size
         patches = self.word_embeddings(torch.stack([words, words.flip(0), words])).float()
         plain = self._hidden_in_one_piece(ids, patches)

@@ -105,7 +105,7 @@ def forecasts(
         with torch.inference_mode():
             forecast = model(history, prototypes).float()
         check_finite(forecast)
-        yield Batch(batch, history.cpu(), truth.cpu(), forecast.cpu())
+        yield Batch(batch, history, truth, forecast.cpu())
 
 
 def check_finite(forecast: Tensor) -> None:

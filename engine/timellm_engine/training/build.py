@@ -76,7 +76,7 @@ def build(config: Config, *, finer: int = 1) -> Job:
     use_deterministic_kernels(config.run.deterministic)
     device = choose_device(config)
     choose_threads(config.train.threads)
-    data = prepare(config.data, config.run.seed, device)
+    data = prepare(config.data, config.run.seed)
     backbone = load_backbone(config.backbone, config.run.seed, device)
     give_back_freed_memory()
     torch.manual_seed(config.run.seed)

@@ -16,7 +16,10 @@ def windows_per_second(job: Job, windows: Windows, clock: Clock) -> float | None
     clock has not moved.
     """
     model, size = job.model, job.config.train.eval_batch_size
-    size = min(size, evaluated_at_once(model.patches, job.backbone.hidden_size), len(windows))
+    at_once = evaluated_at_once(
+        model.patches, job.backbone.hidden_size, on_a_gpu=job.device.type == "cuda"
+    )
+    size = min(size, at_once, len(windows))
     model.train(False)
     with torch.inference_mode():
         prototypes = model.text_prototypes()
