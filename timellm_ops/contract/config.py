@@ -189,6 +189,9 @@ class TrainSection(Section, frozen=True, kw_only=True):
     compile: bool = False
     """Compile the backbone's feed-forward parts by `torch.compile`, at each start anew. It does not
     pay on a CPU; try it on a GPU. Last bits are others, so it cannot be changed on the way."""
+    cuda_graphs: bool = True
+    """On a GPU, record a step and launch it whole, where there is memory for that: launching takes
+    longer than computing where model or batch are small. The same to the bit."""
     patience: Positive = 10
     """Epochs without a better validation loss before training ends early."""
     min_delta: NotNegative = 0.0

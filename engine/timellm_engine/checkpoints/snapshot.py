@@ -19,7 +19,7 @@ from timellm_ops.contract.config import Config, DataSection
 _NO_PART_OF_THE_RESULT = {
     "run.name", "data.path", "backbone.source", "train.eval_batch_size", "train.log_every",
     "train.device", "train.threads", "train.test", "train.activation_checkpointing",
-    "run.deterministic",
+    "train.cuda_graphs", "run.deterministic",
 }  # fmt: skip
 _SECTIONS = ("run", "data", "model", "backbone", "prompt", "train")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from timellm_engine.checkpoints.checkpoint import Storage
 from timellm_engine.checkpoints.snapshot import Position
 from timellm_engine.clock import Clock, Throttle
-from timellm_engine.data.windows import Windows, epoch_order, in_batches
+from timellm_engine.data.windows import Windows, epoch_order, in_batches, with_next
 from timellm_engine.emit import Emitter
 from timellm_engine.errors import TrainingError
 from timellm_engine.training import published
@@ -103,10 +103,11 @@ class Trainer:
         order = order[: self.steps * self.train.batch_size]
         printed, reported = Speed(), Speed()
         self.model.train()
-        for numbers in in_batches(order, self.train.batch_size, first=self.position.iteration):
+        pieces = in_batches(order, self.train.batch_size, first=self.position.iteration)
+        for (x, y), following in with_next(windows.batch(numbers) for numbers in pieces):
             self.controls.boundary()
             began = self.clock.monotonic()
-            loss, mse = self.step(*windows.batch(numbers))
+            loss, mse = self.step(x, y, None if following is None else following[0])
             self.controls.rest(self.clock.monotonic() - began)
             took = self.clock.monotonic() - began
 
@@ -132,16 +133,20 @@ class Trainer:
             if self.saver.due(self.position) and iteration < self.steps:
                 self._save_last()
             self._steps_made += 1
+            if self._steps_made == 1 and self.stepper.not_captured is not None:
+                self.emitter.line(f"Steps are not recorded: {self.stepper.not_captured}")
             if self._steps_made == TRIED_AFTER_STEPS:
                 self._try_forecasting()
 
-    def step(self, x: Tensor, y: Tensor) -> Losses:
+    def step(self, x: Tensor, y: Tensor, upcoming: Tensor | None = None) -> Losses:
         """One step on windows `[batch, seq_len]` and their horizons; the losses before it.
 
-        Raises `TrainingError` for a loss that is no number, before anything is changed by it.
+        `upcoming` are the windows of the next one. Raises `TrainingError` for a loss that is no
+        number, before anything is changed by it.
         """
         try:
-            return self.stepper.take(x, y, pace(self.train, self.steps, self._global_step))
+            at_pace = pace(self.train, self.steps, self._global_step)
+            return self.stepper.take(x, y, at_pace, upcoming)
         except NotFinite as error:
             at = self.position
             raise TrainingError(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from timellm_engine.model.timellm import TimeLLM
+from timellm_engine.training.captured import CapturedPasses
 from timellm_engine.training.losses import loss_of
 from timellm_engine.training.optimiser import set_pace
 from timellm_engine.training.schedule import Pace
@@ -62,21 +64,44 @@ class Stepper:
         self._optimiser, self._trainable = optimiser, trainable
         self._loss = loss_of(train)
         self._norm_before_clipping: float | None = None
+        self._captured: CapturedPasses | None = None
+        if isinstance(model, TimeLLM) and model.device.type == "cuda" and train.cuda_graphs:
+            self._captured = CapturedPasses(
+                model, self._loss, trainable, only_mse=train.loss == "mse"
+            )
 
-    def take(self, x: Tensor, y: Tensor, pace: Pace) -> Losses:
+    @property
+    def not_captured(self) -> str | None:
+        """Why steps are not recorded though they should be, once that is known."""
+        return self._captured.given_up if self._captured is not None else None
+
+    def take(self, x: Tensor, y: Tensor, pace: Pace, upcoming: Tensor | None = None) -> Losses:
         """One step on windows `[batch, seq_len]` and their horizons.
 
         The gradient is that of the mean over the batch, in however many pieces it is computed: a
-        piece counts by its windows, and the prototypes are made once for all. Raises `NotFinite`
-        before a weight is changed.
+        piece counts by its windows, and the prototypes are made once for all. `upcoming` are the
+        windows of the next step, where they are known. Raises `NotFinite` before a weight is
+        changed.
         """
         set_pace(self._optimiser, pace)
         self._optimiser.zero_grad(set_to_none=True)
         pieces = min(self._pieces, len(x))
-        losses = self._backward(x, y) if pieces == 1 else self._backward_in_pieces(x, y, pieces)
+        if pieces == 1:
+            losses = self._recorded(x, y, upcoming) or self._backward(x, y)
+        else:
+            losses = self._backward_in_pieces(x, y, pieces)
         if self._train.clip_norm is not None:
             self._clip(self._train.clip_norm)
         self._optimiser.step()
+        return losses
+
+    def _recorded(self, x: Tensor, y: Tensor, upcoming: Tensor | None) -> Losses | None:
+        """The same as `_backward` of the whole batch, where that has been recorded."""
+        found = None if self._captured is None else self._captured.take(x, y, upcoming)
+        if found is None:
+            return None
+        losses = Losses(*found)
+        _check(losses.loss)
         return losses
 
     def _backward_in_pieces(self, x: Tensor, y: Tensor, pieces: int) -> Losses:
@@ -97,10 +122,10 @@ class Stepper:
     ) -> Losses:
         """Add a share of a piece's gradient to that of the step; the losses of the piece."""
         forecast = self._model(history, prototypes)
+        truth = truth.to(forecast.device)
         loss = self._loss(forecast, truth)
         value = loss.item()
-        if not math.isfinite(value):
-            raise NotFinite(f"the loss is {value}")
+        _check(value)
         (loss * share).backward()  # type: ignore[no-untyped-call]
         if self._train.loss == "mse":
             return Losses(value, value)
@@ -120,3 +145,8 @@ class Stepper:
         gradients = [p.grad for p in self._trainable if p.grad is not None]
         norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
         return float(torch.linalg.vector_norm(norms).item())
+
+
+def _check(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise NotFinite(f"the loss is {loss}")

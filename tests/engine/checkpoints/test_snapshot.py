@@ -145,5 +145,5 @@ def test_every_key_of_the_config_is_either_compared_or_known_to_be_free() -> Non
     assert every - compared == {
         "run.name", "data.path", "backbone.source", "train.eval_batch_size", "train.log_every",
         "train.device", "train.threads", "train.test", "train.activation_checkpointing",
-        "run.deterministic",
+        "train.cuda_graphs", "run.deterministic",
     }  # fmt: skip
