@@ -75,8 +75,11 @@ def silence() -> None:
     logging.disable_progress_bar()
 
 
-def write_backbone(shape: str, layers: int, folder: Path) -> Tensor:
-    """Save it as a user's folder would be; its word embeddings, `[vocabulary, width]`."""
+def write_backbone(shape: str, layers: int, folder: Path, device: str = "cpu") -> Tensor:
+    """Save it as a user's folder would be; its word embeddings, `[vocabulary, width]`.
+
+    Its weights are drawn on `device`: billions of them take minutes on a CPU.
+    """
     from transformers import AutoConfig, AutoModel
 
     silence()
@@ -84,8 +87,9 @@ def write_backbone(shape: str, layers: int, folder: Path) -> Tensor:
     dtype = getattr(torch, SHAPES[shape][2])
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     torch.manual_seed(0)
-    model = AutoModel.from_config(config, dtype=dtype)
+    with torch.device(device):
+        model = AutoModel.from_config(config, dtype=dtype)
     model.save_pretrained(folder)
     embedded_tokenizer().save_pretrained(folder)
-    words: Tensor = model.get_input_embeddings().weight.detach()
+    words: Tensor = model.get_input_embeddings().weight.detach().cpu()
     return words

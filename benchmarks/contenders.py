@@ -92,9 +92,9 @@ class Terms(NamedTuple):
     device: str
 
 
-def write_material(shape: str, layers: int, folder: Path) -> None:
+def write_material(shape: str, layers: int, folder: Path, device: str = "cpu") -> None:
     """Backbone, trained weights in both parametrisations, and windows, for every contender."""
-    words = write_backbone(shape, layers, folder / BACKBONE)
+    words = write_backbone(shape, layers, folder / BACKBONE, device)
     vocabulary, width = words.shape
     shapes = trainable_shapes(MODEL, SEQ_LEN, PRED_LEN, embedding_size=width, vocab_size=vocabulary)
     generator = torch.Generator().manual_seed(1)
@@ -128,11 +128,14 @@ def build(variant: Variant, terms: Terms) -> Contender:
 
 
 class Windows:
-    """The windows that all contenders see, on the device; numbers begin again at the end."""
+    """The windows that all contenders see; numbers begin again at the end.
 
-    def __init__(self, terms: Terms) -> None:
-        held = load_file(terms.material / WINDOWS)
-        self.x, self.y = held["x"].to(terms.device), held["y"].to(terms.device)
+    On the device, where the published code has them when a step begins, or where they are wanted.
+    """
+
+    def __init__(self, terms: Terms, device: str | None = None) -> None:
+        held, device = load_file(terms.material / WINDOWS), device or terms.device
+        self.x, self.y = held["x"].to(device), held["y"].to(device)
 
     def batch(self, number: int, size: int) -> tuple[Tensor, Tensor]:
         """Batch `number`, of so many windows."""
@@ -214,14 +217,21 @@ def _engine(variant: Variant, terms: Terms) -> Contender:
 
     with tempfile.TemporaryDirectory() as folder:
         config = engine_config(variant, terms, Path(folder))
-    job, windows = build_job(config), Windows(terms)
+    job, windows = build_job(config), Windows(terms, "cpu")
     model = job.model
     load_weights(model, terms.material)
     stepper = Stepper(config.train, model, job.optimiser, job.trainable)
 
+    ahead: dict[int, tuple[Tensor, Tensor]] = {}
+
     def step(number: int) -> float:
-        model.train()
-        return stepper.take(*windows.batch(number, terms.batch), Pace(RATE)).loss
+        """As in a run, where the windows of the next step are known."""
+        if not model.training:
+            model.train()
+        x, y = ahead.pop(number, None) or windows.batch(number, terms.batch)
+        ahead.clear()
+        ahead[number + 1] = windows.batch(number + 1, terms.batch)
+        return stepper.take(x, y, Pace(RATE), ahead[number + 1][0]).loss
 
     def sizes() -> dict[str, int]:
         from timellm_engine.checkpoints.bundle_writer import write_bundle

@@ -52,12 +52,13 @@ SLOW_BF16 = 4.0
 
 
 def compare(
-    processes: dict[str, Process], precisions: dict[str, str], rounds: int, evaluations: int
-) -> list[Figures]:
-    """Let them take turns; the first round is not counted."""
+    processes: dict[str, Process], precisions: dict[str, str], rounds: int, evaluations: int,
+    *, together: bool = False,
+) -> list[Figures]:  # fmt: skip
+    """Let them take turns; the first round is not counted. `together`: they started so."""
     figures = {
         name: Figures(name=name, precision=precisions[name], device=process.device,
-                      started_s=process.started_s)
+                      started_s=None if together else process.started_s)
         for name, process in processes.items()
     }  # fmt: skip
     for name, process in processes.items():
@@ -88,24 +89,29 @@ def compare(
     return list(figures.values())
 
 
-def start(
-    variants: list[Variant], terms: Terms, threads: int | None, peer: Path | None
-) -> dict[str, Process]:
-    """One process after the other, so that each starts up by itself."""
+def start(variants: list[Variant], terms: Terms, asked: argparse.Namespace) -> dict[str, Process]:
+    """One process after the other, so that each starts up by itself; or all together."""
     common = ["--batch", str(terms.batch), "--at-once", str(terms.at_once)]
-    common += ["--device", terms.device, *(["--threads", str(threads)] if threads else [])]
-    processes = {}
+    common += ["--device", terms.device]
+    common += ["--threads", str(asked.threads)] if asked.threads else []
+    processes: dict[str, Process] = {}
+
+    def launch(name: str, argv: list[str]) -> None:
+        processes[name] = Process(name, [*argv, *common])
+        if not asked.together:
+            processes[name].wait_for_start()
+
     try:
         for variant in variants:
             argv = [sys.executable, str(HERE / "contenders.py"), str(terms.material), variant.name]
             if variant.overrides is None:
-                argv += ["--published", variant.precision]
+                launch(variant.name, [*argv, "--published", variant.precision])
             else:
-                argv += ["--set", *variant.overrides]
-            processes[variant.name] = Process(variant.name, [*argv, *common])
-        if peer is not None:
-            argv = [str(peer), str(HERE / "peer.py"), str(terms.material), *common]
-            processes["neuralforecast"] = Process("neuralforecast", argv)
+                launch(variant.name, [*argv, "--set", *variant.overrides])
+        if asked.peer is not None:
+            launch("neuralforecast", [str(asked.peer), str(HERE / "peer.py"), str(terms.material)])
+        for process in processes.values() if asked.together else ():
+            process.wait_for_start()
     except ContenderFailed:
         for process in processes.values():
             process.close()
@@ -152,14 +158,16 @@ def run(asked: argparse.Namespace, shape: str, batches: list[int]) -> list[dict[
         material = Path(made)
         for variant in variants:
             engine_config(variant, Terms(material, 1, 1, asked.device), material)
-        write_material(shape, layers, material)
+        write_material(shape, layers, material, asked.device)
         for batch in batches:
             terms = Terms(material, batch, asked.at_once, asked.device)
-            processes = start(variants, terms, asked.threads, asked.peer)
+            processes = start(variants, terms, asked)
             precisions = {variant.name: variant.precision for variant in variants}
             precisions["neuralforecast"] = "fp32"
             try:
-                figures = compare(processes, precisions, asked.rounds, asked.evaluations)
+                figures = compare(
+                    processes, precisions, asked.rounds, asked.evaluations, together=asked.together
+                )
             finally:
                 for process in processes.values():
                     process.close()
@@ -195,6 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--at-once", type=int, default=32, help="windows of an evaluation")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--together", action="store_true", help="start all at once: no start-up")
     parser.add_argument("--scratch", type=Path, help="a folder for gigabytes")
     parser.add_argument("--json", type=Path, help="a file for the raw figures")
     asked = parser.parse_args(arguments)

@@ -29,7 +29,8 @@ class Figures:
     name: str
     precision: str
     device: str
-    started_s: float
+    started_s: float | None
+    """Not known of one that started along with others."""
     first_step_s: float = 0.0
     steps_s: list[float] = field(default_factory=list)
     windows_s: list[float] = field(default_factory=list)
@@ -65,8 +66,8 @@ def speed_table(figures: Sequence[Figures], batch: int) -> str:
         (
             (
                 of.name,
-                f"{of.step_s:.3f}",
-                f"{min(of.steps_s):.3f} to {max(of.steps_s):.3f}",
+                _seconds(of.step_s),
+                f"{_seconds(min(of.steps_s))} to {_seconds(max(of.steps_s))}",
                 f"{1 / of.step_s:.2f}",
                 f"{batch / of.step_s:.1f}",
                 *(_ratio(of, base, "step") for base in _bases(of, figures)),
@@ -99,7 +100,7 @@ def size_table(figures: Sequence[Figures]) -> str:
                     f"{of.file_bytes[what] / 1e6:,.1f}" if what in of.file_bytes else "-"
                     for what in ("checkpoint", "weights", "bundle")
                 ),
-                f"{of.started_s:.1f}",
+                "-" if of.started_s is None else f"{of.started_s:.1f}",
                 f"{of.first_step_s:.2f}",
             )
             for of in figures
@@ -141,6 +142,11 @@ def ratio(of: Figures, base: Figures, kind: str) -> float:
             return of.file_bytes["bundle"] / base.file_bytes["checkpoint"]
         case _:
             raise ValueError(kind)
+
+
+def _seconds(value: float) -> str:
+    """A step of a GPU takes thousandths of a second."""
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.4f}"
 
 
 def _bases(of: Figures, figures: Sequence[Figures]) -> tuple[Figures | None, Figures | None]:

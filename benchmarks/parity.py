@@ -1,6 +1,6 @@
 """Compare the engine's model with reference tensors of the published code.
 
-    python benchmarks/parity.py CASE_DIR...
+    python benchmarks/parity.py CASE_DIR... [--device cuda] [--given-prompts]
 
 Prints for each case the largest relative error (largest absolute difference of a tensor over the
 largest absolute value of its reference) of the outputs in both padding modes, the loss, all
@@ -32,10 +32,15 @@ def main() -> int:
     """Compare every case that was named, even after one that failed."""
     parser = argparse.ArgumentParser(description="Compare the model with reference tensors.")
     parser.add_argument("cases", nargs="+", type=Path, metavar="CASE_DIR")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument(
+        "--given-prompts", action="store_true", help="the case's own: last digits are a processor's"
+    )
+    asked = parser.parse_args()
     failed = []
-    for folder in parser.parse_args().cases:
+    for folder in asked.cases:
         try:
-            parity = compare(load_case(folder))
+            parity = compare(load_case(folder, asked.device), given_prompts=asked.given_prompts)
         except (CaseError, BackboneError) as error:
             print(error, file=sys.stderr)
             return 2

@@ -55,9 +55,10 @@ def engine_pass(
     with torch.inference_mode(mode=not training), computing_in(model.precision, x.device):
         prototypes = None if training else model.text_prototypes()
         watch = Stopwatch(device)
-        normalised, mean, deviation = normalise(x.unsqueeze(-1))
+        series = x.unsqueeze(-1)
+        normalised, mean, deviation = normalise(series)
         rows = fold_variables(normalised)
-        ids = model.tokenize(model.prompts(rows))
+        ids = model.tokenize(model.prompts(fold_variables(normalise(series.cpu())[0])))
         watch.lap("prompt texts")
         if prototypes is None:
             prototypes = model.text_prototypes()

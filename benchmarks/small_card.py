@@ -45,7 +45,15 @@ VARIANTS = [
 """Prototypes, the backbone's type, and whether layers are computed again."""
 
 
-def config_of(folder: Path, device: Device, variant: tuple[str, str, bool]) -> Config:
+def label(variant: tuple[str, str, bool]) -> str:
+    """A variant in a few words."""
+    prototypes, dtype, again = variant
+    return f"{prototypes} {dtype}{', recomputed' if again else ''}"
+
+
+def config_of(
+    folder: Path, device: Device, variant: tuple[str, str, bool], *, recorded: bool
+) -> Config:
     """The run of a variant: 512 to 96, batches of 4 windows."""
     prototypes, dtype, again = variant
     tables = {
@@ -55,6 +63,7 @@ def config_of(folder: Path, device: Device, variant: tuple[str, str, bool]) -> C
         "train": {
             "batch_size": 4, "eval_batch_size": 32, "activation_checkpointing": again,
             "precision": "bf16" if device == "cuda" else "fp32", "device": device,
+            "cuda_graphs": recorded,
         },
     }  # fmt: skip
     return parse_config(tables, "benchmark")
@@ -91,6 +100,7 @@ def asked(folder: Path, device: Device, number: int, arguments: argparse.Namespa
     command = [
         sys.executable, __file__, "--device", device, "--worker", str(number),
         "--folder", str(folder), "--steps", str(arguments.steps), "--gib", str(arguments.gib),
+        *(["--recorded"] if arguments.recorded else []),
     ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -104,18 +114,24 @@ def main() -> int:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--gib", type=float, default=6.0, help="the cap on a GPU")
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--variant", nargs="+", choices=[label(each) for each in VARIANTS])
+    parser.add_argument(
+        "--recorded", action="store_true", help="steps as CUDA graphs, where there is room"
+    )
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help="a backbone to use instead of a random one")
     chosen = parser.parse_args()
     device: Device = chosen.device
     cap_bytes = round(chosen.gib * GIB) if device == "cuda" else None
     if chosen.worker is not None:
-        worker(config_of(chosen.folder, device, VARIANTS[chosen.worker]), chosen.steps, cap_bytes)
+        variant = VARIANTS[chosen.worker]
+        config = config_of(chosen.folder, device, variant, recorded=chosen.recorded)
+        worker(config, chosen.steps, cap_bytes)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or Path(scratch) / "qwen2-shape"
         if chosen.folder is None:
-            write_backbone(*SHAPES[device], folder)
+            write_backbone(*SHAPES[device], folder, device)
         return table(folder, device, cap_bytes, chosen)
 
 
@@ -132,7 +148,9 @@ def table(
     print("|", " | ".join((*titles, "s/step")), "|")
     print("|---|---|---|---|---|---|---|")
     for number, variant in enumerate(VARIANTS):
-        config = config_of(folder, device, variant)
+        if arguments.variant and label(variant) not in arguments.variant:
+            continue
+        config = config_of(folder, device, variant, recorded=arguments.recorded)
         plan = make_plan(config, published_data(config.data), found, device)
         told = peak_bytes(plan.memory)
         answer = asked(folder, device, number, arguments)

@@ -114,13 +114,18 @@ class Process:
 
     def __init__(self, name: str, argv: Sequence[str]) -> None:
         self.name = name
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         self._child = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
-        self.device = str(self._answer()["device"])
-        self.started_s = time.perf_counter() - began
+        self.device = ""
+        self.started_s = 0.0
         """From its launch, imports included, until it could make a step."""
+
+    def wait_for_start(self) -> None:
+        """Until it could make a step. Raises `ContenderFailed`."""
+        self.device = str(self._answer()["device"])
+        self.started_s = time.perf_counter() - self._began
 
     def ask(self, what: str) -> dict[str, Any]:
         """One turn. Raises `ContenderFailed`."""

@@ -75,6 +75,7 @@ def test_a_goal_is_met_or_not_and_one_that_was_not_measured_is_no_goal() -> None
 
 def test_processes_take_turns_and_the_first_rounds_are_not_counted() -> None:
     process = Process("one", [sys.executable, "-c", SCRIPT, ""])
+    process.wait_for_start()
     (found,) = compare({"one": process}, {"one": "fp32"}, rounds=3, evaluations=2)
     process.close()
     assert (found.steps_s, found.windows_s) == ([0.5] * 3, [4.0] * 2)
@@ -85,8 +86,9 @@ def test_processes_take_turns_and_the_first_rounds_are_not_counted() -> None:
 
 def test_a_contender_that_ends_too_early_is_named() -> None:
     process = Process("one", [sys.executable, "-c", SCRIPT, "step 2\n"])
+    process.wait_for_start()
     with pytest.raises(ContenderFailed, match="one ended"):
         compare({"one": process}, {"one": "fp32"}, rounds=3, evaluations=2)
     process.close()
     with pytest.raises(ContenderFailed, match="exit code 5"):
-        Process("two", [sys.executable, "-c", "raise SystemExit(5)"])
+        Process("two", [sys.executable, "-c", "raise SystemExit(5)"]).wait_for_start()

@@ -16,6 +16,7 @@ gradient of the layer that it belongs to.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,15 +51,21 @@ class Case:
     prompts: list[str]
     tensors: Mapping[str, Tensor]
     backbone: Backbone
+    device: torch.device
 
-    def model(self, padding: Literal["masked", "reference"]) -> TimeLLM:
-        """The model of this case with the case's weights, in evaluation mode."""
+    def model(
+        self, padding: Literal["masked", "reference"], *, given_prompts: bool = False
+    ) -> TimeLLM:
+        """The model of this case with the case's weights, in evaluation mode.
+
+        `given_prompts`: it says the case's prompts, which are of the case's windows.
+        """
         weights = {
             name.removeprefix("weights."): tensor
             for name, tensor in self.tensors.items()
             if name.startswith("weights.")
         }
-        model = TimeLLM(
+        model = (partial(_Told, self.prompts) if given_prompts else TimeLLM)(
             self.backbone,
             ModelSection(
                 num_prototypes=len(weights["mapping_layer.bias"]),
@@ -71,7 +78,19 @@ class Case:
             self.settings["pred_len"],
         )
         model.load_trainable_state(from_published(weights))
-        return model.eval()
+        return model.to(self.device).eval()
+
+
+class _Told(TimeLLM):
+    """Says what it was told, whatever the windows."""
+
+    def __init__(self, told: list[str], *others: Any, **named: Any) -> None:
+        super().__init__(*others, **named)
+        self._told = told
+
+    def prompts(self, _rows: Tensor) -> list[str]:
+        """The prompts that were told."""
+        return self._told
 
 
 _MODEL_KEYS = ("patch_len", "stride", "d_model", "n_heads", "d_ff")
@@ -95,8 +114,8 @@ class Parity:
         return within and self.prompts_exact and self.ids_exact
 
 
-def load_case(folder: Path) -> Case:
-    """Read a case; the backbone is cut to the layers that its settings say.
+def load_case(folder: Path, device: torch.device | str = "cpu") -> Case:
+    """Read a case, to be run on `device`; the backbone is cut to the layers that its settings say.
 
     Raises `CaseError`, and `BackboneError` for a backbone that cannot be used.
     """
@@ -118,20 +137,26 @@ def load_case(folder: Path) -> Case:
         description=description,
         prompts=prompts,
         tensors=load_file(folder / "case.safetensors"),
-        backbone=load_backbone(section, seed=0),
+        backbone=load_backbone(section, seed=0, device=device),
+        device=torch.device(device),
     )
 
 
-def compare(case: Case) -> Parity:
-    """Run the case in both padding modes, then its gradients and its steps of Adam."""
-    x, y, reference = case.tensors["x"], case.tensors["y"], case.model("reference")
-    prompts = reference.prompts(fold_variables(normalise(x)[0]))
+def compare(case: Case, *, given_prompts: bool = False) -> Parity:
+    """Run the case in both padding modes, then its gradients and its steps of Adam.
+
+    `given_prompts`: with the prompts of the case, on a processor that rounds in its own way and
+    would write other last digits.
+    """
+    reference = case.model("reference", given_prompts=given_prompts)
+    prompts = reference.prompts(fold_variables(normalise(case.tensors["x"])[0]))
+    x, y = (case.tensors[name].to(case.device) for name in ("x", "y"))
     padded = reference(x)
     loss = functional.mse_loss(padded, y)
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = _gradient_errors(reference, case.tensors)
     with torch.no_grad():
-        alone = case.model("masked")(x)
+        alone = case.model("masked", given_prompts=given_prompts)(x)
     worst = max(gradients, key=lambda name: gradients[name])
     return Parity(
         case=case.name,
@@ -140,7 +165,9 @@ def compare(case: Case) -> Parity:
             "outputs, each window alone": relative_error(alone, case.tensors["output_single"]),
             "loss": relative_error(loss, case.tensors["loss"].squeeze()),
             "gradients": gradients[worst],
-            "Adam losses": relative_error(_adam_losses(case), case.tensors["adam_losses"]),
+            "Adam losses": relative_error(
+                _adam_losses(case, given_prompts), case.tensors["adam_losses"]
+            ),
         },
         worst_gradient=worst,
         prompts_exact=prompts == case.prompts,
@@ -156,7 +183,7 @@ def relative_error(found: Tensor, reference: Tensor, scale: float | None = None)
     if found.shape != reference.shape or not bool(found.isfinite().all()):
         return float("inf")
     largest = float(reference.abs().max()) if scale is None else scale
-    difference = float((found.detach().double() - reference.double()).abs().max())
+    difference = float((found.detach().cpu().double() - reference.double()).abs().max())
     if difference == 0.0:
         return 0.0
     return difference / largest if largest else float("inf")
@@ -177,15 +204,16 @@ def _gradient_errors(model: TimeLLM, tensors: Mapping[str, Tensor]) -> dict[str,
     return errors
 
 
-def _adam_losses(case: Case) -> Tensor:
+def _adam_losses(case: Case, given_prompts: bool) -> Tensor:
     """The loss before each of as many steps of Adam as the case has losses, in float64."""
-    model = case.model("reference")
+    model = case.model("reference", given_prompts=given_prompts)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trainable, lr=ADAM_LEARNING_RATE)
+    x, y = (case.tensors[name].to(case.device) for name in ("x", "y"))
     losses = []
     for _ in range(len(case.tensors["adam_losses"])):
         optimiser.zero_grad()
-        loss = functional.mse_loss(model(case.tensors["x"]), case.tensors["y"])
+        loss = functional.mse_loss(model(x), y)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(loss.item())
