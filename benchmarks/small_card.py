@@ -61,7 +61,7 @@ def config_of(
         "model": {"prototypes": prototypes},
         "backbone": {"source": str(folder), "dtype": dtype},
         "train": {
-            "batch_size": 4, "eval_batch_size": 32, "activation_checkpointing": again,
+            "batch_size": 4, "eval_batch_size": 8, "activation_checkpointing": again,
             "precision": "bf16" if device == "cuda" else "fp32", "device": device,
             "cuda_graphs": recorded,
         },

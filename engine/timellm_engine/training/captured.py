@@ -24,8 +24,6 @@ from timellm_engine.training.losses import Loss
 
 _TIMES_A_STEP = 2
 """What must be free, in what a step needs on its way: for what is recorded, and for evaluations."""
-
-
 _WAITS = "called a synchronizing CUDA operation"
 """How torch says, as a `RuntimeError`, that something waits for the GPU."""
 
@@ -105,7 +103,6 @@ class CapturedPasses:
         own = LaidOut(prompts.known, prompts.tokens.clone(), prompts.lengths.clone())
         torch.cuda.synchronize(device)
         held = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
         try:
             with torch.random.fork_rng([device]), torch.cuda.stream(self._stream):
                 # Kernels choose and set themselves up when they are first used.
