@@ -9,7 +9,16 @@ import pytest
 import torch
 from small_packages import needs_packages
 from tiny_backbones import CAUSAL, save_backbone
-from tiny_runs import only, run_here, same, tiny_run, tiny_tables, weights, write_control
+from tiny_runs import (
+    only,
+    run_here,
+    same,
+    stopped_and_gone_on,
+    tiny_run,
+    tiny_tables,
+    weights,
+    write_control,
+)
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,7 +32,6 @@ from timellm_engine.training.schedule import Pace
 from timellm_engine.training.step import Stepper
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import BackboneSection, ModelSection, PromptSection
-from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.validation import parse_config
 
 pytestmark = [
@@ -112,15 +120,6 @@ def test_layers_computed_again_change_no_bit(tmp_path: Path, family: str, precis
     finally:
         use_deterministic_kernels(wanted=False)
     assert all(torch.equal(kept, again) for kept, again in zip(*found, strict=True))
-
-
-def stopped_and_gone_on(root: Path, **changes: Any) -> RunLayout:
-    layout = tiny_run(root, **changes, checkpoint__every_steps=4)
-    write_control(layout, 1, "stop_after_checkpoint")
-    run_here(layout)
-    write_control(layout, 2)
-    run_here(layout, resume=True)
-    return layout
 
 
 RUNS = [

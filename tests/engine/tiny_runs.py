@@ -16,7 +16,7 @@ from timellm_engine.emit import Emitter
 from timellm_engine.training.control import Signals
 from timellm_engine.training.session import run_session
 from timellm_ops.contract.control import Control
-from timellm_ops.contract.events import BaseEvent, Event, decode_event
+from timellm_ops.contract.events import BaseEvent, Event, TrainingStarted, decode_event
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.validation import parse_config
 
@@ -77,6 +77,17 @@ def write_control(
     aside = layout.root / ".control.aside"
     aside.write_bytes(msgspec.json.encode(control))
     aside.replace(layout.control)
+
+
+def stopped_and_gone_on(root: Path, **changes: Any) -> RunLayout:
+    """A run that is left after its fourth step and goes on."""
+    layout = tiny_run(root, **changes, checkpoint__every_steps=4)
+    write_control(layout, 1, "stop_after_checkpoint")
+    run_here(layout)
+    write_control(layout, 2)
+    run_here(layout, resume=True)
+    assert [event.start_iteration for event in only(layout, TrainingStarted)] == [0, 4]
+    return layout
 
 
 def events_of(layout: RunLayout) -> list[Event]:

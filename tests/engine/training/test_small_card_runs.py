@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import torch
 from small_packages import needs_packages
-from tiny_runs import only, run_here, same, tiny_run, tiny_tables, weights, write_control
+from tiny_runs import (
+    only,
+    run_here,
+    same,
+    stopped_and_gone_on,
+    tiny_run,
+    tiny_tables,
+    weights,
+    write_control,
+)
 from torch import nn
 from trained_runs import evaluated, trained_run
 
@@ -27,17 +36,6 @@ WIDE = {"model__num_prototypes": 80, "model__prototypes": "direct"}
 """5,120 weights in the prototypes: enough for moments in 8 bits."""
 IN_8_BITS = {**WIDE, "train__optimiser_state": "int8"}
 QUICK = {"train__epochs": 1, "train__test": "never"}
-
-
-def stopped_and_gone_on(root: Path, **changes: Any) -> Any:
-    """A run that is left after its fourth step and goes on."""
-    layout = tiny_run(root, **changes, checkpoint__every_steps=4)
-    write_control(layout, 1, "stop_after_checkpoint")
-    run_here(layout)
-    write_control(layout, 2)
-    run_here(layout, resume=True)
-    assert only(layout, ev.TrainingStarted)[-1].start_iteration == 4
-    return layout
 
 
 @needs_packages
