@@ -1,6 +1,6 @@
 """The pictures of the README, made from the folder of a real run that has ended.
 
-    python docs/images/pictures.py RUN_FOLDER [--only paused]
+    python docs/images/pictures.py RUN_FOLDER [--only timeline paused]
 
 Writes overview, timeline and, where the run was paused, that moment, in English and Chinese beside
 itself; and `session.svg`, a picture of the whole run that moves by itself.
@@ -33,6 +33,7 @@ SCENES: tuple[tuple[ScreenId, float], ...] = (
 )  # fmt: skip
 """A screen, and at which share of the run's time it is seen."""
 SECONDS_EACH = 2.5
+NAMES = ("overview", "timeline", "paused", "session")
 LANGUAGES: tuple[tuple[Lang, str], ...] = (("en", ""), ("zh", ".zh-CN"))
 
 
@@ -44,6 +45,19 @@ class Pictures:
         self._records = list(read_records(layout.journal))
         # The other runs of the folder are nobody's business.
         self._services = msgspec.structs.replace(services_of(layout), runs=None, open_run=None)
+
+    def named(self, name: str, lang: Lang) -> str | None:
+        """One of `NAMES`; `None` where the run has nothing to show for it."""
+        match name:
+            case "overview":
+                return self.at(0.55, "overview", lang)
+            case "timeline":
+                return self.at(1.0, "timeline", lang)
+            case "paused":
+                return self.paused(lang)
+            case _:
+                frames = [self.at(share, screen, lang, MOVING) for screen, share in SCENES]
+                return moving_picture(frames, [SECONDS_EACH] * len(frames))
 
     def at(self, share: float, screen: ScreenId, lang: Lang, size: tuple[int, int] = STILL) -> str:
         """The screen after that share of the run's time."""
@@ -85,21 +99,12 @@ def main() -> None:
     """Write all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
-    parser.add_argument("--only", choices=["paused"])
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
     asked = parser.parse_args()
     pictures = Pictures(RunLayout(asked.run.resolve()))
     for lang, suffix in LANGUAGES:
-        if asked.only:
-            (HERE / f"paused{suffix}.svg").write_text(pictures.paused(lang) or "", encoding="utf-8")
-            continue
-        still: dict[str, str | None] = {
-            "overview": pictures.at(0.55, "overview", lang),
-            "timeline": pictures.at(1.0, "timeline", lang),
-            "paused": pictures.paused(lang),
-        }
-        frames = [pictures.at(share, screen, lang, MOVING) for screen, share in SCENES]
-        still["session"] = moving_picture(frames, [SECONDS_EACH] * len(frames))
-        for name, svg in still.items():
+        for name in asked.only:
+            svg = pictures.named(name, lang)
             if svg is not None:
                 (HERE / f"{name}{suffix}.svg").write_text(svg, encoding="utf-8")
 
