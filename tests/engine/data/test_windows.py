@@ -1,11 +1,13 @@
 """Windows: each a piece of its column, in an order that only seed and epoch decide."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timellm_engine.data.windows import Windows, epoch_order, in_batches
+from timellm_engine.data.windows import Windows, epoch_order, in_batches, with_next
 
 COLUMNS, ROWS = 3, 40
 
@@ -61,3 +63,21 @@ def test_batches_are_everything_once_and_can_begin_anywhere(
     first = data.draw(st.integers(0, len(batches)))
     rest = list(in_batches(numbers, size, first=first))
     assert [batch.tolist() for batch in rest] == [batch.tolist() for batch in batches[first:]]
+
+
+@given(st.lists(st.integers()))
+def test_each_item_comes_with_the_one_that_follows_it(items: list[int]) -> None:
+    assert list(with_next(items)) == list(zip(items, [*items[1:], None], strict=False))
+
+
+def test_no_more_than_the_next_item_is_made() -> None:
+    made: list[int] = []
+
+    def make() -> Iterator[int]:
+        for number in range(5):
+            made.append(number)
+            yield number
+
+    pairs = with_next(make())
+    assert next(pairs) == (0, 1)
+    assert made == [0, 1]

@@ -114,3 +114,16 @@ def test_every_kind_of_backbone_computes_in_it(family: str, tmp_path: Path) -> N
         job = a_job(backbone__source=str(folder), backbone__dtype=dtype, train__precision=precision)
         difference[precision, dtype] = (forecast(job) - exact).abs().max() / exact.abs().max()
     assert all(1e-5 < each < 5e-2 for each in difference.values()), difference
+
+
+def test_a_model_has_gpus_compute_float32_in_full() -> None:
+    switches = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = True
+        a_job()
+        assert [switch.allow_tf32 for switch in switches] == [False, False]
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value

@@ -1,5 +1,6 @@
 """Prompts that are read ahead: the same answers and gradients as in one piece, or not used."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_backbones import CAUSAL, FAMILIES, save_backbone
 from torch import Tensor
+from torch.nn import functional
 
 from timellm_engine.model.backbone import Backbone, load_backbone
 from timellm_engine.model.prefix import PromptPrefix, common_beginning
@@ -56,6 +58,36 @@ def test_answers_and_gradients_are_those_in_one_piece(backbone: Backbone, paddin
         torch.autograd.grad((each * weights).sum(), patches)[0] for each in (answer, plain)
     ]
     assert torch.allclose(*gradients, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_forecast_after_prompts_that_were_laid_out_is_the_forecast(
+    backbone: Backbone, statistics: bool
+) -> None:
+    model = tiny_model(backbone, statistics=statistics)
+    x = torch.randn(ROWS, SEQ_LEN, generator=torch.Generator().manual_seed(4)).cumsum(dim=1)
+    prompts = model.lay_out(x)
+    if model._prefix is None:
+        assert prompts is None
+        return
+    assert prompts is not None
+    assert torch.equal(model.forecast_after(x, prompts), model(x))
+    # Padding that a GPU is given, so that few lengths occur, is not seen.
+    longer = functional.pad(prompts.tokens, (0, 5), value=7)
+    padded = model.forecast_after(x, prompts._replace(tokens=longer))
+    assert torch.allclose(padded, model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_on_another_device_than_a_cpu_prompts_are_padded_to_eights_within_the_positions(
+    backbone: Backbone,
+) -> None:
+    prefix = PromptPrefix(backbone, (5, 6))
+    ids = [[5, 6, 1, 2, 3], [5, 6, *range(1, 12)]]
+    here, there = (prefix.lay_out(ids, torch.device(kind)) for kind in ("cpu", "meta"))
+    assert (here.known, here.tokens.shape, here.lengths.tolist()) == (2, (2, 11), [3, 11])
+    assert (there.known, there.tokens.shape) == (2, (2, 16))
+    short = PromptPrefix(dataclasses.replace(backbone, max_positions=17), (5, 6))
+    assert short.lay_out(ids, torch.device("meta")).tokens.shape == (2, 11)
 
 
 def test_one_prompt_for_all_windows_is_read_once_and_answers_as_in_one_piece(
