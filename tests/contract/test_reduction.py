@@ -308,6 +308,21 @@ def test_every_outcome_has_its_phase(outcome: ev.Outcome, phase: str) -> None:
     assert (state.phase, state.ended, state.end_reason) == (phase, True, "why")
 
 
+@pytest.mark.parametrize(
+    ("saved", "step"), [((2, 42), 142), ((2, 39), 140), ((1, 99), 140), ((2, None), 200)]
+)
+def test_an_ended_run_is_as_far_as_what_it_has_saved(
+    saved: tuple[int, int | None], step: int
+) -> None:
+    """Of the steps before a stop not each has told its progress."""
+    epoch, iteration = saved
+    last = ev.CheckpointSaved(kind="last", path="p", bytes=1, epoch=epoch, iteration=iteration)
+    ended = ev.RunEnded(outcome="stopped", exit_code=0, reason="asked")
+    state = after(started(), training(), progress(40, epoch=2), last)
+    assert state.step == 140
+    assert after(ended, state=state).step == step
+
+
 # --- progress and results ------------------------------------------------------------------------
 
 

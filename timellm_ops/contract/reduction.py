@@ -111,6 +111,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.RunEnded():
             return _replace(
                 _moving(state),
+                iteration=_iteration_known(state),
                 outcome=event.outcome,
                 exit_code=event.exit_code,
                 ended_at=state.exited_at or event.at or state.updated_at,
@@ -444,6 +445,14 @@ def _checkpoint_saved(state: RunState, event: ev.CheckpointSaved) -> RunState:
             assert_never(event.kind)
     rows = tuple(_replace(r, saved=r.saved or r.epoch == epoch) for r in state.rows)
     return _replace(state, writing=None, best=saved, rows=rows)
+
+
+def _iteration_known(state: RunState) -> int:
+    """Progress is told a few times a second at most: what was saved may be some steps further."""
+    last = state.last
+    if last is None or last.iteration is None or last.epoch != state.epoch:
+        return state.iteration
+    return max(state.iteration, last.iteration)
 
 
 def _paused(state: RunState, event: ev.Paused) -> RunState:
