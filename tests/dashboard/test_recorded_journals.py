@@ -127,7 +127,12 @@ async def test_all_forms_say_the_same(path: Path, share: float, lang: Lang) -> N
 
 def test_the_journals_are_of_runs_to_which_something_happened() -> None:
     ends = {path.stem: Moments(path, 1.0).recorder.state for path in JOURNALS}
-    assert {state.outcome for state in ends.values()} == {"finished"}
+    assert {name: state.outcome for name, state in ends.items()} == {
+        "paused": "finished",
+        "killed_stopped_resumed": "finished",
+        "paused_by_a_real_card": "stopped",
+    }
     assert ends["paused"].pauses == 3
+    assert ends["paused_by_a_real_card"].pauses == 5
     assert ends["killed_stopped_resumed"].restarts == 1
     assert ends["killed_stopped_resumed"].resumed
