@@ -79,7 +79,8 @@ class ProcessTree:
         """Send a signal to every member; returns how many got it.
 
         SIGSTOP and SIGKILL are repeated until a walk finds nobody new, for a member may be
-        starting another one at that moment. Others are sent once to who is there.
+        starting another one at that moment. Others are sent once to who is there; SIGCONT, as
+        these two, also to who is known by the mark alone, for it may stand.
 
         SIGSTOP is acted on a little after it was sent, and never within a fork: who is in the
         middle of one finishes it first. So the last walk is one that began when everybody stood,
@@ -90,7 +91,8 @@ class ProcessTree:
         if self.root.boot_id != boot_id():
             return 0
         if number not in _UNTIL_STABLE:
-            return sum(send_signal(_identity(entry), number) for entry in self._members())
+            marked = self._marked() if number == signal.SIGCONT else frozenset()
+            return sum(send_signal(_identity(entry), number) for entry in self._members(marked))
         reached: set[ProcessIdentity] = set()
         tried: set[ProcessIdentity] = set()
         give_up_t = time.monotonic() + stand_within_s
