@@ -29,6 +29,7 @@ from timellm_dashboard.runs.compared import ComparedRun
 from timellm_dashboard.runs.runlist import Order, RunRow, row_of
 from timellm_dashboard.screens.report import ReportScreen
 from timellm_dashboard.services import OpenedRun, Services
+from timellm_dashboard.viewmodel.headline import state_seen
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.widgets.runs import RunsPanel
@@ -75,10 +76,12 @@ def recorded(run_id: str) -> Recorder:
 
 @cache
 def rows(count: int = len(MAKERS)) -> tuple[RunRow, ...]:
-    return tuple(
-        row_of(run_id, recorded(run_id).state, supervised=run_id in SUPERVISED)
-        for run_id in sorted(MAKERS)[-count:]
-    )
+    return tuple(map(row, sorted(MAKERS)[-count:]))
+
+
+def row(run_id: str) -> RunRow:
+    state = recorded(run_id).state
+    return row_of(run_id, state, state_seen(state, supervised=run_id in SUPERVISED))
 
 
 def compared(run_ids: Sequence[str]) -> tuple[ComparedRun, ...]:
