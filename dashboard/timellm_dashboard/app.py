@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, assert_never
 
@@ -53,6 +54,7 @@ from timellm_dashboard.themes import DARK, LIGHT
 from timellm_dashboard.viewmodel.look import LimitsOf, Look
 from timellm_dashboard.viewmodel.rulerows import RulesOf
 from timellm_dashboard.viewmodel.view import Recorder, View
+from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.widgets.keybar import KeyButton
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.phrases import said
@@ -153,7 +155,7 @@ class Dashboard(App[None]):
         self._install()
         self.push_screen(self._screens["overview"])
         self.call_after_refresh(self._show)
-        self.run_worker(self._follow(), group="follow")
+        begin_work(self, self._follow, group="follow")
         continue_well(self._draw_anew)
         if not self.is_headless:
             leave_well(self.exit)
@@ -192,8 +194,8 @@ class Dashboard(App[None]):
             self._notify(self._say_of_runs().already_shown)
             self.go_to("overview")
         elif self._services.open_run is not None:
-            opening = self._open_run(self._services.open_run, message.run_id)
-            self.run_worker(opening, group="open", exclusive=True)
+            opening = partial(self._open_run, self._services.open_run, message.run_id)
+            begin_work(self, opening, group="open", exclusive=True)
 
     def _say_of_runs(self) -> RunsWords:
         return runs_words(self._look.shown_lang, ascii_only=self._look.ascii_only)
@@ -223,7 +225,7 @@ class Dashboard(App[None]):
             if screen.is_running:
                 await screen.remove()
         self._show()
-        self.run_worker(self._follow(), group="follow")
+        begin_work(self, self._follow, group="follow")
 
     async def _follow(self) -> None:
         """Read what is new, once a second, and show it. Reading happens on another thread."""
@@ -463,7 +465,7 @@ class Dashboard(App[None]):
                 self._supervising = False
             self._wake.set()
 
-        self.run_worker(supervise(), group="supervise")
+        begin_work(self, supervise, group="supervise")
 
     def on_run_screen_asks(self, message: RunScreen.Asks) -> None:
         """A screen wants something of the supervisor."""

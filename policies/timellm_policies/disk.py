@@ -1,7 +1,7 @@
 """The disk rule: holds the run before a checkpoint that would not fit, and until there is room."""
 
 from timellm_ops.contract.config import PolicySection
-from timellm_ops.contract.disk_room import room_to_go_on, room_to_write
+from timellm_ops.contract.disk_room import room_to_go_on, room_to_write, saved_bytes
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.state import RunState
@@ -25,10 +25,8 @@ def needed_bytes(state: RunState) -> int:
     The larger one of those that were saved; before the first, what our own engine's weights and
     optimiser will come to. Nothing where nobody can tell.
     """
-    saved = [c.bytes for c in (state.best, state.last) if c is not None]
-    if saved:
-        return max(saved)
-    return _LAST_BYTES * (state.trainable_parameters or 0)
+    saved = saved_bytes(state)
+    return _LAST_BYTES * (state.trainable_parameters or 0) if saved is None else saved
 
 
 def to_write_bytes(state: RunState) -> int:

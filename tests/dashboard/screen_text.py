@@ -34,9 +34,10 @@ def dashboard(
     rules: RulesOf | None = None,
     services: Services | None = None,
     refresh_s: float = 0.02,
+    kind: type[Dashboard] = Dashboard,
 ) -> Dashboard:
     """The dashboard of `source`, two seconds after the last record of `journal`."""
-    return Dashboard(
+    return kind(
         source,
         Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits(), rules=rules),
         now=lambda: journal.wall + timedelta(seconds=SECONDS_LATER),

@@ -9,13 +9,15 @@ from sample_journals import RUN_ID, STATES
 from timellm_dashboard.lines import text_of
 from timellm_dashboard.panels.rundetail import draw_run_detail
 from timellm_dashboard.runs.runlist import RunRow, row_of, seen_as
+from timellm_dashboard.viewmodel.headline import state_seen
 from timellm_dashboard.viewmodel.view import Recorder
 
 
 def row(state: str) -> RunRow:
     recorder = Recorder()
     recorder.take(STATES[state]().records)
-    return row_of(RUN_ID, recorder.state, supervised=state in ("training", "paused_thermal"))
+    supervised = state in ("training", "paused_thermal")
+    return row_of(RUN_ID, recorder.state, state_seen(recorder.state, supervised=supervised))
 
 
 def told(state: str, width: int = 74, height: int = 40, **kind: bool) -> list[str]:

@@ -11,6 +11,7 @@ from sample_journals import STATES
 from test_languages import CHINESE, placeholders
 
 from timellm_dashboard.runs.runlist import SORTS, Order, RunRow, in_order, row_of, run_lines
+from timellm_dashboard.viewmodel.headline import state_seen
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.words.read_only import ReadOnlyWords, read_only_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
@@ -59,7 +60,8 @@ def test_the_columns_go_round() -> None:
 def test_a_row_says_of_a_run_what_its_own_screen_says(state: str) -> None:
     recorder = Recorder()
     recorder.take(STATES[state]().records)
-    row = row_of("20260131-214503-etth1-7f3a", recorder.state, supervised=True)
+    name = state_seen(recorder.state, supervised=True)
+    row = row_of("20260131-214503-etth1-7f3a", recorder.state, name)
     (line,) = run_lines([row], shown="", marked=(), lang="en", ascii_only=False)
     expected = {
         "starting": "STARTING", "first_steps": "TRAINING", "training": "TRAINING",

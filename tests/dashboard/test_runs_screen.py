@@ -1,6 +1,8 @@
 """The runs screen: the list in its states, marks, sorting, comparing, and opening another run."""
 
+import gc
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cache
@@ -29,6 +31,7 @@ from timellm_dashboard.runs.compared import ComparedRun
 from timellm_dashboard.runs.runlist import Order, RunRow, row_of
 from timellm_dashboard.screens.report import ReportScreen
 from timellm_dashboard.services import OpenedRun, Services
+from timellm_dashboard.viewmodel.headline import state_seen
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.widgets.runs import RunsPanel
@@ -75,10 +78,12 @@ def recorded(run_id: str) -> Recorder:
 
 @cache
 def rows(count: int = len(MAKERS)) -> tuple[RunRow, ...]:
-    return tuple(
-        row_of(run_id, recorded(run_id).state, supervised=run_id in SUPERVISED)
-        for run_id in sorted(MAKERS)[-count:]
-    )
+    return tuple(map(row, sorted(MAKERS)[-count:]))
+
+
+def row(run_id: str) -> RunRow:
+    state = recorded(run_id).state
+    return row_of(run_id, state, state_seen(state, supervised=run_id in SUPERVISED))
 
 
 def compared(run_ids: Sequence[str]) -> tuple[ComparedRun, ...]:
@@ -414,6 +419,22 @@ async def test_coming_back_to_the_list_reads_it_anew_at_once() -> None:
         listed.append(rows(6))
         await pilot.press("escape")
         await until(pilot, lambda: "6 in ~/night/runs" in screen(app))
+
+
+async def test_leaving_before_a_reading_has_begun_gives_it_up_in_silence() -> None:
+    app = app_of(services())
+    async with running(app) as pilot:
+        await to_comparison(app, pilot)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            app.run_screen.act("runs_back")
+            app.run_screen.act("runs_mark")
+            app.run_screen.act("runs_compare")
+            assert {work.group for work in app.workers} >= {"runs", "compare"}
+            app.workers.cancel_all()
+            await until(pilot, lambda: not app.workers)
+            gc.collect()
+        assert not [found for found in said if "never awaited" in str(found.message)]
 
 
 async def test_a_request_never_reaches_a_run_that_is_not_shown() -> None:

@@ -16,6 +16,7 @@ from timellm_dashboard.panels.rundetail import draw_run_detail
 from timellm_dashboard.reports.html import report_html
 from timellm_dashboard.reports.report import build_report
 from timellm_dashboard.runs.runlist import row_of
+from timellm_dashboard.viewmodel.headline import state_seen
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.contract import events as ev
@@ -56,5 +57,6 @@ def test_there_is_a_view_and_its_numbers_are_numbers(
     assert report_html(build_report(view, recorder.state, recorder.seen, look))
     for then in (None, at, at - timedelta(seconds=100.0)):
         assert len(draw_moment(view, recorder.seen, look, then, 66, 30)) <= 30
-    row = row_of("20260130-120000-etth1-1234", recorder.state, supervised=True)
+    name = state_seen(recorder.state, supervised=True)
+    row = row_of("20260130-120000-etth1-1234", recorder.state, name)
     assert draw_run_detail(row, 78, 40, lang="en", ascii_only=False)

@@ -128,38 +128,102 @@ def test_another_process_with_the_roots_pid_is_no_root(folder: Path) -> None:
 
 
 MANY = """
-import os, sys, time
-folder = sys.argv[1]
-for _ in range(1000):
-    child = os.fork()
-    if child == 0:
-        time.sleep(100)
-        os._exit(0)
-    with open(os.path.join(folder, str(child)), "w") as file:
-        file.write(str(child))
-    time.sleep(0.001)
-time.sleep(100)
+import mmap, os, sys, threading, time
+folder, mib, where = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+if mib:
+    memory = mmap.mmap(-1, mib << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+    memory[0] = 1
+    memory[::4096]
+def many():
+    for _ in range(1000):
+        child = os.fork()
+        if child == 0:
+            time.sleep(1000)
+            os._exit(0)
+        with open(os.path.join(folder, str(child)), "w") as file:
+            file.write(str(child))
+        time.sleep(0.001)
+if where == "thread":
+    threading.Thread(target=many).start()
+else:
+    many()
+time.sleep(1000)
 """
-"""Not vfork, as `subprocess` uses: a parent that is stopped in there waits for its stopped child,
+"""Starts a child a millisecond. Pages that were only read cost no memory, but a fork has to copy
+where each is: with 1024 MiB of them it is in the middle of a fork most of the time.
+
+Not vfork, as `subprocess` uses: a parent that is stopped in there waits for its stopped child,
 stands as well as any other, and is never listed as stopped."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
-def test_a_tree_that_grows_meanwhile_is_caught_whole(folder: Path, number: int) -> None:
-    with python(MANY, folder, start_new_session=True) as root:
+@contextlib.contextmanager
+def growing(folder: Path, mib: int = 0, where: str = "main") -> Iterator[ProcessTree]:
+    """A tree of six and more that grows as long as its root moves."""
+    with python(MANY, folder, mib, where, start_new_session=True) as root:
         identity = identify(root.pid)
         assert identity is not None
         until(lambda: len(list(folder.iterdir())) > 5, "a few children")
+        yield ProcessTree(identity)
+
+
+def ended_whole(tree: ProcessTree) -> None:
+    assert tree.signal(signal.SIGKILL) > 5
+    until(lambda: tree.walk() == [], "the end of everyone")
+
+
+def test_a_tree_that_grows_meanwhile_is_ended_whole(folder: Path) -> None:
+    with growing(folder) as tree:
+        ended_whole(tree)
+
+
+@pytest.mark.parametrize("where", ["main", "thread"])
+@pytest.mark.parametrize("mib", [0, 1024])
+def test_a_tree_that_grows_meanwhile_stands_whole(folder: Path, mib: int, where: str) -> None:
+    """Also the child whose fork was under way as its parent was told to stop, by whichever
+    thread."""
+    with growing(folder, mib, where) as tree:
+        everyone = tree.walk()
+        for _ in range(8):
+            wait_for_more_than(len(everyone), tree)
+            reached = tree.signal(signal.SIGSTOP)
+            everyone = tree.walk()
+            assert reached == len(everyone)
+            assert [entry for entry in everyone if not entry.stopped] == []
+            assert tree.signal(signal.SIGCONT) == len(everyone)
+        tree.signal(signal.SIGSTOP)
+        ended_whole(tree)
+
+
+def wait_for_more_than(count: int, tree: ProcessTree) -> None:
+    until(lambda: len(tree.walk()) > count, "another child")
+
+
+SPAWNS = """
+import os, sys
+action = (os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)
+os.posix_spawn("/bin/true", ["true"], {}, file_actions=[action])
+"""
+"""A parent in vfork(2): its child waits, before it becomes another program, for a pipe's writer."""
+
+
+def test_a_parent_in_vfork_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with python(SPAWNS, pipe, start_new_session=True) as root:
+        identity = identify(root.pid)
+        assert identity is not None
         tree = ProcessTree(identity)
-        assert tree.signal(number) > 5
-        if number == signal.SIGKILL:
-            until(lambda: tree.walk() == [], "the end of everyone")
-            return
-        until(lambda: all(entry.stopped for entry in tree.walk()), "everyone's stop")
-        count = len(tree.walk())
-        assert count > 5
-        tree.signal(signal.SIGKILL)
-        until(lambda: tree.walk() == [], "the end of everyone")
+        until(lambda: len(tree.walk()) == 2, "the child")
+        assert tree.signal(signal.SIGSTOP, stand_within_s=0.05) == 2
+        parent, child = tree.walk()
+        assert (parent.pid, child.parent) == (root.pid, root.pid)
+        spawned = identify(child.pid)
+        assert spawned is not None
+        wait_for(stands, {"child": spawned})
+        assert tree.signal(signal.SIGCONT) == 2
+        with pipe.open("wb"):
+            assert root.wait(timeout=60) == 0
 
 
 WORK = """

@@ -136,7 +136,7 @@ while not os.path.exists(os.path.join(sys.argv[2], "far")):
 """Starts a worker in a session of its own and ends: nobody saw them together."""
 
 
-def test_a_worker_whose_parent_was_gone_before_anybody_looked_is_ended_with_the_engine(
+def test_a_worker_that_lost_its_parent_unseen_stands_moves_and_ends_with_the_engine(
     tmp_path: Path, folder: Path
 ) -> None:
     from families import FAMILY, gone
@@ -150,6 +150,11 @@ def test_a_worker_whose_parent_was_gone_before_anybody_looked_is_ended_with_the_
     engine.suspend()
     wait_for(stands, everyone)
     engine.resume()
+    wait_for(moves, everyone)
+    engine.suspend()
+    wait_for(stands, everyone)
+    another = EngineProcess(engine.identity, RunLayout(tmp_path / "run"), foreign=False)
+    another.resume()
     wait_for(moves, everyone)
     engine.kill()
     wait_for(gone, everyone)

@@ -3,12 +3,11 @@
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
-from msgspec.structs import replace
 
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, RunRef, style_of
@@ -21,7 +20,12 @@ from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import one_line
+from timellm_ops.paths import user_cache
 from timellm_ops.store import RunStore, runs_dir
+
+if TYPE_CHECKING:
+    from timellm_dashboard.runs.runfilter import RunFilter
+    from timellm_dashboard.viewmodel.headline import StateName
 
 SCHEMA = "timellm-ops.list/1"
 _COLUMNS = ("run", "state", "progress", "best vali", "test MSE", "test MAE", "active")
@@ -69,15 +73,15 @@ def list_runs(
     json: Json = False,
 ) -> int:
     """All runs below the runs folder (TIMELLM_RUNS_DIR, else ./runs), newest last."""
-    store, states = RunStore(runs_dir()), RunStates(state_cache())
-    layouts = store.runs()
-    chosen = _chosen(layouts, states, filter) if filter else layouts
-    found = _listed(chosen, states)
+    store = RunStore(runs_dir())
+    wanted = _wanted(filter) if filter else None
+    seen = _all_seen(store)
+    found = tuple(map(_listed, seen if wanted is None else _chosen(seen, wanted)))
     if json:
         sys.stdout.write(msgspec.json.encode(RunList(runs=found)).decode() + "\n")
         return 0
-    if layouts and not found:
-        sys.stdout.write(f"no run of {len(layouts)} in {store.root} has {' '.join(filter)}\n")
+    if seen and not found:
+        sys.stdout.write(f"no run of {len(seen)} in {store.root} has {' '.join(filter)}\n")
         return 0
     if not found:
         sys.stdout.write(f"no runs in {store.root} yet: timellm-ops run configs/quickstart.toml\n")
@@ -87,29 +91,48 @@ def list_runs(
     return 0
 
 
-def _chosen(layouts: list[RunLayout], states: RunStates, texts: tuple[str, ...]) -> list[RunLayout]:
-    """The runs that a filter lets pass. Raises `UsageError` for what is none."""
-    from timellm_dashboard.runs.runfilter import BadFilter, filter_of
-    from timellm_dashboard.runs.runlist import row_of
-    from timellm_dashboard.words.runfilter import run_filter_words
+class _Seen(NamedTuple):
+    """A run as it is found now."""
+
+    layout: RunLayout
+    state: RunState
+    name: "StateName"
+    supervised: bool
+
+
+def _all_seen(store: RunStore) -> list[_Seen]:
     from timellm_ops.cli.seen_states import SeenStates
 
+    states, names, found = RunStates(state_cache()), SeenStates(), []
+    for layout in store.runs():
+        state, supervised = states.state(layout), RunClient(layout).supervised()
+        name = names.name(layout, state, supervised=supervised)
+        found.append(_Seen(layout, state, name, supervised))
+    return found
+
+
+def _wanted(texts: tuple[str, ...]) -> "RunFilter":
+    """What a filter lets pass. Raises `UsageError` for what is none."""
+    from timellm_dashboard.runs.runfilter import BadFilter, filter_of
+    from timellm_dashboard.words.runfilter import run_filter_words
+
     try:
-        wanted = filter_of(one_line(" ".join(texts)), run_filter_words("en", ascii_only=True))
+        return filter_of(one_line(" ".join(texts)), run_filter_words("en", ascii_only=True))
     except BadFilter as problem:
         raise UsageError(f"--filter: {problem}") from None
-    configs = RunConfigs(state_cache().parent).of(layouts) if wanted.needs_config else {}
 
-    seen = SeenStates()
 
-    def passes(layout: RunLayout) -> bool:
-        state = states.state(layout)
-        supervised = not state.ended and RunClient(layout).supervised()
-        row = row_of(layout.run_id, state, supervised=supervised)
-        name = seen.name(layout, state, supervised=supervised)
-        return wanted.passes(replace(row, state=name), configs.get(layout.run_id, {}))
+def _chosen(seen: list[_Seen], wanted: "RunFilter") -> list[_Seen]:
+    from timellm_dashboard.runs.runlist import row_of
 
-    return [layout for layout in layouts if passes(layout)]
+    layouts = [run.layout for run in seen]
+    configs = RunConfigs(user_cache()).of(layouts) if wanted.needs_config else {}
+
+    def passes(run: _Seen) -> bool:
+        run_id = run.layout.run_id
+        return wanted.passes(row_of(run_id, run.state, run.name), configs.get(run_id, {}))
+
+    return [run for run in seen if passes(run)]
 
 
 def show(
@@ -141,24 +164,14 @@ def show(
     return 0
 
 
-def _listed(layouts: list[RunLayout], states: RunStates) -> tuple[ListedRun, ...]:
-    from timellm_ops.cli.seen_states import SeenStates
-
-    seen, found = SeenStates(), []
-    for layout in layouts:
-        state, supervised = states.state(layout), RunClient(layout).supervised()
-        name = seen.name(layout, state, supervised=supervised)
-        found.append(_row(layout, state, name, supervised=supervised))
-    return tuple(found)
-
-
-def _row(layout: RunLayout, state: RunState, name: str, *, supervised: bool) -> ListedRun:
+def _listed(run: _Seen) -> ListedRun:
+    layout, state = run.layout, run.state
     mse, mae = _test_errors(state)
     return ListedRun(
         run_id=layout.run_id,
-        state=name,
+        state=run.name,
         engine=state.engine,
-        supervised=supervised,
+        supervised=run.supervised,
         epoch=state.epoch,
         epochs=state.epochs,
         step=state.step,

@@ -17,8 +17,8 @@ from timellm_ops.cli.services import own_services
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.contract.state import RunState
 from timellm_ops.contract.validation import ConfigError
+from timellm_ops.paths import user_cache
 from timellm_ops.store import RunStore, load_config
 
 ClientOf = Callable[[RunLayout], RunClient]
@@ -32,20 +32,19 @@ def services_of(
     store = RunStore(layout.root.parent)
     known = RunStates(state_cache()) if states is None else states
 
-    configs = RunConfigs(state_cache().parent)
-    rows: dict[str, tuple[RunState, bool, RunRow]] = {}
+    configs = RunConfigs(user_cache())
+    rows: dict[str, RunRow] = {}
     seen = SeenStates()
 
     def row(found: RunLayout) -> RunRow:
         state = known.state(found)
         # An ended run needs no supervisor, so nobody looks for one.
         supervised = not state.ended and RunClient(found).supervised()
-        before = rows.get(found.run_id)
-        if before is None or before[0] is not state or before[1] != supervised:
-            made = row_of(found.run_id, state, supervised=supervised)
-            before = rows[found.run_id] = (state, supervised, made)
-        name, made = seen.name(found, state, supervised=supervised), before[2]
-        return made if made.state == name else msgspec.structs.replace(made, state=name)
+        name = seen.name(found, state, supervised=supervised)
+        made = rows.get(found.run_id)
+        if made is None or made.whole is not state or made.state != name:
+            made = rows[found.run_id] = row_of(found.run_id, state, name)
+        return made
 
     def runs() -> tuple[RunRow, ...]:
         return tuple(map(row, store.runs()))

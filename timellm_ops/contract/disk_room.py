@@ -24,16 +24,22 @@ def room_to_go_on(to_write_bytes: float, checkpoint_bytes: float, margin_bytes: 
     return needed + margin_bytes
 
 
+def saved_bytes(state: RunState) -> int | None:
+    """The size of the larger of the checkpoints that were saved; `None`: none was.
+
+    The one that is replaced stands until the next is whole, so that one needs as much room.
+    """
+    return max((c.bytes for c in (state.best, state.last) if c is not None), default=None)
+
+
 def has_no_room(state: RunState) -> bool:
     """Whether the next checkpoint of our own engine would not fit on the disk, by the last look.
 
-    The one that it replaces stands until it is whole, so it needs as much as the larger of those
-    that were saved. A rule's hold says so too, which keeps a margin.
+    A rule's hold says so too, which keeps a margin.
     """
     if state.engine != "timellm":
         return False
     if any(hold.rule == "disk" for hold in state.holds):
         return True
     free = None if state.host is None else state.host.disk_free_bytes
-    needed = max((c.bytes for c in (state.best, state.last) if c is not None), default=1)
-    return free is not None and free < max(1, needed)
+    return free is not None and free < max(1, saved_bytes(state) or 0)

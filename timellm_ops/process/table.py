@@ -28,16 +28,21 @@ class ProcessEntry(Struct, frozen=True):
     zombie: bool
     """It has ended and only its exit status is left."""
     stopped: bool
-    """It is suspended (SIGSTOP). One that was caught in vfork(2) stands as well, unlisted."""
+    """It is suspended (SIGSTOP), as far as its first thread tells. One that was caught in vfork(2)
+    stands as well, unlisted."""
 
 
 def read_entry(pid: int) -> ProcessEntry | None:
     """The entry of one process, or `None` where there is no such process."""
     if not _has_procfs():
         return _entry_from_psutil(pid)
+    return _read_stat(f"/proc/{pid}/stat")
+
+
+def _read_stat(path: str) -> ProcessEntry | None:
     # The whole table is read again and again beside training: no path objects, no buffers.
     try:
-        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError):
         return None
     try:
@@ -46,6 +51,20 @@ def read_entry(pid: int) -> ProcessEntry | None:
         return None
     finally:
         os.close(file)
+
+
+def stands(pid: int) -> bool:
+    """Whether every thread of a process is suspended or has ended. Who is gone stands as well."""
+    if not _has_procfs():
+        entry = _entry_from_psutil(pid)
+        return entry is None or entry.stopped or entry.zombie
+    try:
+        with os.scandir(f"/proc/{pid}/task") as found:
+            threads = [thread.path for thread in found]
+    except OSError:
+        return True
+    entries = (_read_stat(f"{thread}/stat") for thread in threads)
+    return all(entry is None or entry.stopped or entry.zombie for entry in entries)
 
 
 def read_table() -> dict[int, ProcessEntry]:

@@ -155,11 +155,9 @@ def _stop_message(state: RunState, mode: StopMode, stop_grace_s: float) -> str:
             return f"interrupting the script, which has no way to save itself; {_at_risk(state)}"
         case "checkpoint" if state.activity in ("waiting", "starting"):
             return "stopping as soon as the engine is up; there is nothing to save yet"
-        case "checkpoint" if has_no_room(state) and state.steps_at_risk > 0:
-            at_risk = _at_risk(state)
-            return f"the disk has no room for a checkpoint: unless room is made, {at_risk}"
         case "checkpoint":
-            return "saving a checkpoint after the current step, then stopping"
+            usual = "saving a checkpoint after the current step, then stopping"
+            return _without_room(state) or usual
         case "after_checkpoint":
             return _stop_after_message(state, foreign)
         case _:
@@ -173,9 +171,10 @@ def _stop_now_message(state: RunState, stop_grace_s: float) -> str:
         return f"ending the script, which has no way to save itself; {killed}; {_at_risk(state)}"
     if state.activity in ("waiting", "starting"):
         return f"stopping as soon as the engine is up; {killed}; {_at_risk(state)}"
+    without_room = _without_room(state)
+    if without_room:
+        return f"{without_room}; {killed}"
     at_risk = _at_risk(state)
-    if has_no_room(state) and state.steps_at_risk > 0:
-        return f"the disk has no room for a checkpoint: unless room is made, {at_risk}; {killed}"
     joined = f"{killed}; {at_risk}" if state.steps_at_risk == 0 else f"{killed}, and then {at_risk}"
     return f"the engine saves at its next step and ends; {joined}"
 
@@ -188,6 +187,13 @@ def _stop_after_message(state: RunState, foreign: bool) -> str:
         stays = "; ".join(_describe(hold, state.t) for hold in state.holds)
         message += f", but not before the run goes on: {stays}"
     return message
+
+
+def _without_room(state: RunState) -> str:
+    """What a full disk would cost; empty where it costs nothing."""
+    if not (has_no_room(state) and state.steps_at_risk > 0):
+        return ""
+    return f"the disk has no room for a checkpoint: unless room is made, {_at_risk(state)}"
 
 
 def _at_risk(state: RunState) -> str:

@@ -22,6 +22,7 @@ from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.look import LimitsOf, Look
 from timellm_dashboard.viewmodel.rulerows import RulesOf
 from timellm_dashboard.viewmodel.view import Recorder
+from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.words.replay import replay_words
 from timellm_dashboard.words.text import Lang
 from timellm_ops.contract.events import JournalRecord
@@ -154,7 +155,7 @@ class ReplayDashboard(Dashboard):
             case "replay_hold":
                 replay.toggle()
             case "replay_goto":
-                self.run_worker(self._ask_where(), group="ask")
+                begin_work(self, self._ask_where, group="ask")
             case "replay_slower":
                 replay.slower()
             case "replay_faster":

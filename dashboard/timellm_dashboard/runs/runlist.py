@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from timellm_dashboard.viewmodel.figure import Figure, figure
-from timellm_dashboard.viewmodel.headline import Mood, StateName, mark_of, state_seen
+from timellm_dashboard.viewmodel.headline import Mood, StateName, mark_of
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.text import Lang, words
@@ -77,12 +77,12 @@ class Order(Struct, frozen=True):
         return Order(SORTS[(SORTS.index(self.key) + by) % len(SORTS)])
 
 
-def row_of(run_id: str, state: RunState, *, supervised: bool) -> RunRow:
-    """The row of a run in `state`."""
+def row_of(run_id: str, state: RunState, name: StateName) -> RunRow:
+    """The row of a run in `state`, which is called `name`."""
     mse, mae = test_errors(state)
     return RunRow(
         run_id=run_id,
-        state=state_seen(state, supervised=supervised),
+        state=name,
         epoch=state.epoch,
         epochs=state.epochs,
         best_vali_mse=state.best_vali_mse,

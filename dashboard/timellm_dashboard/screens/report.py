@@ -13,6 +13,7 @@ from timellm_dashboard.reports.report import Report
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.widgets.report import ReportPanel
 from timellm_dashboard.words.ascii import to_ascii
 
@@ -73,7 +74,7 @@ class ReportScreen(RunScreen):
             else:
                 self._say(_SAVED.in_(view.lang).format(path=path), view)
 
-        self.run_worker(write(), group="report")
+        begin_work(self, write, group="report")
 
     def _say(self, text: str, view: View, *, error: bool = False) -> None:
         shown = to_ascii(text) if view.ascii_only else text

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -17,6 +18,7 @@ from timellm_dashboard.runs.runlist import Order
 from timellm_dashboard.screens.run_screen import RunScreen
 from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.widgets.comparison import ComparisonPanel
 from timellm_dashboard.widgets.keybar import OwnKey
 from timellm_dashboard.widgets.prompt import Prompt
@@ -103,7 +105,7 @@ class RunsScreen(RunScreen):
         self._turns = 0
         if not self._reading and self._services.runs is not None:
             self._reading = True
-            self.run_worker(self._read(), group="runs")
+            begin_work(self, self._read, group="runs")
 
     def _say(self, view: View) -> RunsWords:
         return runs_words(view.lang, ascii_only=view.ascii_only)
@@ -252,7 +254,8 @@ class RunsScreen(RunScreen):
         self._comparison.begin(len(chosen))
         self._comparison.show(view)
         self._comparison.focus()
-        self.run_worker(self._read_compared(tuple(chosen)), group="compare", exclusive=True)
+        reading = partial(self._read_compared, tuple(chosen))
+        begin_work(self, reading, group="compare", exclusive=True)
 
     async def _read_compared(self, run_ids: tuple[str, ...]) -> None:
         read = self._services.compared

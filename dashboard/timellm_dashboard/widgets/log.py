@@ -3,12 +3,14 @@
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 
 from timellm_dashboard.lines import Line, Span, clip, line, wrap
 from timellm_dashboard.log.file import LogFile
 from timellm_dashboard.log.search import Finder, LineFilter, TooSlowError, find
 from timellm_dashboard.log.viewport import Viewport, jumped
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.widgets.loglist import LogList
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import to_ascii
@@ -48,7 +50,7 @@ class LogPanel(LogList):
         super().show(view)
         if self._log is not None and not self._reading and not self._doing and self._log.stirred():
             self._reading = True
-            self.run_worker(self._read(self._log), group="log-read")
+            begin_work(self, partial(self._read, self._log), group="log-read")
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """The rows that fit, or a sentence on why there are none."""
@@ -152,8 +154,9 @@ class LogPanel(LogList):
         self._wanted = wanted
         begin = self._number(min(self._at.cursor, self._count - 1))
         task = self._start(words.searching)
-        self.run_worker(
-            self._search(task, self._log, wanted, begin, words, forward=forward),
+        begin_work(
+            self,
+            partial(self._search, task, self._log, wanted, begin, words, forward=forward),
             group=_TASK,
             exclusive=True,
         )
@@ -207,8 +210,9 @@ class LogPanel(LogList):
         self._filter = LineFilter(wanted)
         self._at = Viewport(follow=follow)
         task = self._start(words.filtering)
-        self.run_worker(
-            self._fill(task, self._log, self._filter, None if follow else number),
+        begin_work(
+            self,
+            partial(self._fill, task, self._log, self._filter, None if follow else number),
             group=_TASK,
             exclusive=True,
         )

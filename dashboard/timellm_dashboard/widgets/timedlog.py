@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import assert_never
 
 from textual.message import Message
@@ -14,6 +15,7 @@ from timellm_dashboard.log.times import LogTimes
 from timellm_dashboard.log.viewport import Lines, Viewport, jumped
 from timellm_dashboard.panels.logmoment import draw_moment, unknown_moment
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.widgets.log import LogPanel
 from timellm_dashboard.widgets.panel import Panel, Past
 from timellm_dashboard.words import format as fmt
@@ -133,7 +135,7 @@ class TimedLog(LogPanel):
             self._arrive()
             return
         self._asked_with, self._asks = known, True
-        self.run_worker(self._ask(self._ask_times), group="log-times")
+        begin_work(self, partial(self._ask, self._ask_times), group="log-times")
 
     def _lacks_times(self, log: LogFile) -> bool:
         """Whether something is shown whose time could be told."""

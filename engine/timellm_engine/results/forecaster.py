@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 
 from timellm_engine.checkpoints.bundle import load_bundle
@@ -106,17 +107,12 @@ def _of_bundle(question: PredictionQuestion) -> Forecaster:
 
 def _section_of(found: Bundle) -> DataSection:
     """As the run read its own file, but any columns besides are none of its concern."""
-    reading = found.reading
     return DataSection(
         dataset="custom",
-        date_column=reading.date_column,
         target=found.tested[0],
         features="M",
         seq_len=found.seq_len,
         pred_len=found.pred_len,
         frequency=found.frequency,
-        missing=reading.missing,
-        duplicates=reading.duplicates,
-        unordered=reading.unordered,
-        gaps=reading.gaps,
+        **msgspec.structs.asdict(found.reading),
     )

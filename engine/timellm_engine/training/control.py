@@ -156,13 +156,14 @@ class Controls:
         """A pause holds, unless its supervisor was lost and the rule then is to go on."""
         if self._file.control.desired != "pause":
             return False
-        if self._orphaned and not self._is_lost():
+        if self._orphaned and (not self._is_silent() or self._signs.is_held()):
             self._orphaned = False
         return not self._orphaned
 
-    def _is_lost(self) -> bool:
-        """Whether the supervisor was silent for longer than a living one may be, and is none."""
-        return self._signs.look() > self._section.orphan_after_s and not self._signs.is_held()
+    def _is_silent(self) -> bool:
+        """Whether the supervisor was silent for longer than a living one may be that nothing holds
+        up; it is lost only where nobody has its lock."""
+        return self._signs.look() > self._section.orphan_after_s
 
     def _stand(self) -> None:
         began = self._clock.monotonic()
@@ -175,8 +176,8 @@ class Controls:
             self._leave_if_told()
             if not self._told_to_stand():
                 break
-            silent = self._signs.silent_s > self._section.orphan_after_s
-            if self._is_lost():
+            silent = self._is_silent()
+            if silent and not self._signs.is_held():
                 self._follow_orphan_rule()
             elif silent and not told:
                 self._emitter.event(ev.Alert(level="warning", message=self._held_up()))
