@@ -289,6 +289,7 @@ def _prepared(
             patience=Patience(
                 restarts=config.supervisor.restarts,
                 restart_after_s=config.supervisor.restart_after_s,
+                orphan_after_s=config.supervisor.orphan_after_s,
             ),
             pace_by_stops=bool(config.foreign.command) and config.foreign.pace_by_stops,
         ),

@@ -121,6 +121,8 @@ class Supervision(Struct, frozen=True, kw_only=True):
     """Monotonic second of the turn before."""
     woke_t: float | None = None
     """The first turn after the machine last slept."""
+    away_t: float | None = None
+    """The first turn after this process was last away for longer than a paused engine waits."""
     climb: Climb | None = None
     pacing: Account = Account()
     """Of a foreign engine that is paced by stops; of any other it stays as it is."""
@@ -141,7 +143,7 @@ def advance(settings: Settings, supervision: Supervision, inputs: Inputs, now: M
     The events are to be journaled before the effects are acted on.
     """
     draft = _Draft(supervision, now)
-    draft.turn_t = now.t
+    draft.begin(settings)
     for event, offset in inputs.stream:
         draft.record(event, offset)
     for event in inputs.observed:
@@ -218,9 +220,8 @@ class _Draft:
         self.recent = supervision.recent
         self.climb = supervision.climb
         self.pacing = supervision.pacing
-        before_t = supervision.turn_t
-        slept = before_t is not None and now.t - before_t > SLEPT_S
-        self.woke_t = now.t if slept else supervision.woke_t
+        self.woke_t = supervision.woke_t
+        self.away_t = supervision.away_t
         self.turn_t = supervision.turn_t
         self.interrupts = supervision.interrupts
         self.doubted = supervision.control_doubted
@@ -239,9 +240,19 @@ class _Draft:
             interrupts=self.interrupts,
             turn_t=self.turn_t,
             woke_t=self.woke_t,
+            away_t=self.away_t,
             control_doubted=self.doubted,
             asked_power=self.asked_power,
         )
+
+    def begin(self, settings: Settings) -> None:
+        """A turn, after however long."""
+        passed_s = 0.0 if self.turn_t is None else self.now.t - self.turn_t
+        if passed_s > SLEPT_S:
+            self.woke_t = self.now.t
+        if passed_s > settings.patience.orphan_after_s:
+            self.away_t = self.now.t
+        self.turn_t = self.now.t
 
     def record(self, event: ev.Event, offset: int | None = None) -> None:
         stamped = stamp(event, self.run, self.now)
@@ -381,7 +392,7 @@ class _Draft:
             self.effects.append(effect)
 
     def take_exit(self, settings: Settings, exited: ev.EngineExited, evidence: Evidence) -> None:
-        again = restart(settings.patience, self.run, self.memory, exited)
+        again = restart(settings.patience, self.run, self.memory, exited, self.away_t)
         if again is None:
             self.end(conclude(self.run, self.memory, exited, evidence))
         else:
