@@ -41,6 +41,7 @@ from timellm_ops.process.engine import (
 from timellm_ops.process.files import read_json
 from timellm_ops.process.identity import identify, is_alive
 from timellm_ops.process.lock import FileLock
+from timellm_ops.process.marks import environment_of
 from timellm_ops.process.records import (
     EngineRecord,
     SupervisorRecord,
@@ -226,7 +227,9 @@ def _surroundings(
     own = identify(os.getpid())
     assert own is not None  # noqa: S101 - this process is there
     with contextlib.ExitStack() as stack:
-        journal = Journal.open(layout.journal)
+        journal = Journal.open(
+            layout.journal, environment_of(engine[-1].identity) if engine else None
+        )
         stack.callback(journal.close)
         probe = open_probe(config.gpu, activity=lambda: engine[-1].cpu_seconds() if engine else 0.0)
         stack.callback(probe.close)
@@ -289,6 +292,7 @@ def _prepared(
             patience=Patience(
                 restarts=config.supervisor.restarts,
                 restart_after_s=config.supervisor.restart_after_s,
+                orphan_after_s=config.supervisor.orphan_after_s,
             ),
             pace_by_stops=bool(config.foreign.command) and config.foreign.pace_by_stops,
         ),

@@ -41,7 +41,9 @@ class RunClient:
         supervisor = self._supervisor()
         if supervisor is None:
             return Reply(ok=False, message=f"no supervisor: {_attach(self.layout)}")
-        by_signal = f"`kill -INT {supervisor.process.pid}` saves and stops the run"
+        pid = supervisor.process.pid
+        by_signal = f"`kill -INT {pid}` saves and stops the run"
+        hung = f"one that hangs is replaced: `kill -KILL {pid}`, then {_attach(self.layout)}"
         if not supervisor.socket:
             return Reply(ok=False, message=f"the supervisor has no socket; {by_signal}")
         try:
@@ -52,7 +54,7 @@ class RunClient:
                 text = f"the run has ended already: {newest.event.reason}"
                 return Reply(ok=False, message=text)
             if self.supervised():
-                text = f"{gone}, though the supervisor lives: try again, or {by_signal}"
+                text = f"{gone}, though the supervisor lives: try again, or {by_signal}; {hung}"
                 return Reply(ok=False, message=text)
             return Reply(ok=False, message=f"{gone}; {_attach(self.layout)}")
 

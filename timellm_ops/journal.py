@@ -5,7 +5,7 @@ readers. One process writes (it holds the supervisor's lock), any number of othe
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -69,12 +69,13 @@ class Journal:
             self.retry()
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, environment: Mapping[str, str] | None = None) -> Self:
         """Open for appending, after the highest number in the file.
 
         A last line without its end (the writer was killed) is ended, never cut: what was whole is
         kept, and readers that follow the file never see it shrink. No secret of this process's
-        environment gets into a record. Raises `OSError`.
+        environment gets into a record, nor one of `environment`, which is that of an engine that
+        was started by somebody else. Raises `OSError`.
         """
         highest, ends_torn = _scan(path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -83,7 +84,7 @@ class Journal:
         except BaseException:
             os.close(descriptor)
             raise
-        mask = Mask(secrets_of(os.environ))
+        mask = Mask(secrets_of(os.environ, environment or {}))
         return cls(descriptor, highest + 1, ends_torn=ends_torn, mask=mask)
 
     def append(self, event: Event, engine_offset: int | None = None) -> JournalRecord:

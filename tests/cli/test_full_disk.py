@@ -73,3 +73,33 @@ def test_a_run_that_ends_on_a_full_disk_ends_once_there_is_room_and_tells_everyt
     assert ended.best.epoch == min(ended.rows, key=lambda row: row.vali_mse or 0.0).epoch
     assert ended.last is not None
     assert (ended.last.step, ended.steps_at_risk) == (ended.total_steps, 0)
+
+
+IMPATIENT = f"""{TINY.replace("_rows = 600", "_rows = 4_000").replace("epochs = 2", "epochs = 1")}
+[policy.disk]
+enabled = false
+
+[policy.health]
+stall_action = "stop"
+stall_min_s = 1.0
+stall_iterations = 5.0
+stall_stop_after_s = 2.0
+"""
+"""An engine that says nothing for two seconds is ended as one that hangs."""
+
+
+def test_an_engine_whose_words_a_full_disk_refuses_is_not_ended_as_one_that_hangs(
+    small: Shell,
+) -> None:
+    """Neither in its steps, of which nobody hears, nor at its end, where it waits for room."""
+    small.write("run.toml", IMPATIENT)
+    assert small("run", "run.toml", "--detach").code == 0
+    small.until(lambda state: len(state.recent_training) >= 5)
+    engine, filler = small.engine(), fill(small.folder / "runs")
+    until(lambda: stands_still(small), "an engine that only waits")
+    time.sleep(2.0)
+    assert is_alive(engine.process)
+    filler.unlink()
+    ended = small.until(lambda state: state.ended)
+    assert (ended.outcome, ended.restarts) == ("finished", 0)
+    assert not [notice for notice in ended.notices if "hang" in notice.message]

@@ -31,6 +31,9 @@ class Made(Struct, frozen=True, kw_only=True):
     """How many times as fast as it is the engine's trial finds an evaluation to be."""
     save_every: int = 0
     save_s: float = 0.0
+    stall_every: int = 0
+    stall_s: float = 0.0
+    """What a step takes longer of every so many."""
     hot_after_s: float = 0.0
     """Seconds of moving until heat pauses it; 0: never."""
     cold_longer: float = 1.0
@@ -101,7 +104,9 @@ def events_of(made: Made) -> list[ev.Event]:
             if (epoch, step) == (1, 1 + made.steps // 10) and made.duty < 1.0:
                 duty = made.duty
                 run.say(ev.Paced(duty=duty))
-            run.move(made.step_s / duty + (made.warm_up_s if (epoch, step) == (1, 1) else 0.0))
+            stalls = made.stall_every and step % made.stall_every == 0
+            longer_s = made.warm_up_s if (epoch, step) == (1, 1) else made.stall_s * bool(stalls)
+            run.move(made.step_s / duty + longer_s)
             if step % made.told_every == 0 or step in (1, 2, 3, 4, made.steps):
                 run.say(ev.Progress(iteration=step, epoch=epoch, loss=1.0))
             if (epoch, step) == (1, 3):

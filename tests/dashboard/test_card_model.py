@@ -55,6 +55,16 @@ def test_a_card_that_warms_is_known_before_it_is_warm_and_what_is_known_is_right
     assert card.now_c == pytest.approx(told[-1][1], abs=1.5)
 
 
+@pytest.mark.parametrize("tau_s", [45.0, 90.0, 130.0])
+@pytest.mark.parametrize("rise_c", [45.0, 58.0, 70.0])
+def test_it_is_known_within_seven_tenths_of_its_time_constant(tau_s: float, rise_c: float) -> None:
+    """Much later, and a short run would be half over."""
+    loads = ((0.0, 1.0),)
+    card = card_model(readings(33.4, rise_c, tau_s, loads, round(0.7 * tau_s)), loads, 33.0)
+    assert card is not None
+    assert card.settles_c(1.0) == pytest.approx(33.4 + rise_c, abs=0.15 * rise_c)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     rise_c=st.floats(40.0, 80.0),

@@ -68,14 +68,15 @@ def test_an_even_run_is_told_within_a_twentieth(made: Made) -> None:
         Made(epochs=10, steps=800, duty=0.6),
         Made(epochs=10, steps=800, hot_after_s=120.0, cold_longer=2.5, cools_s=90.0),
         Made(epochs=10, steps=800, hot_after_s=300.0, cools_s=60.0, evaluation_s=200.0),
+        Made(epochs=10, steps=800, stall_every=160, stall_s=40.0),
         Made(
             epochs=10, steps=800, hot_after_s=120.0, cools_s=45.0, duty=0.8, save_every=100,
             save_s=5.0, evaluation_s=100.0, final_test=True,
         ),
     ],
-    ids=["saves", "pace", "heat", "rare_heat", "everything"],
+    ids=["saves", "pace", "heat", "rare_heat", "stalls", "everything"],
 )  # fmt: skip
-def test_saves_pace_and_pauses_are_in_it(made: Made) -> None:
+def test_saves_pace_pauses_and_stalls_are_in_it(made: Made) -> None:
     found = errors(events_of(made), after=0.05)
     assert median(found) < 0.05
     assert sorted(found)[int(0.9 * len(found))] < 0.15
@@ -189,12 +190,15 @@ def test_a_pause_of_any_length_anywhere_changes_nothing_of_a_steps_time(
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data(), slept_s=st.floats(600.0, 40_000.0))
-def test_a_machine_that_slept_with_its_clock_going_on_changes_nothing_of_a_steps_time(
-    data: st.DataObject, slept_s: float
+@given(data=st.data(), slept_s=st.floats(20.0, 40_000.0))
+@example(data=None, slept_s=59.0)
+def test_a_machine_that_slept_or_stalled_once_changes_nothing_of_a_steps_time(
+    data: st.DataObject | None, slept_s: float
 ) -> None:
+    """With its clock going on, where it slept."""
     events = events_of(Made(epochs=2, steps=60))
-    place = data.draw(st.sampled_from(_places(events)[6:]))
+    places = _places(events)[6:]
+    place = places[3] if data is None else data.draw(st.sampled_from(places))
     slept = [*events[: place + 1], *(later(event, slept_s) for event in events[place + 1 :])]
     assert step_times(slept)[place + 1 :] == pytest.approx([0.5] * (len(events) - place - 1))
 

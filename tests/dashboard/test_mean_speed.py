@@ -88,6 +88,14 @@ def test_a_machine_that_slept_with_its_clock_going_on_is_left_out() -> None:
     assert speed_of(journal) == pytest.approx(0.5)
 
 
+def test_a_stall_of_the_engines_own_is_in_it() -> None:
+    journal = training(epochs=1).add(ev.EpochStarted(epoch=1, steps=1_000))
+    for iteration in range(10, 1_001, 10):
+        stalled_s = 50.0 if iteration == 500 else 0.0
+        journal.add(ev.Progress(iteration=iteration, epoch=1, loss=0.5), 5.0 + stalled_s)
+    assert speed_of(journal) == pytest.approx(0.5 + 50.0 / 1_000)
+
+
 def test_what_was_done_while_nobody_watched_is_left_out_with_its_time() -> None:
     journal = in_second_epoch()
     before = speed_of(journal)

@@ -102,6 +102,14 @@ def test_what_it_takes_back_of_the_last_hour_is_of_the_last_hour() -> None:
     assert recorder.history.ledger.spent.silent_s > 3_600.0
 
 
+def test_readings_a_minute_apart_are_enough_to_find_one() -> None:
+    """The longest that a card or a machine may be told to be read apart, and the reading itself."""
+    journal = in_second_epoch()
+    for _ in range(10):
+        journal.add(ev.Telemetry(sample=sample(70.0)), 61.0)
+    assert silent_s(journal.add(NEXT)) == pytest.approx(610.0)
+
+
 def test_a_while_that_is_not_too_long_is_work() -> None:
     assert silent_s(hung(110)) == 0.0
 

@@ -82,6 +82,7 @@ class DrivenCore:
         host: HostSample | None = None,
         exited: ev.EngineExited | None = None,
         evidence: Evidence | None = None,
+        room: bool = True,
     ) -> core.Turn:
         """`seconds` later, with what the engine said since."""
         self.t += seconds
@@ -99,6 +100,7 @@ class DrivenCore:
                 interrupts=self.interrupts,
                 exited=exited,
                 evidence=evidence or Evidence(),
+                room=room,
             ),
             self.now,
         )

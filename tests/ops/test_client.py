@@ -116,13 +116,14 @@ def test_a_stranger_with_the_supervisors_pid_is_not_asked(layout: RunLayout, soc
 
 @pytest.mark.parametrize("where", ["/nonexistent/x.sock", "/tmp", "x" * 500, "a\0b"])
 def test_a_supervisor_that_lives_and_does_not_listen(layout: RunLayout, where: str) -> None:
-    """No attach would start another one: the way that is left is a signal."""
+    """No attach would start another one before this one is gone: what is left are signals."""
     in_charge(layout, own_identity(), where)
     assert RunClient(layout).supervised()
     assert RunClient(layout).send(Ping()) == Reply(
         ok=False,
         message="no supervisor is there to take the request, though the supervisor lives: "
-        f"try again, or `kill -INT {os.getpid()}` saves and stops the run",
+        f"try again, or `kill -INT {os.getpid()}` saves and stops the run; one that hangs is "
+        f"replaced: `kill -KILL {os.getpid()}`, then timellm-ops attach {layout.run_id} starts one",
     )
 
 

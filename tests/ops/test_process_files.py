@@ -117,11 +117,11 @@ def test_a_small_file_is_written_over_in_its_place_where_there_is_no_room(tmp_pa
         path = disk / "x"
         replace_small_json(path, b'{"number":1}')
         before = path.stat()
-        replace_small_json(path, b'{"number":2}')
+        assert replace_small_json(path, b'{"number":2}')
         assert path.stat().st_ino != before.st_ino, "while there is room it is replaced"
         fill(disk)
         before = path.stat()
-        replace_small_json(path, b'{"number":3}')
+        assert not replace_small_json(path, b'{"number":3}')
         assert read_json(path, Small) == Small(number=3)
         after = path.stat()
         assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.commands import StopRun
+from timellm_ops.contract.commands import PauseRun, StopRun
 from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.supervisor.effects import AnyEffect, Relaunch, WriteControl
@@ -125,6 +125,39 @@ def test_what_did_not_fit_into_memory_is_tried_once_in_finer_pieces() -> None:
     assert resumed.pieces == 4
 
 
+def standing(*events: ev.Event) -> tuple[RunState, Memory]:
+    """Paused in second 500, and what came then."""
+    return after(OURS, saved(1, 3), ev.Paused(t=500.0), *events)
+
+
+@pytest.mark.parametrize("exited", [ev.EngineExited(code=0), ev.EngineExited()])
+def test_one_that_left_for_its_supervisor_had_hung_is_started_again_when_that_is_back(
+    exited: ev.EngineExited,
+) -> None:
+    found = restart(PATIENCE, *standing(saved(1, 5)), exited, away_t=600.0)
+    assert found is not None
+    assert "had hung" in found.reason
+    assert found.attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("events", "exited", "away_t"),
+    [
+        ((saved(1, 5),), ev.EngineExited(code=0), None),  # a signal told it to
+        ((saved(1, 5),), ev.EngineExited(code=0), 400.0),  # the supervisor was there all the pause
+        ((), ev.EngineExited(code=0), 600.0),  # it has not said goodbye
+        ((saved(1, 5), ev.Resumed(t=700.0)), ev.EngineExited(code=0), 600.0),
+        ((saved(1, 5), ev.Command(who="cli", what="stop now")), ev.EngineExited(code=0), 600.0),
+        ((saved(1, 5), ev.EngineFailed(message="disk")), ev.EngineExited(code=0), 600.0),
+        ((saved(1, 5),), ev.EngineExited(code=2), 600.0),
+    ],
+)
+def test_one_that_left_for_another_reason_is_not(
+    events: tuple[ev.Event, ...], exited: ev.EngineExited, away_t: float | None
+) -> None:
+    assert restart(PATIENCE, *standing(*events), exited, away_t) is None
+
+
 @given(first_s=st.floats(0.0, 3600.0), restarts=st.integers(0, 100), row=st.integers(0, 100))
 def test_no_wait_is_longer_than_the_longest_and_no_row_than_was_allowed(
     first_s: float, restarts: int, row: int
@@ -200,7 +233,6 @@ def test_a_stop_during_the_wait_ends_the_run_at_once(mode: str) -> None:
 
 
 def test_a_pause_during_the_wait_is_what_the_new_engine_finds() -> None:
-    from timellm_ops.contract.commands import PauseRun
     from timellm_ops.supervisor.core import next_control
 
     run = supervised()
@@ -210,3 +242,30 @@ def test_a_pause_during_the_wait_is_what_the_new_engine_finds() -> None:
     assert relaunched(effects)
     assert not [effect for effect in effects if isinstance(effect, WriteControl)]
     assert next_control(run.supervision).desired == "pause"
+
+
+@pytest.mark.parametrize("leaves_after_s", [0.0, 20.0])
+def test_a_supervisor_that_was_away_starts_the_engine_that_left_meanwhile(
+    leaves_after_s: float,
+) -> None:
+    """It may come back in the very moment in which the engine is about to go."""
+    run = supervised()
+    assert run.ask(PauseRun()).ok
+    run.turn(1.0)
+    assert run.run.standing
+    run.turn(PATIENCE.orphan_after_s + 1.0, saved(1, 9))
+    run.turns(leaves_after_s)
+    run.turn(0.0, exited=ev.EngineExited(code=0), evidence=Evidence(last_on_disk=True))
+    assert run.run.phase == "restarting"
+    assert "had hung" in run.run.restart_reason
+    assert relaunched(run.turns(PATIENCE.restart_after_s + 1.0))
+    assert run.run.desired == "pause"
+
+
+def test_a_supervisor_that_was_there_does_not_start_one_that_a_signal_ended() -> None:
+    run = supervised()
+    assert run.ask(PauseRun()).ok
+    run.turns(3.0 * PATIENCE.orphan_after_s, every_s=10.0)
+    run.turn(1.0, saved(1, 9))
+    verdict = run.exits(code=0, evidence=Evidence(last_on_disk=True))
+    assert verdict.outcome == "stopped"

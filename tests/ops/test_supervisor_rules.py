@@ -303,3 +303,32 @@ def test_a_night_in_which_the_machine_slept_is_nobodys_silence() -> None:
     assert (held_by(core), core.run.stop, core.run.notices) == ([], None, ())
     core.turns(40.0)
     assert held_by(core) == ["telemetry"], "what is missing from then on is missed"
+
+
+# --- a disk that takes no word ------------------------------------------------------------------
+
+
+def test_an_engine_whose_words_a_full_disk_refuses_is_nobodys_silence() -> None:
+    health = HealthSection(stall_action="stop")
+    core = driven(health=health)
+    for step in range(6, 30):
+        core.turn(1.0, progress(step), reading=sample())
+    for _ in range(400):
+        core.turn(10.0, reading=sample(), room=False)
+    core.turn(1.0, reading=sample())  # there is room, and the engine has not seen it yet
+    assert (core.run.stop, core.run.notices) == (None, ())
+    for _ in range(200):
+        core.turn(10.0, reading=sample())
+    assert core.run.stop is not None, "what it does not say from then on is its silence"
+
+
+def test_an_engine_that_cannot_say_that_it_has_heard_is_not_doubted() -> None:
+    core = driven()
+    core.obedient = False
+    assert core.ask(PauseRun()).ok
+    for _ in range(40):
+        core.turn(10.0, reading=sample(), room=False)
+    assert core.alerts == []
+    for _ in range(10):
+        core.turn(10.0, reading=sample())
+    assert [text for text in core.alerts if "has not acknowledged 'pause'" in text]

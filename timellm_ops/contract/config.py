@@ -356,6 +356,9 @@ class SupervisorSection(Section, frozen=True, kw_only=True):
     """Wait before the first of them; each further one in a row waits twice as long."""
     orphan_after_s: PositiveFloat = 60.0
     """A paused engine whose supervisor is gone and silent for so long follows `orphan_action`."""
+    hung_after_s: PositiveFloat = 900.0
+    """The same where the supervisor is there and says nothing, held up by its disk or stopped. It
+    starts the engine again should it come back."""
     orphan_action: Literal["checkpoint_and_exit", "continue"] = "checkpoint_and_exit"
     """What a paused engine does that nobody supervises any more."""
 

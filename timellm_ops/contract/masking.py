@@ -22,9 +22,14 @@ _HUB_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}")
 _HUB_TOKEN_BYTES = re.compile(_HUB_TOKEN.pattern.encode())
 
 
-def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
+def secrets_of(*environments: Mapping[str, str]) -> tuple[str, ...]:
     """The values that variables hold whose names say that they are secret; the longest first."""
-    found = {value.strip() for name, value in env.items() if _names_a_secret(name)}
+    found = {
+        value.strip()
+        for environment in environments
+        for name, value in environment.items()
+        if _names_a_secret(name)
+    }
     kept = (value for value in found if len(value) >= SHORTEST and not value.isdigit())
     return tuple(sorted(kept, key=lambda value: (-len(value), value)))
 

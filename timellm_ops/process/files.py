@@ -42,8 +42,9 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
-def replace_small_json(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """`replace_file` for a few bytes of JSON that must get through on a full disk too.
+def replace_small_json(path: Path, data: bytes, *, durable: bool = False) -> bool:
+    """`replace_file` for a few bytes of JSON that must get through on a full disk too; whether
+    there was room for a second file.
 
     Where there is no room for a second file, the one that is there is written over in its place,
     which takes none. Its reader may then see it torn for a moment, and must look once more when
@@ -55,6 +56,8 @@ def replace_small_json(path: Path, data: bytes, *, durable: bool = False) -> Non
     except OSError as error:
         if error.errno not in _NO_ROOM or not _written_over(path, padded):
             raise
+        return False
+    return True
 
 
 def _written_over(path: Path, data: bytes) -> bool:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from timellm_ops.process.identity import ProcessIdentity, boot_id
+from timellm_ops.process.identity import ProcessIdentity, boot_id, is_alive
 from timellm_ops.process.table import read_table
 
 _PROC = Path("/proc")
@@ -22,9 +22,19 @@ def who_has(mark: str) -> frozenset[ProcessIdentity]:
     )
 
 
+def environment_of(process: ProcessIdentity) -> dict[str, str]:
+    """The environment that a living process was started with; none where it cannot be read."""
+    entries = (os.fsdecode(entry).partition("=") for entry in _environment(process.pid))
+    found = {name: value for name, _, value in entries if name}
+    return found if is_alive(process) else {}
+
+
 def _has(pid: int, wanted: bytes) -> bool:
+    return wanted in _environment(pid)
+
+
+def _environment(pid: int) -> list[bytes]:
     try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
-        return False
-    return wanted in environment.split(b"\0")
+        return []

@@ -4,6 +4,7 @@ Everything it concludes is an event; the state it acts on is `reduce` over exact
 whoever reads the journal can retrace every action.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -98,6 +99,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
     requests: tuple[AnyRequest, ...] = ()
     interrupts: int = 0
     """How often SIGINT or SIGTERM has reached the supervisor, since it started."""
+    room: bool = True
+    """Whether the run's disk takes anything: where not, no word of the engine reaches it."""
     exited: ev.EngineExited | None = None
     evidence: Evidence = Evidence()
     """What is on disk; looked at only when `exited` is set."""
@@ -121,6 +124,10 @@ class Supervision(Struct, frozen=True, kw_only=True):
     """Monotonic second of the turn before."""
     woke_t: float | None = None
     """The first turn after the machine last slept."""
+    away_t: float | None = None
+    """The first turn after this process was last away for longer than a paused engine waits."""
+    unheard_t: float | None = None
+    """The latest turn in which the disk took nothing, an engine's words among it."""
     climb: Climb | None = None
     pacing: Account = Account()
     """Of a foreign engine that is paced by stops; of any other it stays as it is."""
@@ -141,7 +148,7 @@ def advance(settings: Settings, supervision: Supervision, inputs: Inputs, now: M
     The events are to be journaled before the effects are acted on.
     """
     draft = _Draft(supervision, now)
-    draft.turn_t = now.t
+    draft.begin(settings, room=inputs.room)
     for event, offset in inputs.stream:
         draft.record(event, offset)
     for event in inputs.observed:
@@ -218,9 +225,9 @@ class _Draft:
         self.recent = supervision.recent
         self.climb = supervision.climb
         self.pacing = supervision.pacing
-        before_t = supervision.turn_t
-        slept = before_t is not None and now.t - before_t > SLEPT_S
-        self.woke_t = now.t if slept else supervision.woke_t
+        self.woke_t = supervision.woke_t
+        self.away_t = supervision.away_t
+        self.unheard_t = supervision.unheard_t
         self.turn_t = supervision.turn_t
         self.interrupts = supervision.interrupts
         self.doubted = supervision.control_doubted
@@ -239,9 +246,22 @@ class _Draft:
             interrupts=self.interrupts,
             turn_t=self.turn_t,
             woke_t=self.woke_t,
+            away_t=self.away_t,
+            unheard_t=self.unheard_t,
             control_doubted=self.doubted,
             asked_power=self.asked_power,
         )
+
+    def begin(self, settings: Settings, *, room: bool) -> None:
+        """A turn, after however long."""
+        passed_s = 0.0 if self.turn_t is None else self.now.t - self.turn_t
+        if passed_s > SLEPT_S:
+            self.woke_t = self.now.t
+        if passed_s > settings.patience.orphan_after_s:
+            self.away_t = self.now.t
+        if not room:
+            self.unheard_t = self.now.t
+        self.turn_t = self.now.t
 
     def record(self, event: ev.Event, offset: int | None = None) -> None:
         stamped = stamp(event, self.run, self.now)
@@ -306,8 +326,9 @@ class _Draft:
             settings.policy, settings.gpu, self.run.policy_settings, settings.zone
         )
         seen = self.run
-        if self.woke_t is not None and self.woke_t > (seen.watched_since_t or 0.0):
-            seen = _replace(seen, watched_since_t=self.woke_t)
+        for since_t in (self.woke_t, self.unheard_t):
+            if since_t is not None and since_t > (seen.watched_since_t or 0.0):
+                seen = _replace(seen, watched_since_t=since_t)
         for decision in settings.decide(policy, seen, self.recent, self.now.t, self.now.at):
             if not settings.pace_by_stops and rests(decision) and self.run.engine == "foreign":
                 continue  # it could not rest between its steps, and may not be stopped for it
@@ -340,7 +361,8 @@ class _Draft:
         # An engine that is still loading, or was resumed a moment ago, cannot have looked yet.
         if self.memory.measured_since_t is None:
             return
-        waited = self.now.t - max(self.before.control_t, self.memory.measured_since_t)
+        listened_t = max(self.memory.measured_since_t, self.unheard_t or -math.inf)
+        waited = self.now.t - max(self.before.control_t, listened_t)
         steps = ACKNOWLEDGE_WITHIN_STEPS * (self.run.seconds_per_iteration or 0.0)
         if waited > max(ACKNOWLEDGE_WITHIN_S, steps):
             self.doubted = True
@@ -381,7 +403,7 @@ class _Draft:
             self.effects.append(effect)
 
     def take_exit(self, settings: Settings, exited: ev.EngineExited, evidence: Evidence) -> None:
-        again = restart(settings.patience, self.run, self.memory, exited)
+        again = restart(settings.patience, self.run, self.memory, exited, self.away_t)
         if again is None:
             self.end(conclude(self.run, self.memory, exited, evidence))
         else:

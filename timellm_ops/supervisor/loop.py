@@ -4,7 +4,6 @@ One thread and no locks. A turn is: look at everything, advance the core, write 
 The journal is written before anything is acted on, so that whoever takes over knows of it.
 """
 
-import contextlib
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,6 +92,8 @@ class Supervisor:
     _watched_t: float | None = None
     _seen_t: float | None = None
     """When the journal was last where it belongs; `None`: it has not been there."""
+    _room: bool = True
+    """Whether the disk has taken the latest heartbeat as a file of its own."""
     _stood_s: float = 0.0
     _finished: bool = False
     _power_tried: bool = False
@@ -185,6 +186,7 @@ class Supervisor:
             host=around.host.poll(now.t),
             requests=tuple(pending.request for pending in requests),
             interrupts=self.interrupts,
+            room=self._room,
         )
         if exited is not None and not self._waits_for_checkpoint(now.t):
             inputs = msgspec.structs.replace(
@@ -233,9 +235,11 @@ class Supervisor:
         if self._beat_t is not None and 0.0 <= now.t - self._beat_t < HEARTBEAT_S:
             return
         self._beat_t = now.t
-        beat = Heartbeat(pid=self.around.pid, t=now.t)
-        with contextlib.suppress(OSError):
-            replace_small_json(self.around.layout.heartbeat, msgspec.json.encode(beat))
+        beat = msgspec.json.encode(Heartbeat(pid=self.around.pid, t=now.t))
+        try:
+            self._room = replace_small_json(self.around.layout.heartbeat, beat)
+        except OSError:
+            self._room = False
 
     def _is_deleted(self, now_t: float) -> bool:
         """Whether somebody has deleted or moved the run: nothing of it would be found again."""

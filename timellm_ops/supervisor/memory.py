@@ -39,6 +39,8 @@ class Memory(Struct, frozen=True, kw_only=True):
     saved_since_stop: bool = False
     saved_standing: bool = False
     """A checkpoint was saved during a pause: how an engine without a supervisor takes its leave."""
+    stood_since_t: float | None = None
+    """Monotonic second since which the engine stands, or stood as it left; `None`: it moves."""
     safe: str = ""
     """Why a foreign script may be stopped after its checkpoint; empty: not yet."""
 
@@ -66,14 +68,17 @@ def remember(memory: Memory, before: RunState, event: ev.Event) -> Memory:
                 failed=None,
                 measured_since_t=None,
                 saved_standing=False,
+                stood_since_t=None,
                 restarts_in_row=event.attempt,
                 restart_t=(event.t or 0.0) + event.wait_s,
                 made_finer=memory.made_finer or event.pieces > before.pieces,
             )
         case ev.ControlAcknowledged(desired="stop_now" | "stop_after_checkpoint"):
             return _replace(memory, stop_acknowledged=True)
+        case ev.Paused():
+            return _replace(memory, stood_since_t=event.t)
         case ev.Resumed():
-            return _replace(memory, saved_standing=False)
+            return _replace(memory, saved_standing=False, stood_since_t=None)
         case ev.CheckpointSaved():
             return _saved(memory, before, event)
         case ev.EarlyStopping():

@@ -23,14 +23,22 @@ class Patience(Struct, frozen=True, kw_only=True):
 
     restarts: int = 0
     restart_after_s: float = 10.0
+    orphan_after_s: float = 60.0
+    """How long the supervisor may be away before a paused engine begins to think of leaving."""
 
 
 def restart(
-    patience: Patience, state: RunState, memory: Memory, exited: ev.EngineExited
+    patience: Patience,
+    state: RunState,
+    memory: Memory,
+    exited: ev.EngineExited,
+    away_t: float | None = None,
 ) -> ev.EngineRestart | None:
     """What is to be done about an engine that has gone; `None`: the run is over.
 
     A script of somebody else's has no way to go on. A GPU that is gone is no place to start on.
+    `away_t` is when this supervisor last came back from having been away for longer than
+    `Patience.orphan_after_s`: an engine that has saved and left meanwhile has only done without it.
     """
     if state.engine != "timellm" or state.stop is not None or memory.all_done:
         return None
@@ -38,6 +46,9 @@ def restart(
         return None
     if memory.failed == "memory":
         return _in_finer_pieces(patience, state, memory)
+    if memory.failed is None and _was_left_alone(memory, exited, away_t):
+        reason = "the engine had saved and left, for its supervisor had hung while it was paused"
+        return _again(patience, memory, reason, state.pieces)
     if memory.failed is not None or not _crashed(memory, exited):
         return None
     return _again(patience, memory, how(exited), state.pieces)
@@ -57,6 +68,14 @@ def due(memory: Memory, now_t: float) -> bool:
     """Whether the wait is over. A clock that began anew since (a reboot) ends it too."""
     left_s = memory.restart_t - now_t
     return left_s <= 0.0 or left_s > LONGEST_WAIT_S
+
+
+def _was_left_alone(memory: Memory, exited: ev.EngineExited, away_t: float | None) -> bool:
+    """Whether it has followed its orphan rule, in a pause in which its supervisor was away."""
+    left_well = exited.signal is None and exited.code in (0, None)
+    if not (left_well and memory.saved_standing) or away_t is None:
+        return False
+    return memory.stood_since_t is not None and away_t > memory.stood_since_t
 
 
 def _crashed(memory: Memory, exited: ev.EngineExited) -> bool:

@@ -29,8 +29,9 @@ _ERRORS_C2 = 10.0
 the 4 of two standard errors, since what one reading misses the next one misses too."""
 _WHOLE_DEGREES_C2 = 1.0 / 12.0
 """Mean square of what is lost by telling whole degrees."""
-_MOST_DOUBT = 0.15
-"""Rises that fit nearly as well may be apart by this share of the rise."""
+_MOST_DOUBT = 0.3
+"""Rises that fit nearly as well may be apart by this share of the rise. The best of them is mostly
+much nearer to the truth than that."""
 _WARMEST_REST_C = 45.0
 """A card that was never cooler has not rested."""
 _SMALLEST_DETERMINANT = 1e-3

@@ -18,8 +18,9 @@ _SHORTEST_S = 120.0
 _SHORTEST_OF_A_SCRIPT_S = 3600.0
 """A script evaluates without a word."""
 _USUAL_TIMES = 6.0
-_UNRECORDED_S = 60.0
-"""So long without any record, the machine slept, or nobody watched: that is no engine's silence."""
+_UNRECORDED_S = 150.0
+"""So long without any record, the machine slept, or nobody watched: that is no engine's silence.
+Longer than the minute that readings may be apart."""
 _SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
 _ENDS = frozenset({*ev.WORDS_OF_THE_ENGINE, *_SUPERVISORS, ev.EngineExited, ev.RunEnded})
 

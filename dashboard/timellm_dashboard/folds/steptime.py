@@ -14,9 +14,14 @@ WARM_UP_STEPS = 3
 LASTING_HALF_LIFE_S = 300.0
 RECENT_HALF_LIFE_S = 30.0
 _PACE_HALF_LIFE_S = 60.0
-_ODD_EXCESS_S = 60.0
+_ODD_EXCESS_S = 15.0
 _ODD_TIMES = 4.0
-"""A stretch that took so many times what it should have, and a minute more, is odd."""
+"""A stretch that took so many times what it should have, and so much more, is odd."""
+_STALL_S = 60.0
+"""What was longer than expected by no more than this was the engine's own: it swapped, or waited
+for a disk. Longer, the machine may have slept."""
+_FEWEST_STALLS = 3
+"""So many stalls are no accident, and there will be more."""
 _ODD_IN_A_ROW = 3
 """So many odd ones are how it is from there on."""
 _LEAST_DUTY = 0.01
@@ -74,6 +79,8 @@ class StepTime:
         self._odd: list[Made] = []
         self._all_s = 0.0
         self._all_steps = 0
+        self._stalls = 0
+        self._stalled_s = 0.0
         self._newest: Literal["cold", "work", "odd"] = "cold"  # where the newest steps were put
 
     @property
@@ -94,8 +101,14 @@ class StepTime:
 
     @property
     def lasting_s(self) -> float | None:
-        """Seconds from step to step as they are to be expected, rests included."""
-        return None if self.work_s is None else self.work_s / self.duty
+        """Seconds from step to step as they are to be expected, rests included, and stalls where
+        there were some: as much of the time as they have taken of the whole run's."""
+        if self.work_s is None:
+            return None
+        step_s = self.work_s / self.duty
+        if self._stalls < _FEWEST_STALLS:
+            return step_s
+        return step_s * self._all_s / (self._all_s - self._stalled_s)
 
     @property
     def recent_s(self) -> float | None:
@@ -144,7 +157,7 @@ class StepTime:
         elif self._cold_steps_left > 0:
             self._take_cold(made)
         elif stretch.saves or not self._is_odd(made):
-            self._odd.clear()
+            self._pass_over()
             self._take(made, saves=stretch.saves)
         else:
             self._newest = "odd"
@@ -166,7 +179,7 @@ class StepTime:
             if self._is_odd(together):
                 self._odd.append(together)
             else:
-                self._odd.clear()
+                self._pass_over()
                 self._take(together)
 
     def _is_odd(self, made: Made) -> bool:
@@ -176,6 +189,16 @@ class StepTime:
             return False
         usual_s = made.steps * work_s
         return made.worked_s > max(_ODD_TIMES * usual_s, usual_s + _ODD_EXCESS_S)
+
+    def _pass_over(self) -> None:
+        """What was odd was so by itself, and says nothing of a step."""
+        for made in self._odd:
+            excess_s = made.worked_s - made.steps * (self._work.ratio or 0.0)
+            if excess_s <= _STALL_S:
+                self._count(made)
+                self._stalls += 1
+                self._stalled_s += excess_s
+        self._odd.clear()
 
     def _believe(self) -> None:
         """It is so slow: what was before says nothing about what is to come."""

@@ -156,14 +156,17 @@ class Controls:
         """A pause holds, unless its supervisor was lost and the rule then is to go on."""
         if self._file.control.desired != "pause":
             return False
-        if self._orphaned and (not self._is_silent() or self._signs.is_held()):
+        if self._orphaned and not self._is_lost():
             self._orphaned = False
         return not self._orphaned
 
-    def _is_silent(self) -> bool:
-        """Whether the supervisor was silent for longer than a living one may be that nothing holds
-        up; it is lost only where nobody has its lock."""
-        return self._signs.look() > self._section.orphan_after_s
+    def _is_lost(self) -> bool:
+        """Whether the supervisor was silent for longer than a living one may be, and is none; or
+        for so long that nobody can tell whether it will ever say a word again."""
+        silent_s = self._signs.look()
+        if silent_s <= self._section.orphan_after_s:
+            return False
+        return silent_s > self._section.hung_after_s or not self._signs.is_held()
 
     def _stand(self) -> None:
         began = self._clock.monotonic()
@@ -176,8 +179,8 @@ class Controls:
             self._leave_if_told()
             if not self._told_to_stand():
                 break
-            silent = self._is_silent()
-            if silent and not self._signs.is_held():
+            silent = self._signs.silent_s > self._section.orphan_after_s
+            if self._is_lost():
                 self._follow_orphan_rule()
             elif silent and not told:
                 self._emitter.event(ev.Alert(level="warning", message=self._held_up()))
@@ -187,11 +190,13 @@ class Controls:
     def _held_up(self) -> str:
         return (
             f"paused; the supervisor lives and has been silent for {self._signs.silent_s:.0f} s: "
-            "its disk may hold it up, and it is waited for"
+            "its disk may hold it up, and it is waited for until that is "
+            f"{self._section.hung_after_s:.0f} s"
         )
 
     def _follow_orphan_rule(self) -> None:
-        lost = f"paused, and the supervisor has been silent for {self._signs.silent_s:.0f} s"
+        hangs = ", though it lives" if self._signs.is_held() else ""
+        lost = f"paused, and the supervisor has been silent for {self._signs.silent_s:.0f} s{hangs}"
         if self._section.orphan_action == "continue":
             self._orphaned = True
             self._emitter.event(ev.Alert(level="warning", message=f"{lost}: training goes on"))

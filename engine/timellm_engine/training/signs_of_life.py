@@ -21,7 +21,8 @@ class SignsOfLife:
     """A supervisor writes a heartbeat each second, and holds its run's lock for as long as it is.
 
     A disk that takes nothing for minutes holds up the heartbeat; the lock needs no disk. So one
-    that is silent is only lost where nobody has the lock.
+    that is silent and has its lock is given longer than one that has not. It is not given for ever:
+    a process that is stopped, or waits for a share that never comes back, keeps its lock too.
     """
 
     def __init__(self, layout: RunLayout, clock: Clock) -> None:

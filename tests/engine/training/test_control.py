@@ -21,6 +21,7 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.process.lock import FileLock
 
 ORPHAN_AFTER_S = 60.0
+HUNG_AFTER_S = 900.0
 
 
 class Bench:
@@ -32,7 +33,8 @@ class Bench:
         self.signals = Signals()
         self.output = os.open(os.devnull, os.O_WRONLY)
         self.emitter = Emitter.open(self.layout.engine_events, self.clock, self.output)
-        settings = msgspec.convert({"orphan_after_s": ORPHAN_AFTER_S, **section}, SupervisorSection)
+        waits = {"orphan_after_s": ORPHAN_AFTER_S, "hung_after_s": HUNG_AFTER_S}
+        settings = msgspec.convert({**waits, **section}, SupervisorSection)
         self.controls = Controls(self.layout, settings, self.emitter, self.clock, self.signals)
 
     def control(self, sequence: int, desired: str = "run", duty: float = 1.0) -> None:
@@ -186,7 +188,7 @@ def test_a_silent_supervisor_that_lives_is_waited_for_and_told_of_once(bench: Be
     bench.control(1, "pause")
     lock = FileLock.acquire(bench.layout.supervisor_lock)
     assert lock is not None
-    bench.later(20.0 * ORPHAN_AFTER_S, lambda: bench.control(2))
+    bench.later(0.9 * HUNG_AFTER_S, lambda: bench.control(2))
     bench.controls.boundary()
     assert bench.kinds()[1:] == ["Paused", "Alert", "ControlAcknowledged", "Resumed"]
     (told,) = only(bench.layout, ev.Alert)
@@ -197,6 +199,44 @@ def test_a_silent_supervisor_that_lives_is_waited_for_and_told_of_once(bench: Be
     with pytest.raises(StopNow, match="silent"):
         bench.controls.boundary()
     assert bench.clock.now == pytest.approx(began + 5.0 * ORPHAN_AFTER_S, abs=2 * NAP_S)
+
+
+@pytest.mark.parametrize("orphan_after_s", [ORPHAN_AFTER_S, 2.0 * HUNG_AFTER_S])
+def test_one_that_lives_and_says_nothing_for_good_is_not_waited_for_all_night(
+    tmp_path: Path, orphan_after_s: float
+) -> None:
+    bench = Bench(tmp_path, orphan_after_s=orphan_after_s)
+    bench.control(1, "pause")
+    bench.beat()
+    lock = FileLock.acquire(bench.layout.supervisor_lock)
+    assert lock is not None
+    with pytest.raises(StopNow, match="though it lives"):
+        bench.controls.boundary()
+    waited_s = max(HUNG_AFTER_S, orphan_after_s)
+    assert bench.clock.now == pytest.approx(1000.0 + waited_s, abs=2 * NAP_S)
+    assert only(bench.layout, ev.Alert)[-1].message.endswith("saving and leaving")
+    lock.release()
+    bench.close()
+
+
+def test_one_that_hangs_is_done_without_where_so_configured_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, orphan_action="continue")
+    bench.control(1, "pause")
+    lock = FileLock.acquire(bench.layout.supervisor_lock)
+    assert lock is not None
+    bench.controls.boundary()
+    assert bench.clock.now == pytest.approx(1000.0 + HUNG_AFTER_S, abs=2 * NAP_S)
+    assert bench.kinds()[-1] == "Resumed"
+    bench.controls.boundary()  # it trains on
+    assert bench.kinds()[-1] == "Resumed"
+    bench.beat()
+    bench.later(1.0, lambda: bench.control(2))
+    bench.controls.boundary()
+    assert bench.kinds()[-3:] == ["Paused", "ControlAcknowledged", "Resumed"]
+    lock.release()
+    bench.close()
 
 
 def test_looking_for_a_supervisor_leaves_the_lock_to_whoever_comes(bench: Bench) -> None:
