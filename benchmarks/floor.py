@@ -163,7 +163,7 @@ def published_contender(terms: Terms, *, bf16: bool = False) -> tuple[Timed, Tim
 def engine_contender(mode: Mode, terms: Terms, *, bf16: bool = False) -> tuple[Timed, Timed]:
     """A step and an evaluation of the engine, by their number."""
     variant = engine_variant(mode, f"model.prototypes={mode} {BF16 if bf16 else ''}")
-    windows, job = Windows(terms), build(engine_config(variant, terms, terms.material))
+    windows, job = Windows(terms, "cpu"), build(engine_config(variant, terms, terms.material))
     load_weights(job.model, terms.material)
 
     def step(number: int) -> Seconds:

@@ -50,15 +50,15 @@ def engine_pass(
 
     An evaluation makes its prototypes once for all windows, which is no part of a pass.
     """
-    training, device = optimiser is not None, x.device.type
+    training, device = optimiser is not None, model.device.type
     model.train(training)
-    with torch.inference_mode(mode=not training), computing_in(model.precision, x.device):
+    with torch.inference_mode(mode=not training), computing_in(model.precision, model.device):
         prototypes = None if training else model.text_prototypes()
         watch = Stopwatch(device)
         series = x.unsqueeze(-1)
-        normalised, mean, deviation = normalise(series)
+        ids = model.tokenize(model.prompts(fold_variables(normalise(series)[0])))
+        normalised, mean, deviation = normalise(series.to(model.device))
         rows = fold_variables(normalised)
-        ids = model.tokenize(model.prompts(fold_variables(normalise(series.cpu())[0])))
         watch.lap("prompt texts")
         if prototypes is None:
             prototypes = model.text_prototypes()
@@ -79,7 +79,7 @@ def engine_pass(
         watch.lap("head")
     if optimiser is not None:
         chain = ((hidden, answered), (patches, read), (prototypes, mixed_from))
-        _backward(watch, forecast, y, chain)
+        _backward(watch, forecast, y.to(model.device), chain)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         watch.lap("optimiser")

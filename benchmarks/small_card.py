@@ -52,7 +52,7 @@ def label(variant: tuple[str, str, bool]) -> str:
 
 
 def config_of(
-    folder: Path, device: Device, variant: tuple[str, str, bool], *, recorded: bool
+    folder: Path, device: Device, variant: tuple[str, str, bool], asked: argparse.Namespace
 ) -> Config:
     """The run of a variant: 512 to 96, batches of 4 windows."""
     prototypes, dtype, again = variant
@@ -61,9 +61,9 @@ def config_of(
         "model": {"prototypes": prototypes},
         "backbone": {"source": str(folder), "dtype": dtype},
         "train": {
-            "batch_size": 4, "eval_batch_size": 8, "activation_checkpointing": again,
+            "batch_size": 4, "eval_batch_size": asked.at_once, "activation_checkpointing": again,
             "precision": "bf16" if device == "cuda" else "fp32", "device": device,
-            "cuda_graphs": recorded,
+            "cuda_graphs": asked.recorded,
         },
     }  # fmt: skip
     return parse_config(tables, "benchmark")
@@ -100,7 +100,7 @@ def asked(folder: Path, device: Device, number: int, arguments: argparse.Namespa
     command = [
         sys.executable, __file__, "--device", device, "--worker", str(number),
         "--folder", str(folder), "--steps", str(arguments.steps), "--gib", str(arguments.gib),
-        *(["--recorded"] if arguments.recorded else []),
+        "--at-once", str(arguments.at_once), *(["--recorded"] if arguments.recorded else []),
     ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -114,6 +114,7 @@ def main() -> int:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--gib", type=float, default=6.0, help="the cap on a GPU")
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--at-once", type=int, default=8, help="windows of an evaluation")
     parser.add_argument("--variant", nargs="+", choices=[label(each) for each in VARIANTS])
     parser.add_argument(
         "--recorded", action="store_true", help="steps as CUDA graphs, where there is room"
@@ -125,7 +126,7 @@ def main() -> int:
     cap_bytes = round(chosen.gib * GIB) if device == "cuda" else None
     if chosen.worker is not None:
         variant = VARIANTS[chosen.worker]
-        config = config_of(chosen.folder, device, variant, recorded=chosen.recorded)
+        config = config_of(chosen.folder, device, variant, chosen)
         worker(config, chosen.steps, cap_bytes)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
@@ -150,7 +151,7 @@ def table(
     for number, variant in enumerate(VARIANTS):
         if arguments.variant and label(variant) not in arguments.variant:
             continue
-        config = config_of(folder, device, variant, recorded=arguments.recorded)
+        config = config_of(folder, device, variant, arguments)
         plan = make_plan(config, published_data(config.data), found, device)
         told = peak_bytes(plan.memory)
         answer = asked(folder, device, number, arguments)

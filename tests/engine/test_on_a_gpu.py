@@ -2,13 +2,15 @@
 
 import math
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import transformers as hf
 from small_packages import needs_packages
-from tiny_backbones import CAUSAL, save_backbone
+from tiny_backbones import CAUSAL, save_backbone, save_model
 from tiny_runs import (
     only,
     run_here,
@@ -141,19 +143,33 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
     assert same(weights(stopped), weights(whole))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [*RUNS[:4], {"train__loss": "huber"}],
-    ids=lambda changes: ", ".join(changes) or "plain",
-)
+RECORDED = [each for each in RUNS if "train__accumulate" not in each] + [
+    {"train__clip_norm": 1.0, "train__optimiser": "adamw", "train__loss": "huber"},
+]
+
+
+@pytest.mark.parametrize("changes", RECORDED, ids=lambda changes: ", ".join(changes) or "plain")
 def test_recorded_steps_have_the_bits_of_others(changes: dict[str, Any], tmp_path: Path) -> None:
     found = []
     for recorded in (True, False):
         layout = tiny_run(tmp_path / str(recorded), **QUICK, **changes, train__cuda_graphs=recorded)
         run_here(layout)
+        assert "kernel by kernel" not in layout.engine_log.read_text()
         found.append((weights(layout), [event.train_mse for event in only(layout, ev.EpochEnded)]))
     assert found[0][1] == found[1][1]
     assert same(found[0][0], found[1][0])
+
+
+def test_whether_steps_are_recorded_may_change_when_a_run_is_resumed(tmp_path: Path) -> None:
+    whole = tiny_run(tmp_path / "whole", **QUICK)
+    run_here(whole)
+    stopping = {**QUICK, "checkpoint__every_steps": 4}
+    layout = tiny_run(tmp_path / "stopped", **stopping)
+    write_control(layout, 1, "stop_after_checkpoint")
+    run_here(layout)
+    write_control(layout, 2)
+    run_here(tiny_run(tmp_path / "stopped", **stopping, train__cuda_graphs=False), resume=True)
+    assert same(weights(layout), weights(whole))
 
 
 def steps_of(job: Job, count: int) -> tuple[list[float], Stepper]:
@@ -183,6 +199,37 @@ def test_a_step_is_recorded_with_every_family(tmp_path: Path, family: str, preci
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_step_is_recorded_with_sliding_windows(tmp_path: Path, precision: str) -> None:
+    make = partial(
+        hf.MistralModel,
+        hf.MistralConfig(
+            vocab_size=512, hidden_size=32, num_attention_heads=4, num_hidden_layers=2,
+            intermediate_size=48, max_position_embeddings=600, num_key_value_heads=2,
+            sliding_window=24,
+        ),
+    )  # fmt: skip
+    source, found = str(save_model(tmp_path, make)), []
+    for recorded in (True, False):
+        job = job_on_the_gpu(
+            backbone__source=source, backbone__layers=2, train__precision=precision,
+            train__cuda_graphs=recorded,
+        )  # fmt: skip
+        losses, stepper = steps_of(job, 4)
+        assert stepper.not_captured is None, stepper.not_captured
+        found.append(losses)
+    assert found[0] == found[1]
+
+
+def test_memory_of_recordings_can_be_had_back_and_steps_stay_the_same() -> None:
+    kept, given_back = job_on_the_gpu(), job_on_the_gpu()
+    (losses, _), (first, stepper) = steps_of(kept, 6), steps_of(given_back, 3)
+    assert stepper.forget_recordings()
+    assert not stepper.forget_recordings()
+    batches = [given_back.data.train.batch(torch.arange(8 * n, 8 * n + 8)) for n in range(3, 6)]
+    assert first + [stepper.take(x, y, Pace(1e-3)).loss for x, y in batches] == losses
+
+
 def test_a_model_that_waits_for_an_answer_is_trained_unrecorded() -> None:
     class Waiting(torch.nn.Module):
         def forward(self, hidden: Tensor) -> Tensor:
@@ -202,7 +249,8 @@ def test_a_model_that_waits_for_an_answer_is_trained_unrecorded() -> None:
 def test_a_bidirectional_backbone_is_trained_unrecorded(tmp_path: Path) -> None:
     job = job_on_the_gpu(backbone__source=source_of(tmp_path, "bert"), backbone__layers=2)
     losses, stepper = steps_of(job, 3)
-    assert stepper.not_captured == "this backbone is not read ahead"
+    assert stepper.not_captured is not None
+    assert "ahead of the patches" in stepper.not_captured
     assert all(torch.isfinite(torch.tensor(losses)))
 
 

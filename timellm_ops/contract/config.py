@@ -191,7 +191,8 @@ class TrainSection(Section, frozen=True, kw_only=True):
     pay on a CPU; try it on a GPU. Last bits are others, so it cannot be changed on the way."""
     cuda_graphs: bool = True
     """On a GPU, record a step and launch it whole, where there is memory for that: launching takes
-    longer than computing where model or batch are small. The same to the bit."""
+    longer than computing where model or batch are small. The same to the bit. Not with batches in
+    pieces (`accumulate`)."""
     patience: Positive = 10
     """Epochs without a better validation loss before training ends early."""
     min_delta: NotNegative = 0.0

@@ -59,7 +59,8 @@ def evaluated_at_once(patches: int, hidden: int, *, on_a_gpu: bool = False) -> i
     """Windows that are answered together where no gradient is wanted, whatever a batch has.
 
     So many that a feed-forward layer's inner values at their patches, four times as wide as the
-    backbone, stay within `EVALUATED_BYTES`: more at once are no faster.
+    backbone, stay within `EVALUATED_BYTES`, beyond which a CPU is no faster, or within
+    `EVALUATED_BYTES_ON_A_GPU`, which waits for every launch.
     """
     most = EVALUATED_BYTES_ON_A_GPU if on_a_gpu else EVALUATED_BYTES
     return max(1, most // (FLOAT32_BYTES * 4 * patches * hidden))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 from typing import TypeVar
 
 import torch
@@ -49,9 +50,4 @@ def in_batches(numbers: Tensor, size: int, first: int = 0) -> Iterator[Tensor]:
 
 def with_next(items: Iterable[Item]) -> Iterator[tuple[Item, Item | None]]:
     """Each item with the one that follows it; the last one with nothing."""
-    iterator = iter(items)
-    for item in iterator:
-        for following in iterator:
-            yield item, following
-            item = following
-        yield item, None
+    return pairwise(chain(items, [None]))  # type: ignore[list-item]

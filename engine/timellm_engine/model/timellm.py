@@ -173,8 +173,8 @@ class TimeLLM(nn.Module):
         `BackboneError` for a prompt that the backbone has not the positions for.
         """
         series = x.unsqueeze(-1) if x.dim() == 2 else x
+        ids = self._ids(series)  # first: a GPU may still be at work on what was asked before
         rows, mean, deviation = self._rows(series)
-        ids = self._ids(series)
         with computing_in(self.precision, self.device):
             forecasts = self._forecasts(ids, self._heard(rows), prototypes)
         forecast = unfold_variables(forecasts.float(), series.shape[-1]) * deviation + mean

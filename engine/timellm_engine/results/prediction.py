@@ -81,7 +81,7 @@ def _forecast(
     for numbers in in_batches(torch.arange(len(windows)), model.batch_size):
         few = windows[numbers]
         with torch.inference_mode():
-            forecast = model.model(few.to(model.device)).float().cpu()
+            forecast = model.model(few).float().cpu()
         check_finite(forecast)
         digest.add(forecast)
         found.append(forecast)

@@ -75,6 +75,8 @@ def build(config: Config, *, finer: int = 1) -> Job:
     keep_freed_memory()
     use_deterministic_kernels(config.run.deterministic)
     device = choose_device(config)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # or something would be begun on the first one as well
     choose_threads(config.train.threads)
     data = prepare(config.data, config.run.seed)
     backbone = load_backbone(config.backbone, config.run.seed, device)

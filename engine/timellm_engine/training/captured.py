@@ -17,13 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timellm_engine.errors import PreflightError, one_line
+from timellm_engine.errors import PreflightError, TrainingError, kind_of, one_line
 from timellm_engine.model.prefix import LaidOut
 from timellm_engine.model.timellm import TimeLLM
 from timellm_engine.training.losses import Loss
 
 _TIMES_A_STEP = 2
 """What must be free, in what a step needs on its way: for what is recorded, and for evaluations."""
+_NO_ROOM = "the GPU has no room for a second step"
 _WAITS = "called a synchronizing CUDA operation"
 """How torch says, as a `RuntimeError`, that something waits for the GPU."""
 
@@ -61,14 +62,15 @@ class CapturedPasses:
 
         While the GPU works, the prompts of `upcoming`, the windows of the next step, are written.
         `None`, and nothing done, where a step cannot be recorded: there is no memory for it, or the
-        backbone waits for the GPU on its way. Raises `PreflightError` where that shows too late: a
-        recording that was broken off leaves nothing that could be relied on.
+        backbone waits for the GPU on its way. Where that shows too late it raises `PreflightError`,
+        or `TrainingError` once there are recordings: one that was broken off leaves nothing that
+        could be relied on.
         """
         if self.given_up is not None:
             return None
         prompts = self._prompts_of(x)
         if prompts is None:
-            self.given_up = "this backbone is not read ahead"
+            self.give_up("with this backbone, prompts cannot be computed ahead of the patches")
             return None
         key = len(x), prompts.known, prompts.tokens.shape[1]
         recorded = self._passes.get(key)
@@ -90,6 +92,18 @@ class CapturedPasses:
         loss, mse = recorded.losses.tolist()
         return loss, mse
 
+    def give_up(self, why: str) -> bool:
+        """Record no more, and give back what recordings need; whether there was any to give."""
+        had = bool(self._passes)
+        if self.given_up is None:
+            self.given_up = why
+        self._passes.clear()
+        self._gradients = []
+        for parameter in self._trainable:
+            parameter.grad = None
+        torch.cuda.empty_cache()
+        return had
+
     def _prompts_of(self, x: Tensor) -> LaidOut | None:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] is x:
@@ -102,38 +116,51 @@ class CapturedPasses:
         x, y = x.to(device, copy=True), y.to(device, copy=True)
         own = LaidOut(prompts.known, prompts.tokens.clone(), prompts.lengths.clone())
         torch.cuda.synchronize(device)
-        held = torch.cuda.memory_allocated(device)
+        why_not = self._tried(x, y, own)
+        if why_not is not None:
+            self.give_up(why_not)
+            return None
+        if not self._gradients:
+            self._gradients = [torch.zeros_like(p) for p in self._trainable]
+        pool = next((each.graph.pool() for each in self._passes.values()), None)
+        graph = torch.cuda.CUDAGraph()
+        gc.collect()
         try:
-            with torch.random.fork_rng([device]), torch.cuda.stream(self._stream):
-                # Kernels choose and set themselves up when they are first used.
-                self._work(x, y, own)
-                step_bytes = torch.cuda.max_memory_allocated(device) - held
-                with _waiting_is_an_error():
-                    self._work(x, y, own)
-            torch.cuda.synchronize(device)
-            if not self._passes and not self._has_room(step_bytes):
-                self.given_up = "the GPU has no room for a second step"
-                return None
-            if not self._gradients:
-                self._gradients = [torch.zeros_like(p) for p in self._trainable]
-            pool = next((each.graph.pool() for each in self._passes.values()), None)
-            graph = torch.cuda.CUDAGraph()
-            gc.collect()
-            torch.cuda.empty_cache()
             with torch.cuda.graph(graph, pool=pool, stream=self._stream):
                 losses, gradients = self._work(x, y, own)
                 torch._foreach_copy_(self._gradients, gradients)
         except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and _WAITS not in str(error):
-                raise PreflightError(
-                    "train.cuda_graphs: found true, but a step of this model cannot be recorded "
-                    f"here ({one_line(error)}); expected false"
-                ) from error
-            self.given_up = one_line(error)
-            self._passes.clear()
-            self._gradients = []
-            return None
+            raise self._broken_off(error) from error
         return _Pass(graph, x, y, own, losses)
+
+    def _tried(self, x: Tensor, y: Tensor, prompts: LaidOut) -> str | None:
+        """Make such a step for nothing; why it is not to be recorded, if it is not."""
+        device = self._model.device
+        held = torch.cuda.memory_allocated(device)
+        try:
+            with torch.random.fork_rng([device]), torch.cuda.stream(self._stream):
+                # Kernels choose and set themselves up when they are first used.
+                self._work(x, y, prompts)
+                step_bytes = torch.cuda.max_memory_allocated(device) - held
+                with _waiting_is_an_error():
+                    self._work(x, y, prompts)
+        except torch.OutOfMemoryError:
+            return _NO_ROOM
+        except RuntimeError as error:
+            if _WAITS not in str(error):
+                raise
+            return one_line(error)
+        torch.cuda.synchronize(device)
+        return None if self._passes or self._has_room(step_bytes) else _NO_ROOM
+
+    def _broken_off(self, error: RuntimeError) -> Exception:
+        """What to end with: not with a want of memory, which has an end of its own."""
+        if kind_of(error) == "memory":
+            return error
+        said = f"a step of this model cannot be recorded here ({one_line(error)})"
+        if self._passes:
+            return TrainingError(f"{said}; with train.cuda_graphs = false it goes on")
+        return PreflightError(f"train.cuda_graphs: found true, but {said}; expected false")
 
     def _work(self, x: Tensor, y: Tensor, prompts: LaidOut) -> tuple[Tensor, list[Tensor]]:
         forecast = self._model.forecast_after(x, prompts)

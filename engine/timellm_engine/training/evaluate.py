@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from timellm_engine.data.windows import Windows, in_batches
 from timellm_engine.training.step import Forecaster
@@ -30,28 +29,19 @@ def evaluate(
     end with the windows that are done, and may raise to end it there.
     """
     model.train(False)
-    sums: list[Tensor] = []
-    squared = absolute = 0.0
     values = done = 0
-
-    def add_up() -> None:
-        nonlocal squared, absolute
-        while sums:
-            of_batch = sums.pop().tolist()
-            squared, absolute = squared + of_batch[0], absolute + of_batch[1]
-
     with torch.inference_mode():
         prototypes = model.text_prototypes()
+        sums = torch.zeros(2, dtype=torch.float64, device=prototypes.device)
         for numbers in in_batches(torch.arange(len(windows)), batch_size):
             between(done)
             x, y = windows.batch(numbers)
             forecast = model(x, prototypes)
-            # A GPU has worked on the batch before while the prompts of this one were written.
-            add_up()
             difference = (forecast - y.to(forecast.device)).double()
-            sums.append(torch.stack([difference.square().sum(), difference.abs().sum()]))
+            # Nobody waits for a GPU here: it works while the next prompts are written.
+            sums = sums + torch.stack([difference.square().sum(), difference.abs().sum()])
             values += difference.numel()
             done += len(numbers)
-        add_up()
+        squared, absolute = sums.tolist()
     between(done)
     return Errors(squared / values, absolute / values)

@@ -6,8 +6,11 @@ supervisor's wishes are obeyed; a stop is an exception, so it can come from insi
 """
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
+import torch
 from torch import Tensor
 
 from timellm_engine.checkpoints.checkpoint import Storage
@@ -37,6 +40,8 @@ LONGEST_WAIT_S = 60.0
 TRIED_AFTER_STEPS = 3
 """Forecasts are timed once so many steps were made, which have warmed everything up."""
 
+Result = TypeVar("Result")
+
 _replace = msgspec.structs.replace
 
 
@@ -62,6 +67,7 @@ class Trainer:
         self._report = Throttle(clock, REPORT_EVERY_S)
         self._steps_made = 0
         self._windows_per_second: float | None = None
+        self._said_why = False
 
     def run(self) -> None:
         """Train until the best model is tested, or until told to stop; then `last` is on disk.
@@ -78,6 +84,7 @@ class Trainer:
                 self.train_epoch()
                 self.conclude_epoch()
             self._save_what_was_refused()
+            self.stepper.forget_recordings()
             Ending(self.job, self.position, self.saver, self.storage, self.emitter).make(
                 lambda: self._evaluate(self.job.data.test, "test")[0]
             )
@@ -133,8 +140,7 @@ class Trainer:
             if self.saver.due(self.position) and iteration < self.steps:
                 self._save_last()
             self._steps_made += 1
-            if self._steps_made == 1 and self.stepper.not_captured is not None:
-                self.emitter.line(f"Steps are not recorded: {self.stepper.not_captured}")
+            self._say_why_not_recorded()
             if self._steps_made == TRIED_AFTER_STEPS:
                 self._try_forecasting()
 
@@ -183,11 +189,29 @@ class Trainer:
             one_s = windows * speed_s / self.train.batch_size / 3
         return steps * speed_s + one_s * (evaluations + final / windows)
 
+    def _say_why_not_recorded(self) -> None:
+        """Once, as soon as it is known."""
+        why = self.stepper.not_captured
+        if why is not None and not self._said_why:
+            self._said_why = True
+            self.emitter.line(f"Steps are launched kernel by kernel: {why}")
+
+    def _with_room(self, work: Callable[[], Result]) -> Result:
+        """What `work` gives; once more without recorded steps where memory was wanting."""
+        try:
+            return work()
+        except torch.OutOfMemoryError:
+            if not self.stepper.forget_recordings():
+                raise
+        return work()
+
     def _try_forecasting(self) -> None:
         """Find out what an evaluation will take, unless one was measured already."""
         if self.position.evaluation_seconds is not None:
             return
-        self._windows_per_second = windows_per_second(self.job, self.job.data.vali, self.clock)
+        self._windows_per_second = self._with_room(
+            lambda: windows_per_second(self.job, self.job.data.vali, self.clock)
+        )
         if self._windows_per_second is not None:
             self.emitter.event(ev.ForecastsTimed(windows_per_second=self._windows_per_second))
 
@@ -281,6 +305,9 @@ class Trainer:
 
         Between two batches the supervisor is obeyed as between two steps.
         """
+        return self._with_room(lambda: self._evaluated(windows, split))
+
+    def _evaluated(self, windows: Windows, split: Split) -> tuple[Errors, float]:
         began, spent_s = self.clock.monotonic(), 0.0
 
         def between(done: int) -> None:

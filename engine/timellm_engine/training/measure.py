@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from msgspec import Struct
 
-from timellm_engine.data.windows import Windows, epoch_order, in_batches
+from timellm_engine.data.windows import Windows, epoch_order, in_batches, with_next
 from timellm_engine.errors import TrainingError
 from timellm_engine.model.quantised import parameter_total
 from timellm_engine.task import Tell, read_question, run_task
@@ -60,11 +60,14 @@ def _steps(job: Job, count: int, done: _Done) -> float:
     order = epoch_order(job.config.run.seed, 1, len(windows))
     job.model.train()
     taken = []
-    for step in range(WARM_UP + count):
-        numbers = order[torch.arange(train.batch_size).add(step * train.batch_size) % len(order)]
+    size = train.batch_size
+    places = (torch.arange(size).add(step * size) % len(order) for step in range(WARM_UP + count))
+    batches = with_next(windows.batch(order[of_step]) for of_step in places)
+    for step, ((x, y), following) in enumerate(batches):
         began = _now(job.device)
+        upcoming = None if following is None else following[0]
         try:
-            stepper.take(*windows.batch(numbers), pace(train, job.steps_per_epoch, step))
+            stepper.take(x, y, pace(train, job.steps_per_epoch, step), upcoming)
         except NotFinite as error:
             raise TrainingError(f"{error} in step {step + 1}") from None
         taken.append(_now(job.device) - began)

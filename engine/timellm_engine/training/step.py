@@ -65,14 +65,21 @@ class Stepper:
         self._loss = loss_of(train)
         self._norm_before_clipping: float | None = None
         self._captured: CapturedPasses | None = None
-        if isinstance(model, TimeLLM) and model.device.type == "cuda" and train.cuda_graphs:
+        on_a_gpu = isinstance(model, TimeLLM) and model.device.type == "cuda"
+        if on_a_gpu and train.cuda_graphs and self._pieces == 1:
+            assert isinstance(model, TimeLLM)  # noqa: S101 - for the type checker
             self._captured = CapturedPasses(
                 model, self._loss, trainable, only_mse=train.loss == "mse"
             )
 
+    def forget_recordings(self) -> bool:
+        """Give back the memory that recorded steps keep; whether there was any. Steps that follow
+        are made as others are, with the same bits."""
+        return self._captured is not None and self._captured.give_up("their memory was needed")
+
     @property
     def not_captured(self) -> str | None:
-        """Why steps are not recorded though they should be, once that is known."""
+        """Why steps are not recorded though they were to be, once that is known."""
         return self._captured.given_up if self._captured is not None else None
 
     def take(self, x: Tensor, y: Tensor, pace: Pace, upcoming: Tensor | None = None) -> Losses:
