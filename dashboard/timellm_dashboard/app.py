@@ -188,7 +188,7 @@ class Dashboard(App[None]):
 
     def on_open_run(self, message: OpenRun) -> None:
         """Show another run in place of this one, from its beginning, on all screens."""
-        if message.run_id == self.recorder.state.run_id:
+        if message.run_id == (self.recorder.state.run_id or self._look.run_id):
             self._notify(self._say_of_runs().already_shown)
             self.go_to("overview")
         elif self._services.open_run is not None:
@@ -212,7 +212,9 @@ class Dashboard(App[None]):
             self.workers.cancel_group(self, group)
         old = self._screens
         self._source, self._services = opened.source, opened.services
-        self._look = msgspec.structs.replace(self._look, limits=opened.limits, rules=opened.rules)
+        self._look = msgspec.structs.replace(
+            self._look, limits=opened.limits, rules=opened.rules, run_id=opened.run_id
+        )
         self.recorder = Recorder()
         self._backlog, self._supervised, self._problem = True, True, ""
         self._screens, self._here = self._made_screens(), "overview"
@@ -520,10 +522,12 @@ def run_dashboard(
     rules: RulesOf | None = None,
     services: Services | None = None,
     taste: Taste | None = None,
+    run_id: str = "",
     read_only: bool = False,
 ) -> RunState:
     """Show the run until the person leaves; the last known state of the run that was shown last.
 
+    `run_id` names it for as long as nothing is on record of it.
     `now` gives any aware time; it is shown in `zone`, which is the machine's own if absent.
     `limits` tells the thermal limits in force for a card, so that they can be marked; `rules` how
     every rule stands.
@@ -534,6 +538,7 @@ def run_dashboard(
         zone=zone,
         limits=limits,
         rules=rules,
+        run_id=run_id,
         read_only=read_only,
     )
     app = Dashboard(source, look, now=now, monotonic=monotonic, services=services, taste=taste)

@@ -43,6 +43,7 @@ def follow_json(
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
+    run_id: str = "",
 ) -> RunState:
     """Write a line for the first view, for changes at most once a second, and for the last view.
 
@@ -51,7 +52,7 @@ def follow_json(
     or the supervisor has been gone for a few seconds.
     """
     recorder = Recorder()
-    look = Look(zone=zone, limits=limits, rules=rules)
+    look = Look(zone=zone, limits=limits, rules=rules, run_id=run_id)
     told_seq = 0
     written_t: float | None = None
     told: tuple[int, str] | None = None

@@ -354,7 +354,7 @@ async def test_a_run_that_is_gone_when_it_is_compared_is_named() -> None:
 def opener(opened: dict[str, FakeRun]) -> Callable[[str], OpenedRun]:
     def open_run(run_id: str) -> OpenedRun:
         opened[run_id] = FakeRun(journal_of(run_id), supervised=run_id in SUPERVISED)
-        return OpenedRun(source=opened[run_id], services=services(open_run=open_run))
+        return OpenedRun(run_id=run_id, source=opened[run_id], services=services(open_run=open_run))
 
     return open_run
 

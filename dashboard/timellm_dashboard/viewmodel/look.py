@@ -60,6 +60,8 @@ class Look(Struct, frozen=True, kw_only=True):
     """Only ASCII characters are shown, and therefore only English ones."""
     limits: LimitsOf | None = None
     rules: RulesOf | None = None
+    run_id: str = ""
+    """The run that was asked for, which is all that is known of it before it begins."""
     read_only: bool = False
     """Whoever looks may only look: nothing that asks the supervisor is offered."""
 

@@ -43,6 +43,9 @@ class RunView(Struct, frozen=True, kw_only=True):
     """What the run is."""
 
     run_id: str
+    """What every command takes and `list` shows, known before the run begins."""
+    begun: bool
+    """Something of it is on record."""
     name: str
     engine: str
     resumed: bool
@@ -228,7 +231,8 @@ def view_of(
 
 def _run(state: RunState, moment: Moment, look: Look) -> RunView:
     return RunView(
-        run_id=clean(state.run_id),
+        run_id=clean(state.run_id or look.run_id),
+        begun=state.run_id != "",
         name=clean(state.name),
         engine=state.engine,
         resumed=state.resumed,
