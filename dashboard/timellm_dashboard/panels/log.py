@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len, get_character_cell_size
+from rich.cells import get_character_cell_size
 
 from timellm_dashboard.lines import Line, Span, Tone, clip
 from timellm_dashboard.log.text import tone_of
@@ -17,7 +17,7 @@ Cut = tuple[int, int]
 
 def wrapped(text: str, width: int) -> list[Cut]:
     """`text` in rows of `width` cells, at least one; broken anywhere, so that columns stay."""
-    if text.isascii() or cell_len(text) == len(text):
+    if text.isascii() or all(get_character_cell_size(character) == 1 for character in text):
         return [(at, min(at + width, len(text))) for at in range(0, len(text), width)] or [(0, 0)]
     cuts, begin, used = [], 0, 0
     for at, character in enumerate(text):
