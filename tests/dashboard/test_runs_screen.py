@@ -196,8 +196,8 @@ async def test_the_shown_run_is_in_the_list_as_it_is_above_it() -> None:
     async with running(app) as pilot:
         await at_runs(app, pilot, "qwen")
         (row,) = (row for row in rows_of(app) if SHOWN in row and "MSE" not in row and "❯" in row)
-        assert "NO PROGRESS" in row
-        assert "NO PROGRESS" in rows_of(app)[1]
+        assert "SILENT" in row
+        assert "SILENT" in rows_of(app)[1]
 
 
 async def test_a_folder_without_runs_says_how_to_make_one() -> None:
