@@ -30,7 +30,7 @@ from timellm_dashboard.actions import (
     offered,
     refusal,
 )
-from timellm_dashboard.actions.keymap import shown_key
+from timellm_dashboard.actions.keymap import help_of, told_keys
 from timellm_dashboard.explain.explain import part_of
 from timellm_dashboard.folds.history import History
 from timellm_dashboard.jobcontrol import continue_well, leave_well
@@ -55,6 +55,7 @@ from timellm_dashboard.viewmodel.rulerows import RulesOf
 from timellm_dashboard.viewmodel.view import Recorder, View
 from timellm_dashboard.widgets.keybar import KeyButton
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.phrases import said
 from timellm_dashboard.words.read_only import read_only_words
 from timellm_dashboard.words.refusals import refusal_words
@@ -115,7 +116,8 @@ class Dashboard(App[None]):
         taste = taste or Taste()
         self._own_keys = taste.keymap
         self.set_keymap({name: ",".join(keys) for name, keys in taste.keymap.items()})
-        self._source, self._look = source, look
+        self._source = source
+        self._look = msgspec.structs.replace(look, keys=told_keys(taste.keymap))
         self._now, self._monotonic, self._refresh_s = now, monotonic, refresh_s
         self.recorder = Recorder()
         self._backlog = True
@@ -289,7 +291,7 @@ class Dashboard(App[None]):
         view = self.view
         for found in offered(view, self.run_screen.screen_id):
             if found.in_palette and is_of_use(found, view):
-                text = found.help.in_(view.lang)
+                text = help_of(found, view.lang, self._own_keys)
                 yield SystemCommand(label_of(found, view), text, self._doing(found.id))
 
     def _doing(self, action_id: str) -> Callable[[], None]:
@@ -318,10 +320,7 @@ class Dashboard(App[None]):
         may_fail = asked.changes_run or asked.on == "runs" or asked.id == "language"
         if not may_fail and not (asked.needs_record and early):
             return ""
-        return refusal(asked, self.view, key=self._key_of("supervise"))
-
-    def _key_of(self, action_id: str) -> str:
-        return shown_key(action(action_id), self._own_keys, ascii_only=self._look.ascii_only)
+        return refusal(asked, self.view)
 
     def action_type(self, action_id: str) -> None:
         """Open a line to type in, before the next key is looked at: none may reach the run that
@@ -396,19 +395,18 @@ class Dashboard(App[None]):
     def action_help_quit(self) -> None:
         """Ctrl+C ends nothing; it says what does."""
         view = self.view
-        texts = refusal_words(view.lang)
+        texts, told = refusal_words(view.lang), view.words.ctrl_c
         if self._look.read_only:
-            self._notify(read_only_words(view.lang).ctrl_c)
+            told = read_only_words(view.lang).ctrl_c
         elif view.replay:
-            self._notify(texts.ctrl_c_replay)
+            told = texts.ctrl_c_replay
         elif view.headline.state in ("loading", "waiting"):
-            self._notify(texts.ctrl_c_early)
+            told = texts.ctrl_c_early
         elif view.outcome is not None:
-            self._notify(view.words.ctrl_c_ended)
+            told = view.words.ctrl_c_ended
         elif view.headline.state == "unsupervised":
-            self._notify(texts.ctrl_c_alone.format(key=self._key_of("supervise")))
-        else:
-            self._notify(view.words.ctrl_c)
+            told = texts.ctrl_c_alone
+        self._notify(keyed(told, view.keys))
 
     def action_command_palette(self) -> None:
         """Open the palette, unless it is open."""

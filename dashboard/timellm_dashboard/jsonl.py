@@ -22,13 +22,21 @@ def view_json(view: View) -> bytes:
 
     A number that is unknown or not finite is null, and the `text` beside it says which.
     """
-    return msgspec.json.encode({"schema": SCHEMA, **msgspec.structs.asdict(view)})
+    return msgspec.json.encode({"schema": SCHEMA, **_fields(view)})
+
+
+def _fields(view: View) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(view)
+    del fields["keys"]
+    return fields
 
 
 def view_schema() -> dict[str, Any]:
     """The JSON schema of what `view_json` writes."""
     schema = msgspec.json.schema(View)
-    schema["$defs"]["View"]["properties"]["schema"] = {"const": SCHEMA}
+    properties = schema["$defs"]["View"]["properties"]
+    del properties["keys"]
+    properties["schema"] = {"const": SCHEMA}
     return schema
 
 
@@ -71,7 +79,7 @@ def follow_json(
 
 
 def _line(view: View, told_seq: int) -> str:
-    fields = msgspec.structs.asdict(view)
+    fields = _fields(view)
     del fields["charts"]
     fields["feed"] = [line for line in view.feed if line.seq > told_seq]
     return msgspec.json.encode({"schema": SCHEMA, **fields}).decode()

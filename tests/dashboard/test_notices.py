@@ -80,8 +80,7 @@ async def test_a_notice_looks_as_it_was_found_good() -> None:
         await resized(pilot, 80, 24)
         check_snapshot("notice-80x24", rows_of(app))
         await pilot.press("question_mark")
-        await pilot.pause(0.15)
-        assert "q leaves" in rows_of(app)[-1]
+        await until(pilot, lambda: "help" in rows_of(app)[0] and "q leaves" in rows_of(app)[-1])
 
 
 async def test_in_ascii_a_notice_is_ascii() -> None:

@@ -20,9 +20,10 @@ RUNS_ACTIONS: tuple[Action, ...] = (
         shown_keys="x",
         label=Said("mark", "标记"),
         help=Said(
-            "mark the chosen run, to compare it (the space bar does the same)",
-            "标记所选的运行，用于对比（空格键相同）",
+            "mark the chosen run, to compare it",
+            "标记所选的运行，用于对比",
         ),
+        also=Said("the space bar does the same", "空格键相同"),
         on="runs",
     ),
     Action(

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from timellm_dashboard.folds.history import EpochMark, History
 from timellm_dashboard.folds.series import Point
@@ -28,6 +28,7 @@ from timellm_dashboard.viewmodel.rules import RulesView, rules_view
 from timellm_dashboard.viewmodel.timeleft import TimeLeft, time_left
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import ascii_words, texts_in_ascii
+from timellm_dashboard.words.keys import USUAL, Keys
 from timellm_dashboard.words.phrases import clean, said
 from timellm_dashboard.words.text import Lang, Words, words
 from timellm_ops.contract.commands import StopMode
@@ -111,6 +112,8 @@ class View(Struct, frozen=True, kw_only=True):
     damaged_lines: Figure
     """Lines of the journal that could not be read. Its text is empty where there is none."""
     charts: Charts
+    keys: Keys = field(default_factory=lambda: USUAL)
+    """The keys that texts name. They are of this screen, and in no JSON."""
     read_only: bool = False
     """Whoever looks may only look."""
 
@@ -202,6 +205,7 @@ def build_view(
         feed_left_out=history.feed_left_out,
         damaged_lines=_damaged(damaged, look),
         charts=_charts(history),
+        keys=look.keys,
         read_only=look.read_only,
     )
     return texts_in_ascii(view, but="charts") if look.ascii_only else view

@@ -35,7 +35,7 @@ EN = RunFilterWords(
     hint="words, train.batch_size=4, state=failed, mse<0.4, started>2026-11-20",
     chosen="with “{text}”",
     shown_of="{count} of {all} in {folder}",
-    none_match="No run has “{text}”. Esc shows all runs again.",
+    none_match="No run has “{text}”. <runs_back> shows all runs again.",
     reading="reading the configs of all runs",
     bad_term="found “{text}”; expected words, and key=value, key!=value, key<value, key>value or"
     " key~part",
@@ -55,7 +55,7 @@ ZH = RunFilterWords(
     hint="词、train.batch_size=4、state=failed、mse<0.4、started>2026-11-20",
     chosen="符合“{text}”",
     shown_of="{folder} 中 {all} 个里的 {count} 个",
-    none_match="没有符合“{text}”的运行。按 Esc 重新显示全部。",
+    none_match="没有符合“{text}”的运行。按 <runs_back> 重新显示全部。",
     reading="正在读取所有运行的配置",
     bad_term="“{text}”无法识别；应为词，以及 key=value、key!=value、key<value、key>value 或"
     " key~部分文本",
