@@ -62,8 +62,8 @@ def list_runs(
         tuple[str, ...],
         Parameter(
             negative="",
-            help='Only runs with it: words, "train.batch_size=4", state=failed, "mse<0.4"; may be'
-            " repeated.",
+            help='Only runs with it: words, "train.batch_size=4|8", state=failed, "mse<0.4"; | is'
+            " or, and all else and; may be repeated.",
         ),
     ] = (),
     json: Json = False,

@@ -45,9 +45,9 @@ RUNS_ACTIONS: tuple[Action, ...] = (
         label=Said("filter", "过滤"),
         help=Said(
             "show only runs with words, results or keys of their configs: etth1 state=failed"
-            " train.batch_size=4 mse<0.4; empty shows all again",
-            "只显示符合的运行，按词、结果或配置中的键：etth1 state=failed train.batch_size=4"
-            " mse<0.4；留空则全部显示",
+            " train.batch_size=4|8 mse<0.4, where | is or; empty shows all again",
+            "只显示符合的运行，按词、结果或配置中的键：etth1 state=failed train.batch_size=4|8"
+            " mse<0.4，其中 | 表示或；留空则全部显示",
         ),
         types=True,
         on="runs",

@@ -241,7 +241,7 @@ class RunsPanel(Panel, can_focus=True):
         """How many runs, where they are, and how many are marked."""
         say = runs_words(view.lang, ascii_only=view.ascii_only)
         parts = [say.title]
-        if self._every and not self._filter.terms:
+        if self._every and not self._filter.clauses:
             parts.append(say.count.format(count=len(self._every), folder=self._folder))
         elif self._every:
             words = self._filter_words(view)
