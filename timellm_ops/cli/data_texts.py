@@ -36,7 +36,7 @@ class PredictionTexts(Struct, frozen=True, kw_only=True):
     error: str
     digest: str
     other: str
-    """Before the names of the files, where the usual one holds another forecast."""
+    """Before the names of the files, where the usual one holds something else."""
 
 
 DATA: dict[Language, DataTexts] = {
@@ -77,7 +77,7 @@ PREDICTION: dict[Language, PredictionTexts] = {
         more="variables besides: {count}, in the file below",
         error="{name}: mean absolute error {error:.4g} over {steps:known step|known steps}",
         digest="digest of the forecasts: {digest}",
-        other="another forecast is in {path}, which is left as it is; this one is in:",
+        other="{path} holds something else and is left as it is; this one is in:",
     ),
     "zh": PredictionTexts(
         weights="{run}：权重 {checkpoint}，第 {epoch} 轮",
@@ -87,6 +87,6 @@ PREDICTION: dict[Language, PredictionTexts] = {
         more="其余 {count} 个变量见下面的文件",
         error="{name}：与已知的 {steps} 步相比，平均绝对误差 {error:.4g}",
         digest="预测的摘要：{digest}",
-        other="{path} 里是另一次预测，保持不变；这一次写在：",
+        other="{path} 里是别的内容，保持不变；这一次写在：",
     ),
 }

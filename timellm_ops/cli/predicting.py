@@ -55,7 +55,7 @@ def predict(
         Parameter(
             help="File.csv or .parquet, replaced if it is there; by default forecast-DATE.csv in"
             " the run's folder, or of a bundle in this one: forecast-DATE-2.csv and so on where"
-            " that holds another forecast."
+            " that holds something else."
         ),
     ] = None,
     long: Annotated[
