@@ -133,6 +133,7 @@ def show(
         limits=limits_of(layout),
         rules=rules_of(layout),
         damaged=client.damaged,
+        run_id=layout.run_id,
     )
     if json:
         sys.stdout.write(view_json(view).decode() + "\n")

@@ -74,7 +74,7 @@ def build_report(
     words = maker.texts
     name = view.run.name or view.run.run_id
     title = words.title if view.outcome is not None else words.title_so_far
-    if not view.run.begun:
+    if not name:
         title = words.title_of_none
     when = fmt.day_and_time(view.at, view.at, look.zone, look.words)
     at = view.at.astimezone(look.zone)

@@ -223,13 +223,16 @@ def view_of(
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
     damaged: Callable[[], int] | None = None,
+    run_id: str = "",
 ) -> View:
     """The view of a whole journal. `damaged`: how many of its lines could not be read, to be asked
     when the records are all there."""
     recorder = Recorder()
     recorder.take(records)
     recorder.damaged = 0 if damaged is None else damaged()
-    look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits, rules=rules)
+    look = Look(
+        lang=lang, zone=zone, ascii_only=ascii_only, limits=limits, rules=rules, run_id=run_id
+    )
     return recorder.view(Moment(t=now_t, wall=wall_now, supervised=supervised), look)
 
 
