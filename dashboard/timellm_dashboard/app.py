@@ -31,7 +31,7 @@ from timellm_dashboard.actions import (
     offered,
     refusal,
 )
-from timellm_dashboard.actions.keymap import shown_key
+from timellm_dashboard.actions.keymap import help_of, told_keys
 from timellm_dashboard.explain.explain import part_of
 from timellm_dashboard.folds.history import History
 from timellm_dashboard.jobcontrol import continue_well, leave_well
@@ -57,6 +57,7 @@ from timellm_dashboard.viewmodel.view import Recorder, View
 from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.widgets.keybar import KeyButton
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.phrases import said
 from timellm_dashboard.words.read_only import read_only_words
 from timellm_dashboard.words.refusals import refusal_words
@@ -117,7 +118,8 @@ class Dashboard(App[None]):
         taste = taste or Taste()
         self._own_keys = taste.keymap
         self.set_keymap({name: ",".join(keys) for name, keys in taste.keymap.items()})
-        self._source, self._look = source, look
+        self._source = source
+        self._look = msgspec.structs.replace(look, keys=told_keys(taste.keymap))
         self._now, self._monotonic, self._refresh_s = now, monotonic, refresh_s
         self.recorder = Recorder()
         self._backlog = True
@@ -190,7 +192,7 @@ class Dashboard(App[None]):
 
     def on_open_run(self, message: OpenRun) -> None:
         """Show another run in place of this one, from its beginning, on all screens."""
-        if message.run_id == self.recorder.state.run_id:
+        if message.run_id == (self.recorder.state.run_id or self._look.run_id):
             self._notify(self._say_of_runs().already_shown)
             self.go_to("overview")
         elif self._services.open_run is not None:
@@ -214,7 +216,9 @@ class Dashboard(App[None]):
             self.workers.cancel_group(self, group)
         old = self._screens
         self._source, self._services = opened.source, opened.services
-        self._look = msgspec.structs.replace(self._look, limits=opened.limits, rules=opened.rules)
+        self._look = msgspec.structs.replace(
+            self._look, limits=opened.limits, rules=opened.rules, run_id=opened.run_id
+        )
         self.recorder = Recorder()
         self._backlog, self._supervised, self._problem = True, True, ""
         self._screens, self._here = self._made_screens(), "overview"
@@ -289,7 +293,7 @@ class Dashboard(App[None]):
         view = self.view
         for found in offered(view, self.run_screen.screen_id):
             if found.in_palette and is_of_use(found, view):
-                text = found.help.in_(view.lang)
+                text = help_of(found, view.lang, self._own_keys)
                 yield SystemCommand(label_of(found, view), text, self._doing(found.id))
 
     def _doing(self, action_id: str) -> Callable[[], None]:
@@ -318,10 +322,7 @@ class Dashboard(App[None]):
         may_fail = asked.changes_run or asked.on == "runs" or asked.id == "language"
         if not may_fail and not (asked.needs_record and early):
             return ""
-        return refusal(asked, self.view, key=self._key_of("supervise"))
-
-    def _key_of(self, action_id: str) -> str:
-        return shown_key(action(action_id), self._own_keys, ascii_only=self._look.ascii_only)
+        return refusal(asked, self.view)
 
     def action_type(self, action_id: str) -> None:
         """Open a line to type in, before the next key is looked at: none may reach the run that
@@ -396,19 +397,18 @@ class Dashboard(App[None]):
     def action_help_quit(self) -> None:
         """Ctrl+C ends nothing; it says what does."""
         view = self.view
-        texts = refusal_words(view.lang)
+        texts, told = refusal_words(view.lang), view.words.ctrl_c
         if self._look.read_only:
-            self._notify(read_only_words(view.lang).ctrl_c)
+            told = read_only_words(view.lang).ctrl_c
         elif view.replay:
-            self._notify(texts.ctrl_c_replay)
+            told = texts.ctrl_c_replay
         elif view.headline.state in ("loading", "waiting"):
-            self._notify(texts.ctrl_c_early)
+            told = texts.ctrl_c_early
         elif view.outcome is not None:
-            self._notify(view.words.ctrl_c_ended)
+            told = view.words.ctrl_c_ended
         elif view.headline.state == "unsupervised":
-            self._notify(texts.ctrl_c_alone.format(key=self._key_of("supervise")))
-        else:
-            self._notify(view.words.ctrl_c)
+            told = texts.ctrl_c_alone
+        self._notify(keyed(told, view.keys))
 
     def action_command_palette(self) -> None:
         """Open the palette, unless it is open."""
@@ -522,10 +522,12 @@ def run_dashboard(
     rules: RulesOf | None = None,
     services: Services | None = None,
     taste: Taste | None = None,
+    run_id: str = "",
     read_only: bool = False,
 ) -> RunState:
     """Show the run until the person leaves; the last known state of the run that was shown last.
 
+    `run_id` names it for as long as nothing is on record of it.
     `now` gives any aware time; it is shown in `zone`, which is the machine's own if absent.
     `limits` tells the thermal limits in force for a card, so that they can be marked; `rules` how
     every rule stands.
@@ -536,6 +538,7 @@ def run_dashboard(
         zone=zone,
         limits=limits,
         rules=rules,
+        run_id=run_id,
         read_only=read_only,
     )
     app = Dashboard(source, look, now=now, monotonic=monotonic, services=services, taste=taste)

@@ -22,13 +22,21 @@ def view_json(view: View) -> bytes:
 
     A number that is unknown or not finite is null, and the `text` beside it says which.
     """
-    return msgspec.json.encode({"schema": SCHEMA, **msgspec.structs.asdict(view)})
+    return msgspec.json.encode({"schema": SCHEMA, **_fields(view)})
+
+
+def _fields(view: View) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(view)
+    del fields["keys"]
+    return fields
 
 
 def view_schema() -> dict[str, Any]:
     """The JSON schema of what `view_json` writes."""
     schema = msgspec.json.schema(View)
-    schema["$defs"]["View"]["properties"]["schema"] = {"const": SCHEMA}
+    properties = schema["$defs"]["View"]["properties"]
+    del properties["keys"]
+    properties["schema"] = {"const": SCHEMA}
     return schema
 
 
@@ -43,6 +51,7 @@ def follow_json(
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
+    run_id: str = "",
 ) -> RunState:
     """Write a line for the first view, for changes at most once a second, and for the last view.
 
@@ -51,7 +60,7 @@ def follow_json(
     or the supervisor has been gone for a few seconds.
     """
     recorder = Recorder()
-    look = Look(zone=zone, limits=limits, rules=rules)
+    look = Look(zone=zone, limits=limits, rules=rules, run_id=run_id)
     told_seq = 0
     written_t: float | None = None
     told: tuple[int, str] | None = None
@@ -70,7 +79,7 @@ def follow_json(
 
 
 def _line(view: View, told_seq: int) -> str:
-    fields = msgspec.structs.asdict(view)
+    fields = _fields(view)
     del fields["charts"]
     fields["feed"] = [line for line in view.feed if line.seq > told_seq]
     return msgspec.json.encode({"schema": SCHEMA, **fields}).decode()

@@ -79,6 +79,7 @@ def follow_plain(
     zone: tzinfo | None = None,
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
+    run_id: str = "",
 ) -> RunState:
     """Write lines as things happen: events, changes of state, and progress every ten seconds.
 
@@ -86,7 +87,9 @@ def follow_plain(
     gone for a few seconds, which is then said.
     """
     recorder = Recorder()
-    look = Look(lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules)
+    look = Look(
+        lang=lang, ascii_only=ascii_only, zone=zone, limits=limits, rules=rules, run_id=run_id
+    )
     narrator = _Narrator(look)
     for turn in follow(
         source, recorder, look, sleep=sleep, monotonic=monotonic, now=now, stop=stop
@@ -101,7 +104,7 @@ class _Narrator:
 
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._titled = False
+        self._titled = ""
         self._told_seq = 0
         self._told_damaged: float | None = 0
         self._told_headline = ""
@@ -110,8 +113,9 @@ class _Narrator:
     def tell(self, turn: Turn, t: float) -> Iterator[str]:
         """The lines that `turn` is worth at monotonic second `t`."""
         view = turn.view
-        if not self._titled and view.run.run_id:
-            self._titled = True
+        title = view.run.name or view.run.run_id  # a run that has not begun has no name
+        if title != self._titled:
+            self._titled = title
             yield text_of(draw_title(view, PAGE_WIDTH)).rstrip()
         yield from self._events(view)
         if view.run.run_id:

@@ -57,6 +57,7 @@ class Services(Struct, frozen=True, kw_only=True):
 class OpenedRun(Struct, frozen=True, kw_only=True):
     """A run with everything about it that the dashboard is started with."""
 
+    run_id: str
     source: RunSource
     limits: LimitsOf | None = None
     rules: RulesOf | None = None

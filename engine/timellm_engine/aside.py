@@ -1,8 +1,10 @@
 """Result files: written aside and renamed, so that a reader never sees half of one."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from timellm_engine.durable import aside_of, sync, why_not_written
@@ -18,14 +20,62 @@ def written_aside(path: Path) -> Iterator[Path]:
 
     Raises `PreflightError` where that cannot be written; nothing is left of it then.
     """
+    with _filled_aside(path) as aside:
+        yield aside
+        sync(aside)
+        aside.replace(path)
+        sync(path.parent)
+
+
+def write_beside(path: Path, data: bytes) -> Path:
+    """Write `data` to `path`, or where that holds something else to `NAME-2`, `NAME-3`, ...
+
+    Nothing that is there is changed, and a file that holds `data` already is not written again.
+    Returns the file that holds it. Raises `PreflightError` where there cannot be one.
+    """
+    for number in count(1):
+        name = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        if _holds(name, data):
+            return name
+        if os.path.lexists(name):
+            continue
+        with _filled_aside(name) as aside:
+            aside.write_bytes(data)
+            sync(aside)
+            if _named(aside, name):
+                sync(name.parent)
+                return name
+        if _holds(name, data):
+            return name
+    raise AssertionError("there is always a number more")
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _named(aside: Path, name: Path) -> bool:
+    """Give `aside` its name, unless another writer has just taken it. Raises `OSError`."""
+    try:
+        name.hardlink_to(aside)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        aside.rename(name)
+    return True
+
+
+@contextlib.contextmanager
+def _filled_aside(path: Path) -> Iterator[Path]:
+    """A new name beside `path`, of which nothing is left. Raises `PreflightError`."""
     aside = aside_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         yield aside
-        sync(aside)
-        aside.replace(path)
-        sync(path.parent)
     except OSError as error:
         reason = why_not_written(error, path.parent)
         raise PreflightError(f"{path}: found that it cannot be written; {reason}") from None

@@ -1,7 +1,7 @@
 """What the governor sees, and how it would answer."""
 
 from timellm_policies import governor
-from timellm_policies.holds import nothing_to_read, temperature_shown_c
+from timellm_policies.holds import nothing_to_read, temperature_shown_c, without_reading
 from timellm_policies.readings import degrees
 from timellm_policies.situation import RuleStatus, Situation
 
@@ -17,7 +17,7 @@ def governor_status(now: Situation) -> RuleStatus:
     deed = f"{_deed(now)} to hold {degrees(target_c)}; {_pace(now)}"
     return RuleStatus(
         rule=governor.RULE,
-        standing="unknown" if shown_c is None else "watching",
+        standing=without_reading(now.state) if shown_c is None else "watching",
         value=shown_c,
         threshold=target_c,
         unit="°C",

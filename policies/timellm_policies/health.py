@@ -44,7 +44,7 @@ def status(now: Situation) -> RuleStatus:
     if section.stall_action != "off" and limit_s is not None:
         told = silence is not None and silence.silent_s > limit_s
         deed = "has told you" if told else "tells you"
-        deeds.append(f"{deed} after {limit_s:.0f} s without progress")
+        deeds.append(f"{deed} after {limit_s:.0f} s of silence")
         if section.stall_action == "stop":
             deeds.append(f"ends the engine after {section.stall_stop_after_s:.0f} s")
     return RuleStatus(

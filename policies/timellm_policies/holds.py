@@ -10,6 +10,7 @@ from timellm_ops.contract.telemetry import TimedSample
 from timellm_policies.estimate import heating_s
 from timellm_policies.limits import limits
 from timellm_policies.readings import agreeing, degrees, latest_known, latest_readings
+from timellm_policies.situation import Standing
 
 RULES = ("thermal", "telemetry")
 """The rules that hold a run for its GPU's sake. At most one of them holds it at a time: either
@@ -40,6 +41,12 @@ def nothing_to_read(state: RunState) -> str:
     if state.telemetry_asleep:
         return "the GPU sleeps and makes no heat"
     return ""
+
+
+def without_reading(state: RunState) -> Standing:
+    """How a rule stands that reads the GPU and has no reading: where there is none to read it does
+    nothing, else what it watches is not known."""
+    return "off" if state.gpu == "none" or state.telemetry_gone else "unknown"
 
 
 def temperature_shown_c(state: RunState, recent: Sequence[TimedSample]) -> float | None:

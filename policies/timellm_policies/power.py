@@ -6,7 +6,7 @@ from itertools import takewhile
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.telemetry import TimedSample
-from timellm_policies.holds import nothing_to_read
+from timellm_policies.holds import nothing_to_read, without_reading
 from timellm_policies.situation import RuleStatus, Situation, Terms
 
 RULE = "power"
@@ -121,13 +121,15 @@ def status(now: Situation) -> RuleStatus:
     mean_w = mean_power_w(now.recent, now.now_t, section.mean_over_s)
     deed = "pauses the run" if section.action == "pause" else "tells you"
     hold = now.hold_of(RULE)
+    unread = without_reading(now.state) if mean_w is None else None
+    blind = nothing_to_read(now.state) if unread else ""
     return RuleStatus(
         rule=RULE,
-        standing="holding" if hold else "unknown" if mean_w is None else "watching",
+        standing="holding" if hold else unread or "watching",
         value=None if mean_w is None else round(mean_w, 1),
         threshold=section.limit_w,
         unit="W",
         next=hold.until_at(now.now_t)
         if hold
-        else f"{deed} above {watts(section.limit_w)} on average",
+        else blind or f"{deed} above {watts(section.limit_w)} on average",
     )

@@ -33,7 +33,7 @@ def no_progress(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
                 action="stop",
                 rule=rule,
                 reason=(
-                    f"no progress for {span(silent_s)}: ending the engine, as"
+                    f"silent for {span(silent_s)}: ending the engine, as"
                     " policy.health.stall_action says"
                 ),
                 value=round(silent_s, 1),
@@ -50,7 +50,7 @@ def no_progress(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
             action="alert",
             rule=rule,
             reason=(
-                f"no progress for {span(silent_s)}, usually a record every"
+                f"silent for {span(silent_s)}, usually a record every"
                 f" {span(silence.usual_s)}, so the engine may hang"
             ),
             value=round(silent_s, 1),
@@ -153,7 +153,7 @@ def loading(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
             action="alert",
             rule=rule,
             reason=(
-                f"the engine was started {span(silent_s)} ago and has said nothing since,"
+                f"the engine was started {span(silent_s)} ago and has been silent since,"
                 " so it may hang while it loads"
             ),
             value=round(silent_s, 1),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.telemetry import GpuProcess, GpuSample, TimedSample
-from timellm_policies.holds import nothing_to_read
+from timellm_policies.holds import nothing_to_read, without_reading
 from timellm_policies.situation import RuleStatus, Situation, Terms
 from timellm_policies.vram import holders
 
@@ -117,7 +117,7 @@ def status(now: Situation) -> RuleStatus:
     blind = "" if known else nothing_to_read(now.state)
     return RuleStatus(
         rule=RULE,
-        standing="holding" if hold else "watching" if known else "unknown",
+        standing="holding" if hold else "watching" if known else without_reading(now.state),
         value=float(len(others)) if known else None,
         threshold=0.0,
         unit="programs",

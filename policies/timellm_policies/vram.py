@@ -6,7 +6,7 @@ from timellm_ops.contract.config import PolicySection
 from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.telemetry import GpuProcess, GpuSample
-from timellm_policies.holds import nothing_to_read
+from timellm_policies.holds import nothing_to_read, without_reading
 from timellm_policies.situation import RuleStatus, Situation
 
 RULE = "vram"
@@ -84,10 +84,11 @@ def status(now: Situation) -> RuleStatus:
     threshold = f"{section.alert_above_pct:g} %"
     deed = "has told you, and says no more" if told else f"tells you from {threshold} on"
     full = share is not None and share >= section.alert_above_pct
-    blind = nothing_to_read(now.state) if share is None else ""
+    unread = without_reading(now.state) if share is None else None
+    blind = nothing_to_read(now.state) if unread else ""
     return RuleStatus(
         rule=RULE,
-        standing="unknown" if share is None else "told" if full and told else "watching",
+        standing=unread or ("told" if full and told else "watching"),
         value=None if share is None else round(share, 1),
         threshold=section.alert_above_pct,
         unit="%",

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from timellm_dashboard.viewmodel.view import view_of
+from timellm_ops.cli.listing import show
+from timellm_ops.cli.reporting import report
 from timellm_ops.cli.seen_states import SeenStates
 from timellm_ops.client import RunClient
 from timellm_ops.contract import events as ev
@@ -70,3 +72,14 @@ def test_of_a_folder_without_a_journal_nothing_is_on_record(tmp_path: Path) -> N
     assert view.headline.state == "waiting"
     assert "timellm-ops run" in view.headline.line
     assert SeenStates().name(layout, RunState(), supervised=False) == "waiting"
+
+
+def test_a_run_that_has_not_begun_is_shown_and_reported_by_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = "20260131-214503-later-ab12"
+    (tmp_path / run_id).mkdir()
+    monkeypatch.setenv("TIMELLM_RUNS_DIR", str(tmp_path))
+    for command in (show, report):
+        assert command(run_id) == 0
+        assert run_id in capsys.readouterr().out

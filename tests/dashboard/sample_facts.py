@@ -1,5 +1,6 @@
 """Facts for the seventeen answers: of a config, with or without a run in some state."""
 
+import msgspec
 from sample_journals import STATES, Journal
 
 from timellm_dashboard.answers.facts import Facts, HeatLimits
@@ -8,7 +9,7 @@ from timellm_dashboard.viewmodel.view import Recorder
 from timellm_ops.backbones import find_facts
 from timellm_ops.configfile import default_config
 from timellm_ops.contract.config import Config
-from timellm_ops.contract.plan import Plan
+from timellm_ops.contract.plan import Device, Plan
 from timellm_ops.contract.state import RunState
 from timellm_ops.planning.make import make_plan
 from timellm_ops.planning.steps import published_data
@@ -16,10 +17,10 @@ from timellm_ops.planning.steps import published_data
 LIMITS = HeatLimits(pause_above_c=85.0, resume_below_c=75.0)
 
 
-def plan_of(config: Config) -> Plan:
-    """The plan of a config whose data needs no file."""
-    found = find_facts(config.backbone.source)
-    return make_plan(config, published_data(config.data), found, "cpu")
+def plan_of(config: Config, device: Device = "cpu", *, source: str = "") -> Plan:
+    """The plan of a config, with its data from the table; `source` is the file it would be in."""
+    found, data = find_facts(config.backbone.source), published_data(config.data)
+    return make_plan(config, msgspec.structs.replace(data, source=source), found, device)
 
 
 def etth1(*overrides: str) -> Config:
@@ -27,6 +28,15 @@ def etth1(*overrides: str) -> Config:
     return default_config(
         ("data.dataset=ETTh1", "train.batch_size=4", "train.epochs=3", *overrides)
     )
+
+
+def of_the_night(*overrides: str) -> Config:
+    """The config that the runs of `sample_journals` have: what they record is of its sizes."""
+    night = (
+        "backbone.source=Qwen/Qwen2.5-3B", "backbone.dtype=int8", "train.batch_size=28",
+        "train.precision=bf16", "train.activation_checkpointing=true",
+    )  # fmt: skip
+    return etth1(*night, *overrides)
 
 
 def recorder_of(journal: Journal) -> Recorder:
@@ -42,14 +52,14 @@ def state_of(journal: Journal) -> RunState:
 
 
 def facts(state: str = "", *overrides: str, problem: str = "") -> Facts:
-    """Facts of ETTh1 with a run in that state, or with none."""
-    config = etth1(*overrides)
+    """Facts of ETTh1 with a run in that state, or with none and the settings by themselves."""
+    config = of_the_night(*overrides) if state else etth1(*overrides)
     known = recorder_of(STATES[state]()) if state else Recorder()
     return Facts(
         kind="run" if state else "config",
         name="20260131-214503-etth1-7f3a" if state else "configs/etth1.toml",
         config=config,
-        plan=plan_of(config),
+        plan=plan_of(config, "cuda", source="/data/ETTh1.csv") if state else plan_of(config),
         state=known.state,
         mean_step_s=mean_step_s(known.state, known.history),
         limits=LIMITS,

@@ -132,7 +132,7 @@ def training(
             train_samples=56_231,
             vali_samples=19_495,
             test_samples=19_495,
-            trainable_parameters=152_400_000,
+            trainable_parameters=3_830_112,
             frozen_parameters=3_085_000_000,
             backbone="Qwen2.5-3B",
             device="cuda",
@@ -191,7 +191,7 @@ def end_epoch(journal: Journal, epoch: int, vali: float, *, best: bool = True) -
         journal.add(ev.CheckpointWriting(kind="best", epoch=epoch, vali_mse=vali))
         journal.add(
             ev.CheckpointSaved(
-                kind="best", path="checkpoints/best", bytes=8_123_456, sha256="ab" * 32,
+                kind="best", path="checkpoints/best", bytes=15_321_560, sha256="ab" * 32,
                 epoch=epoch, iteration=STEPS, vali_mse=vali,
             ),
             0.4,
@@ -205,7 +205,7 @@ def save_last(journal: Journal, epoch: int, iteration: int) -> Journal:
     journal.add(ev.CheckpointWriting(kind="last", epoch=epoch, iteration=iteration))
     return journal.add(
         ev.CheckpointSaved(
-            kind="last", path="checkpoints/last", bytes=24_400_000, sha256="cd" * 32,
+            kind="last", path="checkpoints/last", bytes=45_966_080, sha256="cd" * 32,
             epoch=epoch, iteration=iteration,
         ),
         0.6,

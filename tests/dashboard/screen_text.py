@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
-from sample_journals import ZONE, FakeRun, Journal, Limits
+from sample_journals import RUN_ID, ZONE, FakeRun, Journal, Limits
 from textual.pilot import Pilot
 
 from timellm_dashboard.app import Dashboard
@@ -39,7 +39,14 @@ def dashboard(
     """The dashboard of `source`, two seconds after the last record of `journal`."""
     return kind(
         source,
-        Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits(), rules=rules),
+        Look(
+            lang=lang,
+            zone=ZONE,
+            ascii_only=ascii_only,
+            limits=lambda _: Limits(),
+            rules=rules,
+            run_id=RUN_ID,
+        ),
         now=lambda: journal.wall + timedelta(seconds=SECONDS_LATER),
         monotonic=lambda: journal.t + SECONDS_LATER,
         refresh_s=refresh_s,

@@ -177,7 +177,7 @@ def test_what_a_run_has_shown_stands_in_the_answers() -> None:
     of = facts("finished")
     assert answer("metrics", of).numbers["best_epoch"] == 2
     assert "0.3697" in answer("metrics", of).brief
-    assert answer("saved", of).numbers["best_bytes"] == 8_123_456
+    assert answer("saved", of).numbers["best_bytes"] == 15_321_560
     assert answer("heat", facts("paused_thermal")).numbers["pauses"] == 1
     running = answer("checkpoints", facts("training")).numbers
     assert running["steps_at_risk"] == 200

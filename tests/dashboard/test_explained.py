@@ -21,8 +21,8 @@ from timellm_dashboard.services import Services
 from timellm_dashboard.viewmodel.view import View
 from timellm_ops.contract.state import RunState
 
-NO_NUMBERS = ("lang", "ascii_only", "replay")
-"""How it is shown, and the place in a replay, which its own keys explain."""
+NO_NUMBERS = ("lang", "ascii_only", "replay", "keys")
+"""How it is shown, the place in a replay, which its own keys explain, and what the keys are."""
 
 
 def paths(kind: Any, before: str = "") -> Iterator[str]:

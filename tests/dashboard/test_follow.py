@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 from sample_journals import (
+    RUN_ID,
     STATES,
     ZONE,
     FakeRun,
@@ -85,9 +86,24 @@ def test_plain_lines_tell_a_whole_run() -> None:
     assert state.outcome == "finished"
     assert night.lines[0].startswith("etth1 · 20260131-214503-etth1-7f3a")
     assert "22:04:05  epoch 1: train 0.4512, vali 0.3912, test 0.4012, MAE 0.4562" in text
-    assert "22:04:05  best checkpoint on disk · epoch 1 · vali 0.3912 · 7.75 MiB" in text
+    assert "22:04:05  best checkpoint on disk · epoch 1 · vali 0.3912 · 14.6 MiB" in text
     assert text.count("FINISHED · training finished; test MSE 0.3697") == 1
     assert night.lines[-1].endswith("final test, best weights: MSE 0.3697, MAE 0.3982")
+
+
+def test_a_run_that_has_not_begun_is_named_by_what_it_can_be_found_by() -> None:
+    def begin(night: Night) -> None:
+        night.add(ev.RunStarted(run_id=RUN_ID, name="etth1", engine="timellm"))
+
+    night = Night(Journal(), [lambda _: None, begin, leave])
+    night.follow(follow_plain, run_id=RUN_ID)
+    told = [line.split("  ")[0] for line in night.lines]
+    assert [line for line in told if RUN_ID in line] == [RUN_ID, f"etth1 · {RUN_ID}"]
+    assert [line for line in night.lines if "WAITING" in line] == [night.lines[1]]
+    night = Night(Journal(), [begin, leave])
+    night.follow(follow_json, run_id=RUN_ID)
+    told = [(line["run"]["run_id"], line["run"]["begun"]) for line in map(json.loads, night.lines)]
+    assert (told[0], told[-1]) == ((RUN_ID, False), (RUN_ID, True))
 
 
 def test_plain_lines_have_no_escapes_and_in_ascii_nothing_else() -> None:

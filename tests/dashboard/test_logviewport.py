@@ -106,6 +106,7 @@ def test_the_wheel_follows_again_at_the_end_and_keys_do_not() -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])), st.integers(2, 20))
 @example("000⺀𑪊", 2)  # as many cells as characters, though not one each
+@example("0\u2e80\u0301", 2)  # as many cells as characters, though none of them is one wide
 @settings(max_examples=200, deadline=None)
 def test_a_wrapped_line_loses_nothing_and_fits(text: str, width: int) -> None:
     cuts = wrapped(text, width)

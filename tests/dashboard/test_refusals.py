@@ -251,7 +251,7 @@ async def test_where_it_cannot_be_started_from_here_the_command_is_told() -> Non
 
 @pytest.mark.parametrize(
     ("state", "supervised", "told"),
-    [("training", False, "a takes it up again"), ("training", True, "S stops it now")],
+    [("training", False, "a takes it up again"), ("training", True, "S now")],
 )
 async def test_ctrl_c_offers_only_what_works(state: str, supervised: bool, told: str) -> None:
     journal = STATES[state]()

@@ -61,7 +61,7 @@ def test_only_its_own_deeds_are_told_the_newest_first() -> None:
     assert len(told) >= 2
     assert told == sorted(told, key=lambda row: row.split()[1], reverse=True)
     assert not any("thermal" in row for row in story(eventful(), "governor"))
-    assert any("no progress for 3 min" in row for row in story(silent(), "health"))
+    assert any("silent for 3 min" in row for row in story(silent(), "health"))
 
 
 @given(

@@ -52,7 +52,7 @@ def test_what_is_not_known_has_no_row() -> None:
 
 def test_the_state_that_is_shown_of_a_run_is_told_and_not_that_on_record() -> None:
     (silent,) = seen_as((row("training"),), RUN_ID, "silent")
-    assert "NO PROGRESS" in text_of(draw_run_detail(silent, 74, 9, lang="en", ascii_only=False)[0])
+    assert "SILENT" in text_of(draw_run_detail(silent, 74, 9, lang="en", ascii_only=False)[0])
     assert seen_as((silent,), "another", "failed") == (silent,)
 
 

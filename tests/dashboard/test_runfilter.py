@@ -49,6 +49,12 @@ def passes(text: str, row: RunRow = ROW, config: dict[str, object] = CONFIG) -> 
         "started=2026-01-31", "started=2026-01", "started>2026-01-30", "started<=2026-01-31",
         'started>="2026-01-31 21:45"', "started=2026-01-31T21", "mse＜0.4", "train.batch_size＝28",
         "etth1 state=failed train.batch_size=28 mse<0.4 not:weather",
+        "weather|etth1", "weather | etth1", "weather｜etth1", "weather|state=failed",
+        "state=finished|failed", "train.batch_size=4|28", "train.batch_size=4|28.0|8",
+        "train.batch_size!=4|8", "train.batch_size=4|state=failed", "weather|mse<0.4 etth1",
+        "mae<1|mse<1", "not:weather|finished", "weather|not:finished", "not:mse<0.3|vali<0.5",
+        "data.dataset=Weather|ETT*", 'run.name="a|b"|"my night"', "started=2025|2026-01",
+        "train.batch_size<8|32", "backbone.source~llama|qwen",
     ],
 )  # fmt: skip
 def test_what_the_run_is_meant_by(text: str) -> None:
@@ -63,6 +69,9 @@ def test_what_the_run_is_meant_by(text: str) -> None:
         "data.dataset!=ETTh1", "backbone.source~llama", "state=finished", "state!=failed",
         "mse<0.3", "mse=0.39", "mse!=0.3845", "time>2h", "started=2026-02", "started>2026-01-31",
         "started<2026-01-31", "etth1 weather", "etth1 mse<0.3", "not:state=failed",
+        "weather|finished", "weather|etth1 finished", "state=finished|stopped", "not:etth1|weather",
+        "train.batch_size!=4|28", "train.batch_size=4|8", "not:train.batch_size=4|28",
+        "not:weather|state=failed", "weather|not:etth1", "mae<1|mse<0.3", '"weather|etth1"',
     ],
 )  # fmt: skip
 def test_what_the_run_is_not_meant_by(text: str) -> None:
@@ -72,7 +81,8 @@ def test_what_the_run_is_not_meant_by(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["mae<1", "mae>0", "mae!=1", "not:mae<1", "train.clip_norm=1", "train.clip_norm!=1",
-     "not:train.clip_norm=1", "train.clip_norm>0", "gpu.uuid=x", "gpu.uuid!=x"],
+     "not:train.clip_norm=1", "train.clip_norm>0", "gpu.uuid=x", "gpu.uuid!=x",
+     "weather|mae<1", "not:weather|mae<1", "mae=1|2", "mae!=1|2", "weather|not:mae<1"],
 )  # fmt: skip
 def test_what_is_not_known_of_a_run_is_never_so(text: str) -> None:
     assert not passes(text)
@@ -121,6 +131,11 @@ def test_a_state_is_also_what_the_list_calls_it() -> None:
         ("=4", "found “=4”; expected words"),
         ("etth1 'open", "found “'open”; expected words"),
         ("mse<<4", "found “mse<<4”"),
+        ("etth1|", "found “|”; expected words"),
+        ("|etth1", "found “|etth1”"),
+        ("etth1||weather", "found “|weather”"),
+        ("mse<0.4|low", "mse: found “low”; expected a number"),
+        ("state=failed|etth1", "state: found “etth1”; expected "),
     ],
 )
 def test_what_is_no_filter_says_what_would_be_right(text: str, told: str) -> None:
@@ -140,6 +155,39 @@ def test_whatever_is_typed_is_a_filter_or_refused(text: str, row: RunRow) -> Non
     except BadFilter:
         return
     assert found.passes(row, CONFIG) in (True, False)  # type: ignore[arg-type]
+
+
+part = st.sampled_from(
+    ["etth1", "weather", "failed", "state=failed", "state=finished", "mse<0.4", "mae<1", "vali>0.5",
+     "train.batch_size=28", "train.clip_norm=1", "not:etth1", "not:mae<1"]
+)  # fmt: skip
+plain_part = part.filter(lambda text: not text.startswith("not:"))
+
+
+@given(rows, plain_part, st.lists(part, max_size=4), st.sampled_from(["|", " | "]))
+def test_one_of_many_is_enough_and_not_before_them_is_none_of_them(
+    row: RunRow, first: str, others: list[str], between: str
+) -> None:
+    """What is unknown neither lets a run pass nor keeps it out: it takes something known."""
+    words = [text for text in (first, *others) if not set(text) & {*"=<>"}]
+    every = [
+        *words,
+        *(text for text in (first, *others) if text not in words),
+    ]  # that none inherits a key
+    if every[0].startswith("not:"):
+        return
+    typed = between.join(every)
+    opposite = [text[4:] if text.startswith("not:") else f"not:{text}" for text in every]
+    assert passes(typed, row) is any(passes(text, row) for text in every)
+    assert passes(f"not:{typed}", row) is all(passes(text, row) for text in opposite)
+
+
+@given(rows, st.lists(st.sampled_from(["failed", "finished", "stopped", "training"]), min_size=1))
+def test_values_of_one_key_are_as_many_terms(row: RunRow, states: list[str]) -> None:
+    alone = [passes(f"state={state}", row) for state in states]
+    assert passes(f"state={'|'.join(states)}", row) is any(alone)
+    assert passes(f"state!={'|'.join(states)}", row) is not any(alone)
+    assert passes("|".join(f"state={state}" for state in states), row) is any(alone)
 
 
 @given(st.lists(rows), st.floats(0, 10))

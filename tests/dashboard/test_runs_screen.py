@@ -201,8 +201,8 @@ async def test_the_shown_run_is_in_the_list_as_it_is_above_it() -> None:
     async with running(app) as pilot:
         await at_runs(app, pilot, "qwen")
         (row,) = (row for row in rows_of(app) if SHOWN in row and "MSE" not in row and "❯" in row)
-        assert "NO PROGRESS" in row
-        assert "NO PROGRESS" in rows_of(app)[1]
+        assert "SILENT" in row
+        assert "SILENT" in rows_of(app)[1]
 
 
 async def test_a_folder_without_runs_says_how_to_make_one() -> None:
@@ -359,7 +359,7 @@ async def test_a_run_that_is_gone_when_it_is_compared_is_named() -> None:
 def opener(opened: dict[str, FakeRun]) -> Callable[[str], OpenedRun]:
     def open_run(run_id: str) -> OpenedRun:
         opened[run_id] = FakeRun(journal_of(run_id), supervised=run_id in SUPERVISED)
-        return OpenedRun(source=opened[run_id], services=services(open_run=open_run))
+        return OpenedRun(run_id=run_id, source=opened[run_id], services=services(open_run=open_run))
 
     return open_run
 

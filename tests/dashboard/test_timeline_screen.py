@@ -90,7 +90,7 @@ def silent() -> Journal:
     for reading_number in range(60):
         journal.add(ev.Telemetry(sample=idle), 10.0)
         if reading_number == 18:
-            reason = "no progress for 3 min, usually a record every 10 s, so the engine may hang"
+            reason = "silent for 3 min, usually a record every 10 s, so the engine may hang"
             journal.add(
                 ev.PolicyDecision(
                     action="alert", rule="health", reason=reason, value=190.0, threshold=180.0,

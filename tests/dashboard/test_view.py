@@ -123,7 +123,7 @@ def test_an_engine_that_falls_silent_is_told_by_its_own_rhythm() -> None:
     journal = in_second_epoch()  # a word every ten seconds
     assert view(journal, 100.0).headline.word == "TRAINING"
     silent = view(journal, 300.0)
-    assert silent.headline.word == "NO PROGRESS"
+    assert silent.headline.word == "SILENT"
     assert "usually one every 10 s" in silent.headline.reason
     assert silent.left.seconds is None
 

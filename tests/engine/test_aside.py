@@ -1,82 +1,48 @@
-"""Result files: the old one or the new one, and nothing beside it."""
+"""Result files that stand beside what is there: nothing is changed, nothing is there twice."""
 
-import os
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from timellm_engine.aside import written_aside
+from timellm_engine.aside import write_beside
 from timellm_engine.errors import PreflightError
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+@given(st.lists(st.binary(max_size=2), max_size=12))
+def test_each_content_has_one_file_and_keeps_it(contents: list[bytes]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "results" / "a.csv"
+        written = [write_beside(path, data) for data in contents]
+        for data, name in zip(contents, written, strict=True):
+            assert name.read_bytes() == data
+        kept = sorted(path.parent.iterdir()) if contents else []
+        assert kept == sorted(set(written))
+        assert len(kept) == len(set(contents))
+        numbers = range(2, len(kept) + 1)
+        assert {name.name for name in kept} <= {"a.csv", *(f"a-{n}.csv" for n in numbers)}
 
 
-def test_a_file_is_in_place_once_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "deeper" / "x.csv"
-    with written_aside(path) as aside:
-        aside.write_text("new")
-        assert not path.exists()
-    assert path.read_text() == "new"
-    assert names(path.parent) == ["x.csv"]
+def test_writers_at_the_same_time_take_each_a_name_of_its_own(tmp_path: Path) -> None:
+    contents = [bytes([number]) * 1000 for number in range(8)] * 2
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda data: write_beside(tmp_path / "a.csv", data), contents))
+    assert [name.read_bytes() for name in written] == contents
+    assert {*tmp_path.iterdir()} == {*written}
+    assert len({*written}) == 8
 
 
-@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()])
-def test_what_breaks_off_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, error: BaseException
-) -> None:
-    path = tmp_path / "x.csv"
-    path.write_text("old")
-
-    def write() -> None:
-        with written_aside(path) as aside:
-            aside.write_text("half")
-            raise error
-
-    with pytest.raises(type(error)):
-        write()
-    assert path.read_text() == "old"
-    assert names(tmp_path) == ["x.csv"]
+def test_what_is_no_file_is_passed_by(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").mkdir()
+    (tmp_path / "a-2.csv").symlink_to("nowhere")
+    assert write_beside(tmp_path / "a.csv", b"x") == tmp_path / "a-3.csv"
+    assert len([*tmp_path.iterdir()]) == 3
 
 
-def test_a_full_disk_is_one_line_that_names_the_file_and_leaves_the_old_one(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "x.csv"
-    path.write_text("old")
-
-    def write() -> None:
-        with written_aside(path) as aside:
-            aside.write_text("half")
-            raise OSError(28, os.strerror(28), str(aside))
-
-    with pytest.raises(PreflightError, match="No space left") as raised:
-        write()
-    assert str(raised.value).startswith(f"{path}: ")
-    assert "\n" not in str(raised.value)
-    assert path.read_text() == "old"
-    assert names(tmp_path) == ["x.csv"]
-
-
-def test_a_file_in_the_place_of_a_folder_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-
-    def write() -> None:
-        with written_aside(tmp_path / "file" / "x.csv") as aside:
-            aside.write_text("new")
-
-    with pytest.raises(PreflightError, match="cannot be written"):
-        write()
-
-
-def test_what_killed_writers_left_is_swept_and_other_writers_are_not(tmp_path: Path) -> None:
-    long_ago = time.time() - 7200
-    for name, old in ((".tmp-x.csv-00", True), (".tmp-x.csv-01", False), (".tmp-y.csv-00", True)):
-        (tmp_path / name).write_text("")
-        if old:
-            os.utime(tmp_path / name, (long_ago, long_ago))
-    with written_aside(tmp_path / "x.csv") as aside:
-        aside.write_text("new")
-    assert names(tmp_path) == [".tmp-x.csv-01", ".tmp-y.csv-00", "x.csv"]
+def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PreflightError, match="must be a folder"):
+        write_beside(tmp_path / "file" / "a.csv", b"x")

@@ -124,7 +124,7 @@ def test_an_engine_of_ours_that_hangs_is_ended_where_asked_for_and_can_be_resume
     assert [number for _, number in core.signals] == [signal.SIGTERM, signal.SIGKILL]
     verdict = core.exits(signal=signal.SIGKILL, evidence=Evidence(last_on_disk=True))
     assert (verdict.outcome, verdict.exit_code) == ("failed", 4)
-    assert verdict.reason.startswith("no progress for 5 min")
+    assert verdict.reason.startswith("silent for 5 min")
     assert "--resume" in verdict.reason
     alerts = [e for e in core.events if isinstance(e, ev.PolicyDecision) and e.action == "alert"]
     assert len(alerts) == 1

@@ -133,7 +133,7 @@ def test_a_few_odd_batches_hardly_move_the_limit(losses: list[float], odd: list[
     assert with_odd <= 9.0 * 1.4826 * 10.0 + 10.0, "whatever the odd ones were"
 
 
-# --- no progress ---------------------------------------------------------------------------------
+# --- silence -------------------------------------------------------------------------------------
 
 
 def test_an_engine_that_falls_silent_is_told_of_once_each_time() -> None:
@@ -143,7 +143,7 @@ def test_an_engine_that_falls_silent_is_told_of_once_each_time() -> None:
     assert actions(made) == ["health alert"]
     assert made[0].value is not None
     assert 180.0 < made[0].value <= 190.0
-    assert "no progress for 3 min" in made[0].reason
+    assert "silent for 3 min" in made[0].reason
     assert run.trains([0.5] * 5) == []
     assert actions(run.waits(600.0, every_s=10.0)) == ["health alert"], "another silence"
 

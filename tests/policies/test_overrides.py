@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from watched_run import QUICK, WatchedRun, actions
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import PolicySection
-from timellm_ops.contract.policy_sections import BatterySection, DiskSection
+from timellm_ops.contract.policy_sections import BatterySection, DiskSection, PowerSection
 from timellm_policies.rules import RULES, statuses
 from timellm_policies.situation import Situation
 
@@ -127,8 +128,8 @@ def test_an_overridden_rule_never_pauses_and_one_that_is_not_always_does(
 # --- how rules stand -----------------------------------------------------------------------------
 
 
-def standing(run: WatchedRun) -> dict[str, tuple[str, str]]:
-    policy = PolicySection(thermal=run.thermal)
+def standing(run: WatchedRun, policy: PolicySection | None = None) -> dict[str, tuple[str, str]]:
+    policy = policy or PolicySection(thermal=run.thermal)
     now = Situation(
         policy=policy, state=run.state, recent=run.recent, now_t=run.t, now_at=run.now_at
     )
@@ -151,3 +152,30 @@ def test_every_rule_tells_how_it_stands_whatever_is_known() -> None:
     assert told["power"] == ("off", "policy.power.limit_w is not set")
     overrides(run, "thermal")
     assert standing(run)["thermal"] == ("overridden", "may not hold the run for now, says me")
+
+
+READS_THE_GPU = ("thermal", "telemetry", "governor", "power", "vram", "sharing")
+
+
+@pytest.mark.parametrize(
+    ("happened", "standing_of_all", "why"),
+    [
+        (None, "off", "this run looks at no GPU"),
+        (ev.TelemetryLost(reason="no driver", permanent=True), "off", "there is no GPU or driver"),
+        (ev.TelemetryLost(reason="it sleeps", asleep=True), "unknown", "the GPU sleeps"),
+    ],
+)
+def test_a_rule_about_a_gpu_that_is_not_there_is_off_and_says_why(
+    happened: ev.TelemetryLost | None, standing_of_all: str, why: str
+) -> None:
+    policy = PolicySection(power=PowerSection(limit_w=80.0))
+    run = WatchedRun(gpu="none" if happened is None else "nvml", policy=policy)
+    if happened is not None:
+        run.happens(happened)
+    run.waits(60.0)
+    told = standing(run, policy)
+    for rule in READS_THE_GPU:
+        assert told[rule][0] == standing_of_all, rule
+        assert told[rule][1].startswith(why), rule
+    assert told["schedule"][0] == "off"
+    assert told["health"][0] == "watching"

@@ -35,6 +35,8 @@ class PredictionTexts(Struct, frozen=True, kw_only=True):
     more: str
     error: str
     digest: str
+    other: str
+    """Before the names of the files, where the usual one holds something else."""
 
 
 DATA: dict[Language, DataTexts] = {
@@ -75,6 +77,7 @@ PREDICTION: dict[Language, PredictionTexts] = {
         more="variables besides: {count}, in the file below",
         error="{name}: mean absolute error {error:.4g} over {steps:known step|known steps}",
         digest="digest of the forecasts: {digest}",
+        other="{path} holds something else and is left as it is; this one is in:",
     ),
     "zh": PredictionTexts(
         weights="{run}：权重 {checkpoint}，第 {epoch} 轮",
@@ -84,5 +87,6 @@ PREDICTION: dict[Language, PredictionTexts] = {
         more="其余 {count} 个变量见下面的文件",
         error="{name}：与已知的 {steps} 步相比，平均绝对误差 {error:.4g}",
         digest="预测的摘要：{digest}",
+        other="{path} 里是别的内容，保持不变；这一次写在：",
     ),
 }

@@ -16,6 +16,7 @@ from timellm_dashboard.lines import text_of, wrap
 from timellm_dashboard.viewmodel.progress import mean_step_s
 from timellm_dashboard.viewmodel.view import Recorder
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.text import Lang as ShownLang
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.facts import FactsOfRun, example_facts, facts_of_config
@@ -132,7 +133,7 @@ def _explain_word(topic: str, lang: ShownLang, *, ascii_only: bool, json: bool) 
             f'explain: found "{one_line(topic)}"; expected one of {topics}; or a word of the'
             f" dashboard: {words}"
         )
-    title, body = found.title.in_(lang), found.body.in_(lang)
+    title, body = found.title.in_(lang), keyed(found.body.in_(lang))
     if json:
         document = {"id": topic, "title": title, "text": body, "schema": WORD_SCHEMA}
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")

@@ -66,8 +66,8 @@ def list_runs(
         tuple[str, ...],
         Parameter(
             negative="",
-            help='Only runs with it: words, "train.batch_size=4", state=failed, "mse<0.4"; may be'
-            " repeated.",
+            help='Only runs with it: words, "train.batch_size=4|8", state=failed, "mse<0.4"; | is'
+            " or, and all else and; may be repeated.",
         ),
     ] = (),
     json: Json = False,
@@ -156,6 +156,7 @@ def show(
         limits=limits_of(layout),
         rules=rules_of(layout),
         damaged=client.damaged,
+        run_id=layout.run_id,
     )
     if json:
         sys.stdout.write(view_json(view).decode() + "\n")

@@ -42,6 +42,11 @@ class Style(Struct, frozen=True, kw_only=True):
     ascii_only: bool
     preferences: Preferences = Preferences()
 
+    @property
+    def shown_lang(self) -> Language:
+        """The language that is really used: ASCII characters are English."""
+        return "en" if self.ascii_only else self.lang
+
 
 def style_of(
     *, plain: bool, json: bool, detach: bool, lang: Language | None, ascii_only: bool

@@ -53,8 +53,9 @@ def predict(
     output: Annotated[
         Path | None,
         Parameter(
-            help="File.csv or .parquet; by default forecast-DATE.csv in the run's folder, or of a"
-            " bundle in this one."
+            help="File.csv or .parquet, replaced if it is there; by default forecast-DATE.csv in"
+            " the run's folder, or of a bundle in this one: forecast-DATE-2.csv and so on where"
+            " that holds something else."
         ),
     ] = None,
     long: Annotated[
@@ -170,6 +171,8 @@ def prediction_page(found: Prediction, lang: Language) -> Iterator[str]:
             yield texts.error.format(name=variable.name, error=error, steps=Count(len(pairs)))
     yield ""
     yield texts.digest.format(digest=found.digest)
+    if found.other_forecast is not None:
+        yield texts.other.format(path=found.other_forecast)
     yield from found.files
 
 

@@ -51,6 +51,7 @@ def report(
         lang=(lang or "en") if json else style.lang,
         ascii_only=plain and not json,
         limits=limits_of(layout),
+        run_id=layout.run_id,
     )
     made = report_of(layout, look)
     if json:

@@ -55,6 +55,7 @@ def services_of(
     def open_run(run_id: str) -> OpenedRun:
         found = store.resolve(run_id)
         return OpenedRun(
+            run_id=found.run_id,
             source=client_of(found),
             limits=limits_of(found),
             rules=rules_of(found),

@@ -19,6 +19,7 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Overrides, Plain, RunRef, Style, style_of
 from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.cli.watching import listen, watch
+from timellm_ops.cli.watching_texts import watching_texts
 from timellm_ops.client import RunClient
 from timellm_ops.configfile import foreign_config, read_config
 from timellm_ops.contract.config import Config
@@ -150,7 +151,8 @@ def attach(
     style = style_of(plain=plain, json=json, detach=False, lang=lang, ascii_only=ascii_only)
     interrupts = listen(style, owns_run=False)
     if ensure_supervised(layout):
-        sys.stderr.write(f"{layout.run_id} had no supervisor; a new one has taken over\n")
+        told = watching_texts(style.shown_lang).adopted.format(run=layout.run_id)
+        sys.stderr.write(f"{told}\n")
     return watch(layout, style, interrupts)
 
 
@@ -232,7 +234,8 @@ def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, s
         raise
     if style.form == "detach":
         sys.stdout.write(f"{layout.run_id}\n")
-        sys.stderr.write(f"running on its own; watch it: timellm-ops attach {layout.run_id}\n")
+        told = watching_texts(style.shown_lang).detached.format(run=layout.run_id)
+        sys.stderr.write(f"{told}\n")
         return 0
     return watch(layout, style, interrupts)
 

@@ -2,14 +2,18 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from timellm_dashboard.words.phrases import said
+from timellm_dashboard.words.text import words
 from timellm_ops.cli.interrupts import Interrupts
-from timellm_ops.cli.options import Style
+from timellm_ops.cli.options import Language, Style
 from timellm_ops.cli.preferences import taste_of
 from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.cli.thermal import limits_of
+from timellm_ops.cli.watching_texts import watching_texts
 from timellm_ops.client import RunClient
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import RunState
@@ -50,16 +54,13 @@ def _watch_on_screen(layout: RunLayout, style: Style) -> int:
         rules=rules_of(layout),
         taste=taste,
         services=services_of(layout),
+        run_id=layout.run_id,
     )
     if state.run_id not in ("", layout.run_id):
         state = state_of(layout)  # another run was shown last; this is about the one asked for
-    if state.ended:
-        sys.stdout.write(
-            f"{layout.run_id} {state.phase}: {state.end_reason}\nall of it is in {layout.root}\n"
-        )
-        return state.exit_code or 0
-    sys.stdout.write(f"{left(layout, state)}\n")
-    return 0
+    for text in farewell(layout, state, style.shown_lang):
+        sys.stdout.write(f"{text}\n")
+    return state.exit_code or 0
 
 
 def _watch_as_lines(layout: RunLayout, style: Style, interrupts: Interrupts) -> int:
@@ -67,11 +68,11 @@ def _watch_as_lines(layout: RunLayout, style: Style, interrupts: Interrupts) -> 
     for _ in range(_TAKE_OVERS):
         if state.ended or interrupts.asked_to_leave() or not ensure_supervised(layout):
             break
-        sys.stderr.write("the supervisor was gone; a new one has taken over\n")
+        sys.stderr.write(f"{watching_texts(style.shown_lang).adopted_meanwhile}\n")
         state = _follow(layout, style, interrupts)
     if state.ended:
         return state.exit_code or 0
-    sys.stderr.write(f"{left(layout, state)}\n")
+    sys.stderr.write(f"{left(layout, state, style.shown_lang)}\n")
     return 0
 
 
@@ -89,6 +90,7 @@ def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState
             stop=interrupts.asked_to_leave,
             limits=limits_of(layout),
             rules=rules_of(layout),
+            run_id=layout.run_id,
         )
     return follow_plain(
         RunClient(layout),
@@ -101,22 +103,32 @@ def _follow(layout: RunLayout, style: Style, interrupts: Interrupts) -> RunState
         stop=interrupts.asked_to_leave,
         limits=limits_of(layout),
         rules=rules_of(layout),
+        run_id=layout.run_id,
     )
 
 
-def left(layout: RunLayout, state: RunState) -> str:
+def farewell(layout: RunLayout, state: RunState, lang: Language) -> Iterator[str]:
+    """What is said when the dashboard has closed: how the run ended, or what becomes of it."""
+    if state.outcome is None:
+        yield left(layout, state, lang)
+        return
+    texts = watching_texts(lang)
+    phase: str = state.phase if lang == "en" else getattr(words(lang), state.outcome)
+    reason = said(state.end_reason, lang)
+    yield texts.ended.format(run=layout.run_id, phase=phase, reason=reason)
+    yield texts.all_of_it.format(folder=layout.root)
+
+
+def left(layout: RunLayout, state: RunState, lang: Language) -> str:
     """What becomes of a run that has not ended when its watcher leaves, and how to come back."""
+    texts = watching_texts(lang)
     if state.engine == "imported":
-        return f"{layout.run_id} is the record of an imported training: no engine runs"
-    if state.run_id and not RunClient(layout).supervised():
-        return (
-            f"nobody supervises {layout.run_id}: no rule watches its GPU, and it is not stopped; "
-            f"take it up again: timellm-ops attach {layout.run_id}"
-        )
-    return (
-        f"{layout.run_id} goes on without this window; "
-        f"watch it again: timellm-ops attach {layout.run_id}"
-    )
+        text = texts.imported
+    elif RunClient(layout).supervised():
+        text = texts.goes_on
+    else:
+        text = texts.alone if state.run_id else texts.never_began
+    return text.format(run=layout.run_id)
 
 
 def _write_line(line: str) -> None:

@@ -38,6 +38,7 @@ def main(root: str, lang: str) -> int:
         monotonic=time.monotonic,
         limits=limits_of(layout),
         rules=rules_of(layout),
+        run_id=layout.run_id,
         # Nothing is written either, not even a report.
         services=msgspec.structs.replace(
             services_of(layout, Onlooker), save_report=None, supervise=None

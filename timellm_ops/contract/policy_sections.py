@@ -63,15 +63,15 @@ class HealthSection(Section, frozen=True, kw_only=True):
     spike_records: Positive = 3
     """So many records in a row must be as high: a single bad batch is none."""
     stall_iterations: PositiveFloat = 50.0
-    """Without a sign of progress for so many times the median time of an iteration, a person is
-    told. A pause, an evaluation and the writing of a checkpoint do not count."""
+    """Of an engine that is silent for so many times the median time of an iteration, a person is
+    told. A pause and the writing of a checkpoint do not count."""
     stall_min_s: PositiveFloat = 180.0
     """But never earlier than this, for a machine that swaps may be slow for a while."""
     stall_action: Literal["off", "alert", "stop"] = "alert"
     """What is done after `stall_stop_after_s`: nothing at all, not even telling; nothing more than
     telling; or stop, which ends an engine that hangs."""
     stall_stop_after_s: PositiveFloat = 1800.0
-    """How long without a sign of progress before `stop` does it."""
+    """How long an engine is silent before `stop` does it."""
     loading_minutes: PositiveFloat = 15.0
     """How long an engine may take to load before a person is told."""
     gpu_fault: Literal["off", "alert", "stop"] = "stop"

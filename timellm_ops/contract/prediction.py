@@ -27,7 +27,8 @@ class PredictionQuestion(Struct, frozen=True, kw_only=True):
     horizon_from: str | None = None
     """First timestamp to forecast; `None`: the one after the end of the input."""
     output: str | None = None
-    """CSV or Parquet file; `None`: `forecast-DATE.csv` in `folder`."""
+    """CSV or Parquet file, replaced if it is there; `None`: `forecast-DATE.csv` in `folder`, or
+    `forecast-DATE-2.csv` and so on where that holds something else."""
     folder: str
     long: bool = False
     """One value a row instead of one timestamp a row."""
@@ -63,4 +64,6 @@ class Prediction(Struct, frozen=True, kw_only=True):
     findings: tuple[str, ...] = ()
     """What is to be known of the input, each as one sentence."""
     files: tuple[str, ...] = ()
+    other_forecast: str | None = None
+    """The file with the usual name, where something else is in it: it is left as it is."""
     schema: str = SCHEMA

@@ -169,7 +169,7 @@ class EngineProcess:
 
 
 _ABOVE_STACKS = (
-    b"\nThe engine has said nothing for too long, so the supervisor asked it where it is. It has"
+    b"\nThe engine has been silent for too long, so the supervisor asked it where it is. It has"
     b" not crashed: this is the stack of each of its threads at this moment, and it goes on.\n"
 )
 

@@ -13,6 +13,7 @@ from timellm_dashboard.actions.screens import SCREEN_ACTIONS, SCREEN_ORDER
 from timellm_dashboard.actions.timeline import TIMELINE_ACTIONS
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.read_only import read_only_words
 from timellm_dashboard.words.refusals import refusal_words
 from timellm_ops.contract.commands import StopMode
@@ -81,13 +82,12 @@ def is_of_use(found: Action, view: View) -> bool:
     return is_offered(found, view) and (found.id != "override" or view.held_by_rules)
 
 
-def refusal(found: Action, view: View, *, key: str = "a") -> str:
+def refusal(found: Action, view: View) -> str:
     """Why the action makes no sense now, in one line; empty where it does.
 
     Who may only look changes nothing, nothing can be asked of a replay, of a run that has ended, of
     one without a supervisor or before anything of it is known, a stop never becomes gentler, and in
     ASCII there is one language.
-    `key` starts a supervisor.
     """
     texts = refusal_words(view.lang)
     if found.changes_run and view.read_only:
@@ -113,7 +113,7 @@ def refusal(found: Action, view: View, *, key: str = "a") -> str:
     if found.id == "supervise":
         return "" if view.headline.state == "unsupervised" else texts.supervised
     if not view.run.supervised:
-        return texts.unsupervised.format(key=key)
+        return keyed(texts.unsupervised, view.keys)
     return texts.ending if view.stop is not None and _is_vain(found, view.stop) else ""
 
 

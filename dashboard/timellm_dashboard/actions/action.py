@@ -31,6 +31,9 @@ class Action(Struct, frozen=True, kw_only=True):
     other_label: Said | None = None
     """Where the same key does the opposite now and then."""
     help: Said
+    """Keys of actions are marks in it, as `words.keys` has them."""
+    also: Said | None = None
+    """Which of its keys besides do the same, told as long as they are its own."""
     asks: bool = False
     """It can't be undone and something would be lost: a person is asked first."""
     in_footer: bool = True

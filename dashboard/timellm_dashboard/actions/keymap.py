@@ -7,6 +7,8 @@ from textual.keys import _character_to_key, format_key
 
 from timellm_dashboard.actions import ACTIONS, Action
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import USUAL, Keys, keyed
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract.suggestion import meant
 
 Keymap = Mapping[str, tuple[str, ...]]
@@ -70,6 +72,23 @@ def shown_key(found: Action, keymap: Keymap, *, ascii_only: bool = False) -> str
     if found.id in keymap:
         shown = "/".join(format_key(key).replace("ctrl+", "^") for key in keymap[found.id])
     return to_ascii(shown) if ascii_only else shown
+
+
+def told_keys(keymap: Keymap) -> Keys:
+    """The keys that sentences name, as they are bound."""
+    known = {found.id: found for found in ACTIONS}
+    return {
+        name: shown_key(known[name], keymap) if name in keymap else usual
+        for name, usual in USUAL.items()
+    }
+
+
+def help_of(found: Action, lang: Lang, keymap: Keymap) -> str:
+    """What it does. Other keys that it has by itself are told of for as long as it has them."""
+    text = keyed(found.help.in_(lang), told_keys(keymap))
+    if found.also is None or found.id in keymap:
+        return text
+    return f"{text}{'；' if lang == 'zh' else '; '}{found.also.in_(lang)}"
 
 
 def _keys(action_id: str, wanted: object, movable: Collection[str]) -> tuple[str, ...]:

@@ -26,8 +26,9 @@ LOG_ACTIONS: tuple[Action, ...] = (
         shown_keys="/",
         label=Said("search", "搜索"),
         help=Said(
-            "find the next line with a text, or after re: with a regular expression; n and N go on",
-            "查找含某文本的下一行，re: 后为正则表达式；n 和 N 继续查找",
+            "find the next line with a text, or after re: with a regular expression; <log_next>"
+            " and <log_previous> go on",
+            "查找含某文本的下一行，re: 后为正则表达式；<log_next> 和 <log_previous> 继续查找",
         ),
         types=True,
         on="log",
@@ -74,8 +75,9 @@ LOG_ACTIONS: tuple[Action, ...] = (
         shown_keys="T",
         label=Said("times", "时刻"),
         help=Said(
-            "a column with the time of every line, as far as it is known; T again hides it",
-            "显示各行输出的时刻（已知的部分）；再按 T 隐藏",
+            "a column with the time of every line, as far as it is known; <log_times> again hides"
+            " it",
+            "显示各行输出的时刻（已知的部分）；再按 <log_times> 隐藏",
         ),
         in_footer=False,
         on="log",
@@ -111,8 +113,8 @@ LOG_ACTIONS: tuple[Action, ...] = (
         shown_keys="v",
         label=Said("mark lines", "标记"),
         help=Said(
-            "mark the lines from here to wherever the cursor goes; v again unmarks them",
-            "从这里开始标记到光标所到之处；再按 v 取消标记",
+            "mark the lines from here to wherever the cursor goes; <log_mark> again unmarks them",
+            "从这里开始标记到光标所到之处；再按 <log_mark> 取消标记",
         ),
         in_footer=False,
         on="log",

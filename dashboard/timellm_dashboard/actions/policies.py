@@ -13,10 +13,10 @@ POLICIES_ACTIONS: tuple[Action, ...] = (
         shown_keys="e",
         label=Said("change", "修改"),
         help=Said(
-            "change a key of the chosen rule for the rest of the run (Enter does the same); the"
-            " journal keeps it",
-            "在本次运行余下的时间里修改所选规则的设置项（Enter 键相同）；会记入运行记录",
+            "change a key of the chosen rule for the rest of the run; the journal keeps it",
+            "在本次运行余下的时间里修改所选规则的设置项；会记入运行记录",
         ),
+        also=Said("Enter does the same", "Enter 键相同"),
         types=True,
         changes_run=True,
         needs_supervisor=True,

@@ -33,9 +33,9 @@ _KEYS: tuple[tuple[ReplayActionId, str, str, Said, Said, bool], ...] = (
         Said("go to", "跳转"),
         Said(
             "go to 2:30:00 from the start, 14:05 by the clock, epoch 3, step 1200 or 50%; on the"
-            " log screen, where g goes to a line, with G",
-            "跳到 2:30:00（从开始算）、14:05（钟点）、第 3 轮、第 1200 步或 50%；"
-            "日志画面上 g 跳到某一行，这里用 G",
+            " log screen, where <log_goto> goes to a line, with G",
+            "跳到 2:30:00（从开始算）、14:05（钟点）、第 3 轮、第 1200 步或 50%；日志画面上"
+            " <log_goto> 跳到某一行，这里用 G",
         ),
         True,
     ),

@@ -97,10 +97,11 @@ RUN_ACTIONS: tuple[Action, ...] = (
         shown_keys="q",
         label=Said("leave", "离开"),
         help=Said(
-            "close the dashboard (d does the same); the run goes on, and `timellm-ops attach`"
-            " brings the dashboard back",
-            "关闭面板（d 键相同）；运行继续，`timellm-ops attach` 可再次打开面板",
+            "close the dashboard; the run goes on, and `timellm-ops attach` brings the dashboard"
+            " back",
+            "关闭面板；运行继续，`timellm-ops attach` 可再次打开面板",
         ),
+        also=Said("d does the same", "d 键相同"),
     ),
     Action(
         id="help",
@@ -140,7 +141,8 @@ RUN_ACTIONS: tuple[Action, ...] = (
         shown_keys="1-6",
         label=Said("screens", "画面"),
         help=Said(
-            "go to a screen by its number; ] goes to the next one", "按数字切换画面；] 到下一个"
+            "go to a screen by its number; <next_screen> goes to the next one",
+            "按数字切换画面；<next_screen> 到下一个",
         ),
         in_palette=False,
     ),

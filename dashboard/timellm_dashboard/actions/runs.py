@@ -20,9 +20,10 @@ RUNS_ACTIONS: tuple[Action, ...] = (
         shown_keys="x",
         label=Said("mark", "标记"),
         help=Said(
-            "mark the chosen run, to compare it (the space bar does the same)",
-            "标记所选的运行，用于对比（空格键相同）",
+            "mark the chosen run, to compare it",
+            "标记所选的运行，用于对比",
         ),
+        also=Said("the space bar does the same", "空格键相同"),
         on="runs",
     ),
     Action(
@@ -44,9 +45,9 @@ RUNS_ACTIONS: tuple[Action, ...] = (
         label=Said("filter", "过滤"),
         help=Said(
             "show only runs with words, results or keys of their configs: etth1 state=failed"
-            " train.batch_size=4 mse<0.4; empty shows all again",
-            "只显示符合的运行，按词、结果或配置中的键：etth1 state=failed train.batch_size=4"
-            " mse<0.4；留空则全部显示",
+            " train.batch_size=4|8 mse<0.4, where | is or; empty shows all again",
+            "只显示符合的运行，按词、结果或配置中的键：etth1 state=failed train.batch_size=4|8"
+            " mse<0.4，其中 | 表示或；留空则全部显示",
         ),
         types=True,
         on="runs",

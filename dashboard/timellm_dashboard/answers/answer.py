@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from timellm_dashboard.words.keys import USUAL, Keys, keyed
 from timellm_dashboard.words.text import Lang, Words, words
 
 
@@ -64,12 +65,14 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Say:
     """One of two languages."""
 
-    def __init__(self, lang: Lang) -> None:
+    def __init__(self, lang: Lang, keys: Keys = USUAL) -> None:
+        """`keys`: those that texts name."""
         self.lang: Lang = lang
+        self._keys = keys
 
     def __call__(self, en: str, zh: str, **values: object) -> str:
         """The text in that language with its blanks filled in."""
-        return (zh if self.lang == "zh" else en).format(**values)
+        return keyed(zh if self.lang == "zh" else en, self._keys).format(**values)
 
     def passage(self, en: str, zh: str, **values: object) -> Passage:
         """The same as a paragraph."""

@@ -11,6 +11,7 @@ from timellm_dashboard.answers.hardware import heads, heat, sharing
 from timellm_dashboard.answers.model import embedding, inference, weights
 from timellm_dashboard.answers.results import checkpoints, metrics, saved
 from timellm_dashboard.answers.training import loss, output, total
+from timellm_dashboard.words.keys import USUAL, Keys
 from timellm_dashboard.words.text import Lang
 
 
@@ -156,9 +157,9 @@ def find_question(text: str) -> Question | None:
     return None
 
 
-def answer_to(question: Question, facts: Facts, lang: Lang) -> Answer:
-    """The whole answer."""
-    say = Say(lang)
+def answer_to(question: Question, facts: Facts, lang: Lang, keys: Keys = USUAL) -> Answer:
+    """The whole answer. `keys`: those that it names."""
+    say = Say(lang, keys)
     told = question.tell(facts, say)
     return Answer(
         id=question.id,
@@ -171,7 +172,7 @@ def answer_to(question: Question, facts: Facts, lang: Lang) -> Answer:
     )
 
 
-def answers(facts: Facts, lang: Lang) -> Iterator[Answer]:
+def answers(facts: Facts, lang: Lang, keys: Keys = USUAL) -> Iterator[Answer]:
     """All seventeen, in their order."""
     for question in QUESTIONS:
-        yield answer_to(question, facts, lang)
+        yield answer_to(question, facts, lang, keys)

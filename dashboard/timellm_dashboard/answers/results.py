@@ -63,8 +63,7 @@ def saved(facts: Facts, say: Say) -> Told:
             "All of it is below runs/<id>: the config, the journal, the log, the checkpoints, and"
             " what evaluate and predict write. Planned sizes leave out a few kilobytes of JSON.",
             "全部都在 runs/<id> 下面：配置、运行日志、引擎输出、检查点，以及 evaluate 和 predict"
-            " 的结果。"
-            "预计大小不含几 kB 的 JSON。",
+            " 的结果。预计大小不含几 kB 的 JSON。",
         ),
     ]
     best = None if state.best is None else state.best.bytes
@@ -105,7 +104,7 @@ def checkpoints(facts: Facts, say: Say) -> Told:
     rows = (
         (say("what happens", "发生什么"), say("what it costs", "代价")),
         (
-            say("q, or the terminal is closed", "按 q 或关闭终端"),
+            say("<leave>, or the terminal is closed", "按 <leave> 或关闭终端"),
             say("nothing: the run goes on", "没有：运行继续"),
         ),
         (
@@ -113,7 +112,7 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             say("nothing: it says how to leave", "没有：只提示如何离开"),
         ),
         (
-            say("s, or stop --after-checkpoint", "按 s 或 stop --after-checkpoint"),
+            say("<stop>, or stop --after-checkpoint", "按 <stop> 或 stop --after-checkpoint"),
             say("nothing: goes on to the next checkpoint", "没有：继续到下一个检查点"),
         ),
         (
@@ -121,7 +120,7 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             say("nothing: saves at the next step, then stops", "没有：在下一步保存后停止"),
         ),
         (
-            say("S, stop --now, Ctrl+C twice", "按 S、stop --now、Ctrl+C 两次"),
+            say("<stop_now>, stop --now, Ctrl+C twice", "按 <stop_now>、stop --now、Ctrl+C 两次"),
             say(
                 "nothing if the next step ends within {grace}: it saves; else it is killed",
                 "若下一步在 {grace}内结束则没有：会保存；否则强制结束",
@@ -148,16 +147,16 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             0,
             say.passage(
                 "A script saves as it was written: the published one at the end of each better"
-                " epoch. What it saves is watched and told. s waits for its next checkpoint and"
-                " then sends SIGINT; timellm-ops stop, and Ctrl+C with --plain, send it at once, S"
-                " and stop --now SIGTERM, and {grace} after each comes the next of SIGINT, SIGTERM,"
-                " SIGKILL. It ends with what it has saved, and cannot go on from there. All that"
-                " follows is about our own engine.",
+                " epoch. What it saves is watched and told. <stop> waits for its next checkpoint"
+                " and then sends SIGINT; timellm-ops stop, and Ctrl+C with --plain, send it at"
+                " once, <stop_now> and stop --now SIGTERM, and {grace} after each comes the next"
+                " of SIGINT, SIGTERM, SIGKILL. It ends with what it has saved, and cannot go on"
+                " from there. All that follows is about our own engine.",
                 "脚本按自己的写法保存：原版脚本在每个更好的轮结束时保存。它保存的内容会被发现并显"
-                "示。按 s 会等它的下一个检查点，然后发送 SIGINT；timellm-ops stop 和 --plain 下的"
-                " Ctrl+C 立即发送 SIGINT，按 S 和 stop --now 发送 SIGTERM；每过 {grace}依次改用"
-                " SIGINT、SIGTERM、SIGKILL 中的下一个。它带着已保存的内容结束，之后不能续训。"
-                "以下都是关于我们自己的引擎。",
+                "示。按 <stop> 会等它的下一个检查点，然后发送 SIGINT；timellm-ops stop 和 --plain"
+                " 下的 Ctrl+C 立即发送 SIGINT，按 <stop_now> 和 stop --now 发送 SIGTERM；每过"
+                " {grace}依次改用 SIGINT、SIGTERM、SIGKILL 中的下一个。它带着已保存的内容结束，之"
+                "后不能续训。以下都是关于我们自己的引擎。",
                 grace=fmt.duration(facts.config.supervisor.stop_grace_s, words),
             ),
         )

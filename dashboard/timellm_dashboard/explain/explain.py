@@ -15,10 +15,10 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "The first line: a word, a sign, and the reason. TRAINING and EVALUATING go on by"
             " themselves. PAUSED stands still between two steps and loses nothing. UNSUPERVISED:"
             " the engine may still run, but nobody watches its temperature; the command beside it"
-            " and the key a start a new supervisor, which takes over the running engine.",
-            "第一行：一个词、一个符号和原因。训练中、评估中会自行继续。已暂停是停在两步之间，"
-            "不会丢失任何东西。无人监管：引擎可能仍在运行，但没有人看着温度；"
-            "旁边的命令和 a 键会启动新的监管进程，接管正在运行的引擎。",
+            " and the key <supervise> start a new supervisor, which takes over the running engine.",
+            "第一行：一个词、一个符号和原因。训练中、评估中会自行继续。已暂停是停在两步之间，不会"
+            "丢失任何东西。无人监管：引擎可能仍在运行，但没有人看着温度；旁边的命令和 <supervise>"
+            " 键会启动新的监管进程，接管正在运行的引擎。",
         ),
         now=lambda view: view.headline.line,
     ),
@@ -148,13 +148,13 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         title=Said("Pause", "暂停"),
         body=Said(
             "A rule pauses the engine when enough of the last readings are above the limit, and"
-            " resumes it when they are below the lower one, but not before the pause has lasted for"
-            " policy.thermal.min_dwell_s. In between nothing is changed. Nobody knows how warm an"
-            " unreadable GPU is, so after a while that pauses too. p pauses by hand, and only a"
-            " hand lifts that.",
-            "最近的读数中有足够多次高于上限时，规则会暂停引擎；都低于下限、"
-            "且暂停已满 policy.thermal.min_dwell_s 时恢复。两者之间不作改变。"
-            "读不到温度就无法知道多热，一段时间后也会暂停。按 p 是手动暂停，只能手动解除。",
+            " resumes it when they are below the lower one, but not before the pause has lasted"
+            " for policy.thermal.min_dwell_s. In between nothing is changed. Nobody knows how warm"
+            " an unreadable GPU is, so after a while that pauses too. <pause> pauses by hand, and"
+            " only a hand lifts that.",
+            "最近的读数中有足够多次高于上限时，规则会暂停引擎；都低于下限、且暂停已满"
+            " policy.thermal.min_dwell_s 时恢复。两者之间不作改变。读不到温度就无法知道多热，一段"
+            "时间后也会暂停。按 <pause> 是手动暂停，只能手动解除。",
         ),
         now=lambda view: view.progress.paused.text,
     ),

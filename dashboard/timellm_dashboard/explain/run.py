@@ -10,15 +10,15 @@ RUN: tuple[Explanation, ...] = (
         title=Said("Safe to stop", "可以安全停止"),
         body=Said(
             "Whether a power cut at this very moment would cost anything. yes: everything trained"
-            " so far is in a checkpoint that is written, synced and hashed. no: so many steps would"
-            " have to be repeated. Stopping with s, or timellm-ops stop, saves first and costs"
-            " nothing either way. So does S, but an engine that does not come to its next step in"
-            " time is killed, and then they are lost. A script cannot save itself: only s waits for"
-            " its checkpoint.",
+            " so far is in a checkpoint that is written, synced and hashed. no: so many steps"
+            " would have to be repeated. Stopping with <stop>, or timellm-ops stop, saves first"
+            " and costs nothing either way. So does <stop_now>, but an engine that does not come"
+            " to its next step in time is killed, and then they are lost. A script cannot save"
+            " itself: only <stop> waits for its checkpoint.",
             "此刻断电是否会丢失什么。是：到目前为止的训练都在已写入、已同步、已校验的检查点里。"
-            "否：有这么多步需要重做。按 s 或用 timellm-ops stop 停止会先保存，无论如何都不丢失。"
-            "按 S 也会先保存，但引擎若未能及时走到下一步就会被强制结束，这些步便丢失。"
-            "脚本无法自己保存：只有 s 会等它的检查点。",
+            "否：有这么多步需要重做。按 <stop> 或用 timellm-ops stop 停止会先保存，无论如何都不丢"
+            "失。按 <stop_now> 也会先保存，但引擎若未能及时走到下一步就会被强制结束，这些步便丢"
+            "失。脚本无法自己保存：只有 <stop> 会等它的检查点。",
         ),
         now=lambda view: view.checkpoints.safe.line,
     ),

@@ -22,12 +22,10 @@ SCREENS: tuple[Explanation, ...] = (
         title=Said("Report", "报告"),
         body=Said(
             "Screen 6: what is left of the run when it ends, and what there is of it so far:"
-            " results,"
-            " pauses by rule, heat, checkpoints, what to do next. w writes it as a page with"
-            " plots.",
+            " results, pauses by rule, heat, checkpoints, what to do next. <report_save> writes it"
+            " as a page with plots.",
             "画面 6：运行结束后留下的，或目前已有的：成绩、各规则的暂停、温度、检查点、接下来做什"
-            "么。"
-            "按 w 写成带图的网页。",
+            "么。按 <report_save> 写成带图的网页。",
         ),
     ),
     Explanation(
@@ -65,18 +63,18 @@ SCREENS: tuple[Explanation, ...] = (
             "Each rule of the config, how it stands, what it sees now, where its threshold is, and"
             " what it would do next. watching: it does nothing at the moment. told you: what it"
             " tells of is so now, and the events say it. holding: the run stands still because of"
-            " it; the lines above say why and until when. overridden: a person has said that it may"
-            " not hold the run for a while (o); it may still stop it."
-            " unknown: what it watches cannot be told. A threshold that is changed here (e) counts"
-            " for the rest of this run, also when it is stopped and resumed, and is in the journal"
-            " with who changed it; the config file stays as it was.",
-            "配置里的每条规则：它的状态、当前看到的值、界限，以及下一步会做什么。监视中：目前什么也不做。"
-            "已通知：它要通知的情况正在发生，事件里有记录。"
-            "暂停中：运行因它而停住，上方写明原因和到什么时候。"
-            "已越过：有人让它在一段时间内不得暂停运行（o 键），但它仍可以停止运行。"
-            "未知：它所看的东西读不到。"
-            "在这里改动的界限（e 键）对这次运行的剩余部分有效，"
-            "停止后恢复也有效，并连同改动者记入运行日志；配置文件不变。",
+            " it; the lines above say why and until when. overridden: a person has said that it"
+            " may not hold the run for a while (<override>); it may still stop it. unknown: what"
+            " it watches cannot be told. off: it does nothing, and says why: it is not set, or"
+            " there is no GPU to watch. A threshold that is changed here (<policies_change>)"
+            " counts for the rest of this run, also when it is stopped and resumed, and is in the"
+            " journal with who changed it; the config file stays as it was.",
+            "配置里的每条规则：它的状态、当前看到的值、界限，以及下一步会做什么。监视中：目前什么"
+            "也不做。已通知：它要通知的情况正在发生，事件里有记录。暂停中：运行因它而停住，上方写"
+            "明原因和到什么时候。已越过：有人让它在一段时间内不得暂停运行（<override> 键），但它仍"
+            "可以停止运行。未知：它所看的东西读不到。关闭：它什么也不做，并写明原因：没有设置，或"
+            "没有可看的 GPU。在这里改动的界限（<policies_change> 键）对这次运行的剩余部分有效，停"
+            "止后恢复也有效，并连同改动者记入运行日志；配置文件不变。",
         ),
         now=lambda view: view.rules.note,
         covers=("rules",),
@@ -100,14 +98,15 @@ SCREENS: tuple[Explanation, ...] = (
         title=Said("Runs and comparisons", "各次运行与对比"),
         body=Said(
             "All runs of the folder, with the best validation loss and the test errors of those"
-            " weights. Runs that are marked (x) can be compared (c): the keys of their configs that"
-            " differ, results beside each other, losses over steps. Errors are only compared where"
-            " the task is the same: data, lengths and split. One run each is one seed each: a small"
-            " difference between them is no proof that one config is better.",
-            "文件夹里的所有运行，附最佳验证损失和这些权重的测试误差。"
-            "标记（x 键）几次运行后可以对比（c 键）：配置中不同的项、并排的结果、按步的损失。"
-            "只有任务相同（数据、长度和划分）才比较误差。"
-            "各跑一次就是各用一个种子：差别很小时，不能证明哪个配置更好。",
+            " weights. Runs that are marked (<runs_mark>) can be compared (<runs_compare>): the"
+            " keys of their configs that differ, results beside each other, losses over steps."
+            " Errors are only compared where the task is the same: data, lengths and split. One"
+            " run each is one seed each: a small difference between them is no proof that one"
+            " config is better.",
+            "文件夹里的所有运行，附最佳验证损失和这些权重的测试误差。标记（<runs_mark> 键）几次运"
+            "行后可以对比（<runs_compare> 键）：配置中不同的项、并排的结果、按步的损失。只有任务相"
+            "同（数据、长度和划分）才比较误差。各跑一次就是各用一个种子：差别很小时，不能证明哪个"
+            "配置更好。",
         ),
     ),
     Explanation(

@@ -8,12 +8,16 @@ from msgspec import Struct
 from timellm_dashboard.folds.series import Point
 from timellm_dashboard.lines import Line, Span, Tone, pad
 from timellm_dashboard.panels.canvas import Canvas
+from timellm_dashboard.words import format as fmt
 
 _OUTLIERS = 0.02
 """So much of the noise may lie beyond either edge of the frame; it is drawn at that edge."""
 
 _LABELLED_MIDDLE = 5
 """So many rows have room for a third label."""
+
+_FLAT_LOSSES = 8
+"""Between the labels of a flat loss lie so many that are written differently."""
 
 
 class Level(Struct, frozen=True):
@@ -145,5 +149,16 @@ def _frame(chart: Chart) -> tuple[float, float]:
         low, high = min(low, level.value), max(high, level.value)
     for point in chart.course:
         low, high = min(low, point.low), max(high, point.high)
-    missing = max(chart.smallest_span, 1e-9 * max(1.0, abs(high))) - (high - low)
+    return widened(low, high, chart.smallest_span)
+
+
+def widened(low: float, high: float, smallest_span: float) -> tuple[float, float]:
+    """A frame that is at least so high, around the middle of the values."""
+    missing = max(smallest_span, 1e-9 * max(1.0, abs(high))) - (high - low)
     return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
+
+
+def flat_loss_span(value: float) -> float:
+    """How high a frame around losses like `value` is at least: what differs less than they are
+    written is flat, and lies between two labels that differ."""
+    return _FLAT_LOSSES * fmt.losses_apart(value)

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from timellm_dashboard.folds.series import Point
 from timellm_dashboard.lines import Line, Span, Tone, line, pad
 from timellm_dashboard.panels.canvas import Canvas
+from timellm_dashboard.panels.chart import flat_loss_span, widened
 from timellm_dashboard.words import format as fmt
 
 TONES: tuple[Tone, ...] = ("accent", "held", "good", "busy", "bad", "plain")
@@ -69,8 +70,7 @@ def _frame(points: Sequence[Point]) -> tuple[float, float]:
     highs = sorted(point.high for point in points)
     low = min(point.low for point in points)
     high = highs[math.ceil((len(highs) - 1) * (1 - _OUTLIERS))]
-    missing = 1e-9 * max(1.0, abs(high)) - (high - low)
-    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
+    return widened(low, high, flat_loss_span(high))
 
 
 def _dots(

@@ -20,7 +20,7 @@ def draw_title(view: View, width: int) -> Line:
     clock = view.outcome.ended_text if view.outcome is not None else view.clock
     elapsed = view.progress.elapsed
     only = [read_only_words(view.lang).title] if view.read_only else []
-    parts = [elapsed.text] if elapsed.value is not None and run.run_id else []
+    parts = [elapsed.text] if elapsed.value is not None and run.begun else []
     parts += [clock] if clock else []
     for shown in ([*only, *parts], [*only, *parts[-1:]], only or parts[-1:]):
         titled = between(tuple(left), line(Span(dot.join(shown), "muted")), width)

@@ -3,7 +3,7 @@
 from rich.cells import cell_len
 
 from timellm_dashboard.lines import Line, Span, line
-from timellm_dashboard.panels.chart import Chart, draw_chart
+from timellm_dashboard.panels.chart import Chart, draw_chart, flat_loss_span
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words import format as fmt
 
@@ -21,7 +21,10 @@ def loss_legend(view: View) -> Line:
 
 def loss_chart(view: View, width: int, height: int) -> list[Line]:
     """The chart and its axis; empty where there is nothing to draw or no room for it."""
-    chart = Chart(band=view.charts.loss, course=view.charts.smoothed_loss, write=fmt.loss)
+    band, course = view.charts.loss, view.charts.smoothed_loss
+    newest = (*band[-1:], *course[-1:])
+    span = max((flat_loss_span(point.last) for point in newest), default=0.0)
+    chart = Chart(band=band, course=course, write=fmt.loss, smallest_span=span)
     drawn = draw_chart(chart, width, height - 1, ascii_only=view.ascii_only)
     if not drawn:
         return []

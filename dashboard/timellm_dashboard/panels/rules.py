@@ -8,6 +8,7 @@ from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap, wra
 from timellm_dashboard.viewmodel.rulerows import Standing
 from timellm_dashboard.viewmodel.rules import HoldView, RuleView
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.rules import RuleWords, rule_words
 
 _TONES: dict[Standing, Tone] = {
@@ -149,7 +150,9 @@ def hold_rows(view: View, width: int) -> list[Line]:
         tone: Tone = "strong" if view.headline.mood == "bad" else "good"
         stands = Span(words.moves_on if moves_on else words.nothing_holds, tone)
         space = "" if view.lang == "zh" and not view.ascii_only else " "
-        rows += wrap_line((stands, Span(space + words.select_hint, "muted")), width)
+        rows += wrap_line(
+            (stands, Span(space + keyed(words.select_hint, view.keys), "muted")), width
+        )
     return rows
 
 
@@ -165,7 +168,7 @@ def _hold(hold: HoldView, view: View, width: int) -> list[Line]:
         deed = words.how_to_resume if hold.mine else words.how_to_override
     rows = wrap_line(head, width, indent=2)
     rows += wrap_line((Span(when),), width - 2) if when else []
-    rows += [line(Span(deed, "accent"))] if deed else []
+    rows += [line(Span(keyed(deed, view.keys), "accent"))] if deed else []
     begin = len(wrap_line(head, width, indent=2))
     return [row if number < begin else line("  ", *row) for number, row in enumerate(rows)]
 

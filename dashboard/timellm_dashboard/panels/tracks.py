@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from timellm_dashboard.folds.track import Column
 from timellm_dashboard.lines import Line, Span, Tone, pad
 from timellm_dashboard.panels.canvas import Canvas
-from timellm_dashboard.panels.chart import axis_edge
+from timellm_dashboard.panels.chart import axis_edge, flat_loss_span, widened
 from timellm_dashboard.viewmodel.gpu import Mark
 from timellm_dashboard.viewmodel.timeline import TrackId, TrackView
 from timellm_dashboard.words import format as fmt
@@ -20,9 +20,7 @@ NAMED_ROWS = 3
 
 _OUTLIERS = 0.02
 """So much of the batches may lie beyond either edge of the frame; it is drawn at that edge."""
-_SMALLEST_SPANS: dict[TrackId, float] = {
-    "loss": 0.0, "temperature": 6.0, "power": 20.0, "clock": 100.0, "pace": 1.0,
-}  # fmt: skip
+_SMALLEST_SPANS: dict[TrackId, float] = {"temperature": 6.0, "power": 20.0, "clock": 100.0}
 _WRITERS: dict[TrackId, Callable[[float], str]] = {
     "loss": fmt.loss,
     "temperature": fmt.number,
@@ -156,8 +154,8 @@ def _frame(track: TrackView) -> tuple[float, float]:
     if not lows and not limits:
         return 0.0, 1.0
     low, high = min([*lows, *limits]), max([*highs, *limits])
-    missing = max(_SMALLEST_SPANS[track.id], 1e-9 * max(1.0, abs(high))) - (high - low)
-    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
+    smallest = flat_loss_span(high) if track.id == "loss" else _SMALLEST_SPANS[track.id]
+    return widened(low, high, smallest)
 
 
 def _gutter(track: TrackView, low: float, high: float, height: int) -> list[str]:

@@ -100,7 +100,8 @@ class _Place(Struct, frozen=True):
             return None
         ys += [level.value for level in plot.levels]
         low, high = min(ys), max(ys)
-        margin = 0.06 * (high - low) or 0.5 * (abs(high) or 1.0)
+        flat = plot.write(low) == plot.write(high)
+        margin = 0.5 * (abs(high) or 1.0) if flat else 0.06 * (high - low)
         return cls(min(xs), max(xs), low - margin, high + margin)
 
     def x(self, value: float) -> float:

@@ -1,19 +1,21 @@
 """Which runs are meant by what a person types: words, results and keys of configs. Pure.
 
-`etth1 state=failed train.batch_size=4 mse<0.4 not:test`: all of it must be so. What is not known
-of a run, such as a key that its config lacks, is never so.
+`etth1 state=failed train.batch_size=4 mse<0.4 not:test`: all of it must be so. Of what has `|`
+between, one is enough: `etth1|weather state=failed|stopped`. What is not known of a run, such as a
+key that its config lacks, is never so.
 """
 
 import operator
 import re
 import types
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Literal, Union, assert_never, get_args, get_origin
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from timellm_dashboard.runs.runlist import RunRow
 from timellm_dashboard.viewmodel.headline import StateName
@@ -23,7 +25,7 @@ from timellm_ops.contract.suggestion import close_to
 from timellm_ops.contract.timespan import seconds_of
 from timellm_ops.contract.validation import all_key_types
 
-Op = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
+Op = Literal["=", "<", "<=", ">", ">=", "~"]
 Kind = Literal["number", "text", "switch", "state", "duration", "day"]
 ConfigKeys = Mapping[str, str | float | bool]
 """The keys of a run's config, dotted."""
@@ -43,8 +45,8 @@ _AS_LISTED: dict[StateName, StateName] = {"stopped_for_hardware": "stopped", "re
 """What `list` calls them."""
 _TERM = re.compile(
     r"""\s*(?P<all>(?P<no>not:)?(?:
-    (?P<key>[A-Za-z][\w.]*)\s*(?P<op>!=|<=|>=|=|<|>|~)\s*(?P<value>"[^"]*"|'[^']*'|[^\s"'=<>~]+)
-    |(?P<word>"[^"]*"|'[^']*'|[^\s"'=<>~]+(?!\S))))\s*""",
+    (?P<key>[A-Za-z][\w.]*)\s*(?P<op>!=|<=|>=|=|<|>|~)\s*(?P<value>"[^"]*"|'[^']*'|[^\s"'=<>~|]+)
+    |(?P<word>"[^"]*"|'[^']*'|[^\s"'=<>~|]+(?![^\s|]))))\s*(?P<more>\|?)\s*""",
     re.VERBOSE,
 )
 _DAY = re.compile(r"\d{4}(-\d\d(-\d\d([ T]\d\d(:\d\d)?)?)?)?")
@@ -58,7 +60,7 @@ class BadFilter(ValueError):  # noqa: N818 - it says what happened
 
 
 class Term(Struct, frozen=True, kw_only=True):
-    """One thing that must be so, or, negated, not so. Without a key, a word."""
+    """One thing that may be so. Without a key, a word."""
 
     key: str = ""
     op: Op = "~"
@@ -67,51 +69,102 @@ class Term(Struct, frozen=True, kw_only=True):
     number: float = 0.0
     decimals: int | None = None
     """As many as were typed of a result: one is equal when it is so when rounded to them."""
+
+
+class Choice(Struct, frozen=True):
+    """Values of one key, or a word: one of the terms is so, or, negated, none."""
+
+    terms: tuple[Term, ...]
     negated: bool = False
+
+    def holds(self, row: RunRow, config: ConfigKeys) -> bool | None:
+        """Whether it is so of the run; `None`: not known."""
+        return _one_of((_holds(term, row, config) for term in self.terms), negated=self.negated)
+
+
+class Clause(Struct, frozen=True):
+    """What was typed between blanks: one of the choices must be so, or, negated, none."""
+
+    choices: tuple[Choice, ...]
+    negated: bool = False
+
+    def holds(self, row: RunRow, config: ConfigKeys) -> bool | None:
+        """Whether it is so of the run; `None`: not known."""
+        return _one_of((c.holds(row, config) for c in self.choices), negated=self.negated)
 
 
 class RunFilter(Struct, frozen=True):
-    """All of the terms; none lets every run pass."""
+    """All of the clauses; none lets every run pass."""
 
     text: str = ""
-    terms: tuple[Term, ...] = ()
+    clauses: tuple[Clause, ...] = ()
 
     @property
     def needs_config(self) -> bool:
         """Whether configs must be known, or the runs' own rows are enough."""
-        return any(term.key and term.key not in _OWN_KEYS for term in self.terms)
+        choices = (choice for clause in self.clauses for choice in clause.choices)
+        keys = {term.key for choice in choices for term in choice.terms}
+        return bool(keys - {"", *_OWN_KEYS})
 
     def passes(self, row: RunRow, config: ConfigKeys) -> bool:
         """Whether the run is meant."""
-        return all(_holds(term, row, config) is (not term.negated) for term in self.terms)
+        return all(clause.holds(row, config) is True for clause in self.clauses)
+
+
+def _one_of(found: Iterable[bool | None], *, negated: bool) -> bool | None:
+    """Whether one is so, or none where `negated`. Something unknown decides nothing."""
+    values = set(found)
+    if True in values:
+        return not negated
+    return None if None in values else negated
 
 
 def filter_of(text: str, words: RunFilterWords) -> RunFilter:
     """The filter that `text` means. Raises `BadFilter`."""
     shown = " ".join(text.split())
-    return RunFilter(shown, tuple(_terms(unicodedata.normalize("NFKC", text).strip(), words)))
+    return RunFilter(shown, tuple(_clauses(unicodedata.normalize("NFKC", text).strip(), words)))
 
 
-def _terms(text: str, words: RunFilterWords) -> Iterator[Term]:
-    place = 0
-    while place < len(text):
+def _clauses(text: str, words: RunFilterWords) -> Iterator[Clause]:
+    place, parts = 0, list[re.Match[str]]()
+    while place < len(text) or parts:
         found = _TERM.match(text, place)
         if found is None:
-            raise BadFilter(words.bad_term.format(text=text[place:].strip()[:60]))
+            raise BadFilter(words.bad_term.format(text=text[place:].strip()[:60] or "|"))
         place = found.end()
-        negated = found["no"] is not None
-        if found["key"] is None:
-            yield Term(text=_unquoted(found["word"]).casefold(), negated=negated)
+        parts.append(found)
+        if not found["more"]:
+            yield _clause(parts, words)
+            parts = []
+
+
+def _clause(parts: Sequence[re.Match[str]], words: RunFilterWords) -> Clause:
+    """What has no key goes on with the values of the key before it: `state=failed|stopped`. A
+    `not:` in front of the first one is of all, and one further on of its own."""
+    choices: list[Choice] = []
+    key, op = "", ""
+    for part in parts:
+        negated = part["no"] is not None and len(choices) > 0
+        if part["key"] is None and (part["no"] is not None or not key):
+            key = ""
+            word = Term(text=_unquoted(part["word"]).casefold())
+            choices.append(Choice((word,), negated))
+        elif part["key"] is None:
+            more = _term(key, op, _unquoted(part["word"]), words)
+            choices[-1] = replace(choices[-1], terms=(*choices[-1].terms, more))
         else:
-            op: Op = found["op"]  # type: ignore[assignment]  # the expression has no others
-            yield _term(found["key"], op, _unquoted(found["value"]), negated, words)
+            key, op = part["key"], part["op"]
+            term = _term(key, op, _unquoted(part["value"]), words)
+            choices.append(Choice((term,), negated is not (op == "!=")))
+    return Clause(tuple(choices), negated=parts[0]["no"] is not None)
 
 
 def _unquoted(text: str) -> str:
     return text[1:-1] if text[:1] in ("'", '"') else text
 
 
-def _term(key: str, op: Op, text: str, negated: bool, words: RunFilterWords) -> Term:
+def _term(key: str, typed: str, text: str, words: RunFilterWords) -> Term:
+    op: Op = "=" if typed == "!=" else typed  # type: ignore[assignment]  # of the expression
     kind = _OWN_KEYS.get(key) or _config_kinds().get(key)
     if kind is None:
         raise BadFilter(words.unknown_key.format(key=key, expected=_meant(key, words)))
@@ -129,7 +182,6 @@ def _term(key: str, op: Op, text: str, negated: bool, words: RunFilterWords) -> 
         decimals = len(plain[1]) if plain and key in _RESULTS else None
     return Term(
         key=key, op=op, kind=kind, text=text.casefold(), number=number, decimals=decimals,
-        negated=negated,
     )  # fmt: skip
 
 
@@ -209,7 +261,7 @@ def _called(state: StateName) -> tuple[str, ...]:
 
 
 def _holds(term: Term, row: RunRow, config: ConfigKeys) -> bool | None:
-    """Whether it is so of the run, negations aside; `None`: not known."""
+    """Whether it is so of the run; `None`: not known."""
     if not term.key:
         return any(term.text in name for name in (row.run_id.casefold(), *_called(row.state)))
     if term.kind == "state":
@@ -229,8 +281,6 @@ def _fits_text(term: Term, names: tuple[str, ...]) -> bool | None:
     match term.op:
         case "=":
             return any(fnmatchcase(name, _pattern(term.text)) for name in names)
-        case "!=":
-            return not any(fnmatchcase(name, _pattern(term.text)) for name in names)
         case "~":
             return any(term.text in name for name in names)
         case "<" | "<=" | ">" | ">=":
@@ -248,8 +298,7 @@ def _fits_number(term: Term, value: float) -> bool:
     if term.op in _ORDERS:
         return _ORDERS[term.op](value, term.number)
     rounded = value if term.decimals is None else round(value, term.decimals)
-    equal = rounded == term.number or value == term.number
-    return equal is (term.op == "=")
+    return rounded == term.number or value == term.number
 
 
 def _fits_day(term: Term, started: str) -> bool | None:
@@ -262,4 +311,4 @@ def _fits_day(term: Term, started: str) -> bool | None:
     there = started[: len(wanted)]
     if term.op in _ORDERS:
         return _ORDERS[term.op](there, wanted)
-    return (there == wanted) is (term.op == "=")
+    return there == wanted

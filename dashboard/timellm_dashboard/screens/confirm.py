@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from timellm_dashboard.viewmodel.stopnow import stop_now_lines
 from timellm_dashboard.viewmodel.view import View
+from timellm_dashboard.words.keys import keyed
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -74,7 +75,7 @@ class OverrideScreen(ConfirmScreen):
         words = view.words
         super().__init__(
             words.override_title,
-            (view.headline.reason, words.override_body, words.override_end),
+            (view.headline.reason, words.override_body, keyed(words.override_end, view.keys)),
             words.override_yes,
             words.override_no,
         )

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from timellm_dashboard.actions import Said, ScreenId, label_of, offered
-from timellm_dashboard.actions.keymap import Keymap, shown_key
+from timellm_dashboard.actions.keymap import Keymap, help_of, shown_key
 from timellm_dashboard.answers.answer import Say
 from timellm_dashboard.answers.draw import draw_answer
 from timellm_dashboard.answers.facts import Facts, whose
@@ -26,6 +26,7 @@ from timellm_dashboard.lines import Line, Span, line, pad, wrap
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.toned import to_content
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 
 _FEWEST_KEY_CELLS = 4
 _QUESTIONS = Said("seventeen questions on this training", "关于这次训练的十七个问题")
@@ -62,7 +63,7 @@ def draw_help(
     shown_keys = [shown_key(a, keymap, ascii_only=ascii_only) for a in offered(view, on)]
     keys_cells = max(_FEWEST_KEY_CELLS, *(cell_len(keys) + 1 for keys in shown_keys))
     for action, keys in zip(offered(view, on), shown_keys, strict=True):
-        text = f"{label_of(action, view)} — {action.help.in_(view.lang)}"
+        text = f"{label_of(action, view)} — {help_of(action, view.lang, keymap)}"
         key = Span(f"  {pad(keys, keys_cells)}", "strong")
         for index, row in enumerate(wrap(_shown(text, view), width - keys_cells - 2)):
             rows.append(line(key if index == 0 else Span(" " * (keys_cells + 2)), row))
@@ -78,7 +79,7 @@ def draw_help(
         if now:
             value = words.help_now.format(value=now)
             rows += [line(Span(f"  {row}", "muted")) for row in wrap(value, width - 2)]
-        body = _shown(explanation.body.in_(view.lang), view)
+        body = _shown(keyed(explanation.body.in_(view.lang), view.keys), view)
         rows += [line(f"    {row}") for row in wrap(body, width - 4)]
         rows.append(())
     anchors["questions"] = len(rows)
@@ -107,7 +108,7 @@ def _questions(
         return rows
     note = _shown(whose(facts, Say(lang)), view)
     rows += [*(line(Span(f"  {row}", "muted")) for row in wrap(note, width - 2)), ()]
-    for answer in answers(facts, lang):
+    for answer in answers(facts, lang, view.keys):
         anchors[f"question_{answer.id}"] = first + len(rows)
         drawn = draw_answer(answer, width - 2, ascii_only=view.ascii_only)
         rows += [*(line("  ", *row) for row in drawn), ()]

@@ -25,6 +25,7 @@ from timellm_dashboard.widgets.prompt import Prompt
 from timellm_dashboard.widgets.rundetail import RunDetailPanel
 from timellm_dashboard.widgets.runs import RunsPanel, Standing
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
@@ -243,7 +244,7 @@ class RunsScreen(RunScreen):
             if len(chosen) < 2 and other and other not in chosen:
                 chosen.append(other)
         if len(chosen) < 2:
-            self.app.notify(say.mark_more, markup=False)
+            self.app.notify(keyed(say.mark_more, view.keys), markup=False)
             return
         if len(chosen) > MOST_RUNS:
             self.app.notify(say.mark_fewer.format(most=MOST_RUNS), markup=False)

@@ -10,6 +10,7 @@ from timellm_dashboard.viewmodel.figure import Figure, steps
 from timellm_dashboard.viewmodel.headline import by_hand, silent_for
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.stopping import stopping_words
 from timellm_dashboard.words.text import Words
 from timellm_ops.contract.counting import Count
@@ -176,10 +177,10 @@ def _verdict(
         text = stopping.at_risk_user if waits_for_a_person else stopping.at_risk
         return "no", text.format(steps=risk)
     if silent:
-        return "no", stopping.at_risk_silent.format(steps=risk)
+        return "no", keyed(stopping.at_risk_silent, look.keys).format(steps=risk)
     if state.best is None and state.last is None:
-        return "no", words.risk_no_checkpoint.format(steps=risk)
-    return "no", words.risk_steps.format(steps=risk)
+        return "no", keyed(words.risk_no_checkpoint, look.keys).format(steps=risk)
+    return "no", keyed(words.risk_steps, look.keys).format(steps=risk)
 
 
 def _verdict_on_script(

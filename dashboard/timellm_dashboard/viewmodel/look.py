@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from timellm_dashboard.viewmodel.rulerows import RulesOf
+from timellm_dashboard.words.keys import USUAL, Keys
 from timellm_dashboard.words.text import Lang, Words, words
 from timellm_ops.contract.state import RunState
 
@@ -60,6 +61,10 @@ class Look(Struct, frozen=True, kw_only=True):
     """Only ASCII characters are shown, and therefore only English ones."""
     limits: LimitsOf | None = None
     rules: RulesOf | None = None
+    keys: Keys = field(default_factory=lambda: USUAL)
+    """The keys that texts name."""
+    run_id: str = ""
+    """The run that was asked for, which is all that is known of it before it begins."""
     read_only: bool = False
     """Whoever looks may only look: nothing that asks the supervisor is offered."""
 

@@ -2,6 +2,7 @@
 
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.stopping import StoppingWords, stopping_words
 
 
@@ -18,7 +19,7 @@ def stop_now_lines(view: View, grace_s: float | None) -> tuple[str, ...]:
     if view.run.engine == "foreign":
         killed = stopping.killed_after.format(grace=grace)
         cost = _cost_of_a_script(view, stopping)
-        return f"{stopping.ask_script} {killed}", cost, stopping.gentler_script
+        return f"{stopping.ask_script} {killed}", cost, keyed(stopping.gentler_script, view.keys)
     loading = view.headline.state in ("waiting", "starting")
     free = view.checkpoints.at_risk.value == 0
     if view.checkpoints.no_room and not free and not loading:
@@ -28,7 +29,7 @@ def stop_now_lines(view: View, grace_s: float | None) -> tuple[str, ...]:
     return (
         stopping.ask_once_loaded if loading else stopping.ask_saves,
         cost.format(grace=grace, steps=view.checkpoints.at_risk.text),
-        stopping.gentler,
+        keyed(stopping.gentler, view.keys),
     )
 
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from timellm_dashboard.folds.history import EpochMark, History
 from timellm_dashboard.folds.series import Point
@@ -28,6 +28,7 @@ from timellm_dashboard.viewmodel.rules import RulesView, rules_view
 from timellm_dashboard.viewmodel.timeleft import TimeLeft, time_left
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import ascii_words, texts_in_ascii
+from timellm_dashboard.words.keys import USUAL, Keys
 from timellm_dashboard.words.phrases import clean, said
 from timellm_dashboard.words.text import Lang, Words, words
 from timellm_ops.contract.commands import StopMode
@@ -43,6 +44,9 @@ class RunView(Struct, frozen=True, kw_only=True):
     """What the run is."""
 
     run_id: str
+    """What every command takes and `list` shows, known before the run begins."""
+    begun: bool
+    """Something of it is on record."""
     name: str
     engine: str
     resumed: bool
@@ -108,6 +112,8 @@ class View(Struct, frozen=True, kw_only=True):
     damaged_lines: Figure
     """Lines of the journal that could not be read. Its text is empty where there is none."""
     charts: Charts
+    keys: Keys = field(default_factory=lambda: USUAL)
+    """The keys that texts name. They are of this screen, and in no JSON."""
     read_only: bool = False
     """Whoever looks may only look."""
 
@@ -199,6 +205,7 @@ def build_view(
         feed_left_out=history.feed_left_out,
         damaged_lines=_damaged(damaged, look),
         charts=_charts(history),
+        keys=look.keys,
         read_only=look.read_only,
     )
     return texts_in_ascii(view, but="charts") if look.ascii_only else view
@@ -216,19 +223,23 @@ def view_of(
     limits: LimitsOf | None = None,
     rules: RulesOf | None = None,
     damaged: Callable[[], int] | None = None,
+    run_id: str = "",
 ) -> View:
     """The view of a whole journal. `damaged`: how many of its lines could not be read, to be asked
     when the records are all there."""
     recorder = Recorder()
     recorder.take(records)
     recorder.damaged = 0 if damaged is None else damaged()
-    look = Look(lang=lang, zone=zone, ascii_only=ascii_only, limits=limits, rules=rules)
+    look = Look(
+        lang=lang, zone=zone, ascii_only=ascii_only, limits=limits, rules=rules, run_id=run_id
+    )
     return recorder.view(Moment(t=now_t, wall=wall_now, supervised=supervised), look)
 
 
 def _run(state: RunState, moment: Moment, look: Look) -> RunView:
     return RunView(
-        run_id=clean(state.run_id),
+        run_id=clean(state.run_id or look.run_id),
+        begun=state.run_id != "",
         name=clean(state.name),
         engine=state.engine,
         resumed=state.resumed,

@@ -12,6 +12,7 @@ from timellm_dashboard.runs.compared import ComparedRun
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.runs import runs_words
 from timellm_ops.contract.counting import Count
 
@@ -73,7 +74,8 @@ class ComparisonPanel(Panel, can_focus=True):
         say = runs_words(view.lang, ascii_only=view.ascii_only)
         fits = len(self._rows) <= self.content_size.height
         dot = " | " if view.ascii_only else " · "
-        return f"{say.compare_title}{dot}{say.compare_back if fits else say.compare_more}"
+        more = keyed(say.compare_back if fits else say.compare_more, view.keys)
+        return f"{say.compare_title}{dot}{more}"
 
     def action_scroll_rows(self, rows: int) -> None:
         """Go down by so many rows."""

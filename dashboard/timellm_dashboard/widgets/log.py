@@ -14,6 +14,7 @@ from timellm_dashboard.widgets.background import begin_work
 from timellm_dashboard.widgets.loglist import LogList
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.log import LogWords, log_words
 from timellm_ops.contract.counting import Count
 
@@ -82,7 +83,7 @@ class LogPanel(LogList):
         parts = []
         log = self._log
         if self._doing:
-            parts.append(self._doing.format(share=fmt.percent(self._share)))
+            parts.append(keyed(self._doing, view.keys).format(share=fmt.percent(self._share)))
         elif log is not None and log.there and log.read_share < 1.0:
             parts.append(words.reading.format(share=fmt.percent(log.read_share)))
         if self._said:
@@ -95,7 +96,7 @@ class LogPanel(LogList):
         if self._count:
             ended = view.outcome is not None
             follows = words.ended if ended else words.following
-            parts.append(follows if self._at.follow else words.stays)
+            parts.append(follows if self._at.follow else keyed(words.stays, view.keys))
         return parts
 
     def _sentence(self, view: View, words: LogWords) -> str:
@@ -117,7 +118,7 @@ class LogPanel(LogList):
         if self._filter is not None and not self._count and not self._doing:
             wanted = self._filter.wanted
             told = words.none_without if wanted.without else words.no_match
-            return told.format(text=_shown(wanted.said, view))
+            return keyed(told, view.keys).format(text=_shown(wanted.said, view))
         return ""
 
     def found(self, text: str) -> list[tuple[int, int]]:

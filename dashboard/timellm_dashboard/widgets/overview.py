@@ -27,17 +27,21 @@ class LossPanel(Panel, can_focus=True):
 
     WHILE_READING = "says so"
     _EVERY_S = 3.0
+    _AT_ONCE = 256
+    """Up to so many points a chart is drawn with every step that is told, as the values above it
+    are: one point more can be seen, and so few are drawn in no time."""
     _framed: tuple[object, ...] = ()
     _steps = 0.0
     _drawn_at: datetime | None = None
     _chart: list[Line] = []  # noqa: RUF012 - never changed, only replaced
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
-        """Values above; chart below, drawn anew every few seconds where there is more of it."""
+        """Values above; chart below, a long one drawn anew every few seconds."""
         framed = (view.lang, view.ascii_only, view.outcome, width, height)
         steps = view.charts.loss[-1].end if view.charts.loss else 0.0
         passed = None if self._drawn_at is None else view.at - self._drawn_at
-        due = passed is None or abs(passed.total_seconds()) >= self._EVERY_S
+        few = len(view.charts.loss) <= self._AT_ONCE
+        due = few or passed is None or abs(passed.total_seconds()) >= self._EVERY_S
         if framed != self._framed or (steps != self._steps and due):
             self._framed, self._steps, self._drawn_at = framed, steps, view.at
             self._chart = loss_chart(view, width, height - 1)

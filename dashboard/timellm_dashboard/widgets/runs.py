@@ -15,6 +15,7 @@ from timellm_dashboard.runs.runlist import Order, RunLine, RunRow, in_order, run
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Panel
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.runfilter import RunFilterWords, run_filter_words
 from timellm_dashboard.words.runs import RunsWords, runs_words
 
@@ -230,7 +231,7 @@ class RunsPanel(Panel, can_focus=True):
         words = self._filter_words(view)
         if self._rows is None:
             return words.reading
-        told = words.none_match.format(text=self._filter.text)
+        told = keyed(words.none_match, view.keys).format(text=self._filter.text)
         return to_ascii(told) if view.ascii_only else told
 
     def _filter_words(self, view: View) -> RunFilterWords:
@@ -240,7 +241,7 @@ class RunsPanel(Panel, can_focus=True):
         """How many runs, where they are, and how many are marked."""
         say = runs_words(view.lang, ascii_only=view.ascii_only)
         parts = [say.title]
-        if self._every and not self._filter.terms:
+        if self._every and not self._filter.clauses:
             parts.append(say.count.format(count=len(self._every), folder=self._folder))
         elif self._every:
             words = self._filter_words(view)

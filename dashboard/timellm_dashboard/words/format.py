@@ -28,6 +28,15 @@ def loss(value: float) -> str:
     return f"{value:.4f}" if size < 100 else f"{value:.1f}"
 
 
+def losses_apart(value: float) -> float:
+    """How far a loss near `value`, or a little above it, is from one that `loss` writes
+    differently."""
+    size = 1.05 * abs(value)
+    if math.isfinite(value) and (size >= 10_000 or 0 < size < 0.001):
+        return 10.0 ** (math.floor(math.log10(size)) - 2)
+    return 0.0001 if size < 100 else 0.1
+
+
 def rate(value: float) -> str:
     """A learning rate: `4.0e-4`."""
     if value == 0 or not math.isfinite(value):

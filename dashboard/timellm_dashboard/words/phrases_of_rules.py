@@ -5,6 +5,8 @@ _SIZE = r"[\d.]+ (?:B|[KMGTP]iB)"
 _TIME = r"[\d.e+]+ (?:s|min|h)"
 _DAY = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 _CLOCK = r"\d\d:\d\d"
+_SILENT = r"(?:silent|no progress)"
+"""Journals of earlier versions say the second."""
 
 OF_RULES: tuple[tuple[str, str], ...] = (
     (r"([\d.e+]+) s", r"\1 秒"),
@@ -77,19 +79,20 @@ OF_RULES: tuple[tuple[str, str], ...] = (
         r"第 \3 轮损失从约 \2 跳到 \1",
     ),
     (
-        rf"no progress for ({_TIME}), usually a record every ({_TIME}), so the engine may hang",
-        r"\1没有进展，平常每 \2 有一条记录，引擎可能卡住",
+        rf"{_SILENT} for ({_TIME}), usually a record every ({_TIME}), so the engine may hang",
+        r"引擎 \1没有动静，平常每 \2 有一条记录，可能卡住",
     ),
     (
-        rf"no progress for ({_TIME}): ending the engine, as policy.health.stall_action says",
-        r"\1没有进展：按 policy.health.stall_action 结束引擎",
+        rf"{_SILENT} for ({_TIME}): ending the engine, as policy.health.stall_action says",
+        r"引擎 \1没有动静：按 policy.health.stall_action 结束引擎",
     ),
     (
         (
-            rf"the engine was started ({_TIME}) ago and has said nothing since, so it may hang"
+            rf"the engine was started ({_TIME}) ago and has (?:been silent|said nothing) since, so"
+            r" it may hang"
             r" while it loads"
         ),
-        r"引擎启动 \1后没有任何消息，可能在加载时卡住",
+        r"引擎启动 \1后一直没有动静，可能在加载时卡住",
     ),
     (
         r"the card's hardware slows it down because it is too hot \((\w+)\)",

@@ -16,13 +16,13 @@ class ReadOnlyWords(Struct, frozen=True, kw_only=True):
 EN = ReadOnlyWords(
     title="read only",
     refused="this view is read only: it can look at the run, and ask nothing of it",
-    ctrl_c="q closes this view, which is read only; the run goes on",
+    ctrl_c="<leave> closes this view, which is read only; the run goes on",
 )
 
 ZH = ReadOnlyWords(
     title="只读",
     refused="这个视图是只读的：只能查看，不能对运行提出要求",
-    ctrl_c="q 关闭这个只读视图；运行继续",
+    ctrl_c="<leave> 关闭这个只读视图；运行继续",
 )
 
 

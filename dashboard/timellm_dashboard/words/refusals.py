@@ -35,16 +35,18 @@ EN = RefusalWords(
     waiting="nothing is on record yet: there is no run to ask anything of",
     imported="this is the record of a run elsewhere: there is nobody to ask",
     ending="the run is ending already",
-    unsupervised="nobody supervises this run, so nobody would hear it; {key} starts a supervisor",
+    unsupervised=(
+        "nobody supervises this run, so nobody would hear it; <supervise> starts a supervisor"
+    ),
     supervised="the run is supervised: there is nothing to take over",
     one_language="in ASCII there is English alone",
     supervising="starting a supervisor",
     taken_over="the run is supervised again",
     by_command="timellm-ops attach {run} starts a supervisor",
     not_taken_over="no supervisor: {error}",
-    ctrl_c_replay="q closes this replay",
-    ctrl_c_alone="q leaves; nobody supervises this run, and {key} takes it up again",
-    ctrl_c_early="q leaves, and touches no run",
+    ctrl_c_replay="<leave> closes this replay",
+    ctrl_c_alone="<leave> leaves; nobody supervises this run, and <supervise> takes it up again",
+    ctrl_c_early="<leave> leaves, and touches no run",
 )
 
 ZH = RefusalWords(
@@ -55,16 +57,16 @@ ZH = RefusalWords(
     waiting="还没有任何记录：没有可以要求的运行",
     imported="这是在别处运行的记录：没有可以要求的对象",
     ending="运行已经在停止",
-    unsupervised="此运行没有监管进程，没有人会听到；按 {key} 启动一个",
+    unsupervised="此运行没有监管进程，没有人会听到；按 <supervise> 启动一个",
     supervised="此运行有监管进程，不需要接管",
     one_language="ASCII 模式只有英文",
     supervising="正在启动监管进程",
     taken_over="此运行重新受到监管",
     by_command="timellm-ops attach {run} 会启动监管进程",
     not_taken_over="没有监管进程：{error}",
-    ctrl_c_replay="q 关闭这个回放",
-    ctrl_c_alone="q 离开；没有人监管此运行，按 {key} 重新接管",
-    ctrl_c_early="q 离开，不影响任何运行",
+    ctrl_c_replay="<leave> 关闭这个回放",
+    ctrl_c_alone="<leave> 离开；没有人监管此运行，按 <supervise> 重新接管",
+    ctrl_c_early="<leave> 离开，不影响任何运行",
 )
 
 

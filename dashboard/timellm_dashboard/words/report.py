@@ -178,7 +178,7 @@ EN = ReportWords(
     loading="reading the run's journal",
     waiting="nothing is on record yet; a report has something to tell after the first epoch",
     unsupervised="nobody supervises this run: these are the numbers of its last record",
-    silent="the engine gives no sign of life: these numbers stand still",
+    silent="the engine is silent: these numbers stand still",
     more="the whole of it: timellm-ops report {run} --html report.html",
     rows_seen="rows {first}–{last} of {count}",
 )

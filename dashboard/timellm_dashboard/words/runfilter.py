@@ -32,13 +32,13 @@ class RunFilterWords(Struct, frozen=True, kw_only=True):
 
 EN = RunFilterWords(
     ask="show only runs with",
-    hint="words, train.batch_size=4, state=failed, mse<0.4, started>2026-11-20",
+    hint="words, train.batch_size=4|8, state=failed, mse<0.4, started>2026-11-20",
     chosen="with “{text}”",
     shown_of="{count} of {all} in {folder}",
-    none_match="No run has “{text}”. Esc shows all runs again.",
+    none_match="No run has “{text}”. <runs_back> shows all runs again.",
     reading="reading the configs of all runs",
     bad_term="found “{text}”; expected words, and key=value, key!=value, key<value, key>value or"
-    " key~part",
+    " key~part, with | between what may be so instead",
     unknown_key="{key}: found an unknown key; expected {expected}",
     close_key="“{key}” (did you mean it?)",
     any_key="a key of a config such as train.batch_size, or one of {keys}",
@@ -52,13 +52,13 @@ EN = RunFilterWords(
 )
 ZH = RunFilterWords(
     ask="只显示符合的运行",
-    hint="词、train.batch_size=4、state=failed、mse<0.4、started>2026-11-20",
+    hint="词、train.batch_size=4|8、state=failed、mse<0.4、started>2026-11-20",
     chosen="符合“{text}”",
     shown_of="{folder} 中 {all} 个里的 {count} 个",
-    none_match="没有符合“{text}”的运行。按 Esc 重新显示全部。",
+    none_match="没有符合“{text}”的运行。按 <runs_back> 重新显示全部。",
     reading="正在读取所有运行的配置",
     bad_term="“{text}”无法识别；应为词，以及 key=value、key!=value、key<value、key>value 或"
-    " key~部分文本",
+    " key~部分文本，任一即可的用 | 隔开",
     unknown_key="{key}：没有这个键；应为{expected}",
     close_key="“{key}”（是这个吗？）",
     any_key="配置中的键（如 train.batch_size），或 {keys} 之一",

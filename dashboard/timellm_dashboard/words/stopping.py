@@ -63,7 +63,9 @@ EN = StoppingWords(
     at_risk="{steps} at risk until the next save",
     at_risk_user="{steps} at risk until it is resumed and saved",
     at_risk_now="{steps} at risk until the engine has saved",
-    at_risk_silent="{steps} at risk; s waits for a save that may not come, S does not",
+    at_risk_silent=(
+        "{steps} at risk; <stop> waits for a save that may not come, <stop_now> does not"
+    ),
     engine_gone="no engine is at work; it goes on from step {step}",
     as_last_seen="{told}, as last seen",
     left_held="stops at the next checkpoint once it goes on",
@@ -81,8 +83,10 @@ EN = StoppingWords(
     script_cost="{steps} since its best weights would be lost: a script cannot resume.",
     script_cost_unsaved="{steps} would be lost: nothing of it is saved yet.",
     script_free="Its best weights are on disk, and there is no step since.",
-    gentler="s instead goes on to the next checkpoint and stops there, however long that takes.",
-    gentler_script="s instead ends it once its next checkpoint is on disk.",
+    gentler=(
+        "<stop> instead goes on to the next checkpoint and stops there, however long that takes."
+    ),
+    gentler_script="<stop> instead ends it once its next checkpoint is on disk.",
     gentler_not_again="timellm-ops run --resume goes on from its last checkpoint later.",
 )
 
@@ -102,7 +106,7 @@ ZH = StoppingWords(
     at_risk="下次保存之前，{steps}尚未保存",
     at_risk_user="有人恢复并保存之前，{steps}尚未保存",
     at_risk_now="引擎保存之前，{steps}尚未保存",
-    at_risk_silent="{steps}尚未保存；s 等待的保存可能不会到来，S 不等",
+    at_risk_silent="{steps}尚未保存；<stop> 等待的保存可能不会到来，<stop_now> 不等",
     engine_gone="没有引擎在工作；将从第 {step} 步继续",
     as_last_seen="最后所见：{told}",
     left_held="恢复后在下一个检查点停止",
@@ -120,8 +124,8 @@ ZH = StoppingWords(
     script_cost="会丢失保存最佳权重之后的 {steps}：脚本不能续训。",
     script_cost_unsaved="会丢失 {steps}：还没有保存任何东西。",
     script_free="最佳权重已在磁盘上，其后没有新的步。",
-    gentler="改按 s 会继续到下一个检查点再停止，无论需要多久。",
-    gentler_script="改按 s 会等它的下一个检查点落盘后再结束。",
+    gentler="改按 <stop> 会继续到下一个检查点再停止，无论需要多久。",
+    gentler_script="改按 <stop> 会等它的下一个检查点落盘后再结束。",
     gentler_not_again="以后可用 timellm-ops run --resume 从最新的检查点继续。",
 )
 

@@ -10,13 +10,14 @@ import msgspec
 import numpy as np
 import torch
 
+from timellm_engine.aside import write_beside
 from timellm_engine.data.history import History, history_before
 from timellm_engine.data.timeline import iso
 from timellm_engine.data.windows import in_batches
 from timellm_engine.results.forecaster import Forecaster, forecaster
 from timellm_engine.results.forecasts import Digest, check_finite
 from timellm_engine.results.plots import Panel, draw_forecasts
-from timellm_engine.results.prediction_table import write_prediction
+from timellm_engine.results.prediction_table import prediction_csv, write_prediction
 from timellm_engine.task import Tell, read_question, run_task
 from timellm_ops.contract.prediction import Prediction, PredictionQuestion, VariableForecast
 
@@ -55,13 +56,18 @@ def predict_run(question: PredictionQuestion, tell: Tell) -> Prediction:
         digest=digest,
         findings=observed.findings,
     )
-    output = Path(question.output or Path(question.folder) / _usual_name(found))
-    write_prediction(output, found, history.future, long=question.long)
+    usual = Path(question.folder) / _usual_name(found)
+    if question.output is None:
+        output = write_beside(usual, prediction_csv(found, history.future, long=question.long))
+    else:
+        output = Path(question.output)
+        write_prediction(output, found, history.future, long=question.long)
     files = [str(output)]
     if question.plot is not None:
         _draw(Path(question.plot), found, history, columns)
         files.append(question.plot)
-    return msgspec.structs.replace(found, files=tuple(files))
+    other = None if question.output is not None or output == usual else str(usual)
+    return msgspec.structs.replace(found, files=tuple(files), other_forecast=other)
 
 
 def _usual_name(found: Prediction) -> str:

@@ -1,6 +1,7 @@
 """A prediction as CSV or Parquet, one timestamp a row or one value a row."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +25,12 @@ def write_prediction(path: Path, found: Prediction, future: Timestamps, *, long:
         if path.suffix.lower() == ".parquet":
             _write_parquet(aside, columns)
         else:
-            _write_csv(aside, columns)
+            aside.write_bytes(_csv(columns))
+
+
+def prediction_csv(found: Prediction, future: Timestamps, *, long: bool) -> bytes:
+    """What `write_prediction` writes into a file that ends with `.csv`."""
+    return _csv(_long(found, future) if long else _wide(found, future))
 
 
 def _wide(found: Prediction, future: Timestamps) -> list[_Column]:
@@ -54,11 +60,12 @@ def _known(variable: VariableForecast) -> list[float | None]:
     return [*variable.truth, *[None] * gone]
 
 
-def _write_csv(path: Path, columns: list[_Column]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([name for name, _ in columns])
-        writer.writerows(zip(*(_texts(values) for _, values in columns), strict=True))
+def _csv(columns: list[_Column]) -> bytes:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([name for name, _ in columns])
+    writer.writerows(zip(*(_texts(values) for _, values in columns), strict=True))
+    return file.getvalue().encode()
 
 
 def _texts(values: Sequence[object]) -> Iterator[object]:

@@ -76,6 +76,36 @@ def test_a_prediction_repeats_to_the_byte(run: RunLayout, tmp_path: Path) -> Non
     assert (tmp_path / "1.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_forecast_of_another_input_stands_beside_the_one_that_is_there(
+    run: RunLayout, tmp_path: Path
+) -> None:
+    folder = tmp_path / "predictions"
+    frame = table()
+    frame["OT"] += 1.0
+    frame.to_csv(tmp_path / "other.csv", index=False)
+    own = predicted(run, folder)
+    kept = Path(own.files[0]).read_bytes()
+    other = predicted(run, folder, input=str(tmp_path / "other.csv"))
+    assert [Path(name).name for found in (own, other) for name in found.files] == [
+        "forecast-20200117T1600.csv",
+        "forecast-20200117T1600-2.csv",
+    ]
+    assert (own.other_forecast, other.other_forecast) == (None, own.files[0])
+    assert Path(own.files[0]).read_bytes() == kept != Path(other.files[0]).read_bytes()
+    assert predicted(run, folder).files == own.files
+    assert predicted(run, folder, input=str(tmp_path / "other.csv")).files == other.files
+    assert len(files(folder)) == 2
+
+
+def test_an_output_that_is_named_is_replaced(run: RunLayout, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("another forecast")
+    found = predicted(run, tmp_path, output=str(path))
+    assert (found.files, found.other_forecast) == ((str(path),), None)
+    assert path.read_text().startswith("timestamp,")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_horizon_in_the_past_is_what_the_evaluation_forecast_with_the_truth_beside_it(
     run: RunLayout, tmp_path: Path
 ) -> None:
