@@ -67,11 +67,12 @@ async def test_a_notice_covers_neither_the_body_nor_the_keys(size: tuple[int, in
 async def test_the_newest_notice_is_seen_and_gives_its_row_back() -> None:
     app = shown()
     async with running(app) as pilot:
+        await until(pilot, lambda: "q leave" in rows_of(app)[-1])
         before = rows_of(app)
         for text in ("the first of two", "the second of two"):
             app.notify(text, markup=False)
             await until(pilot, lambda text=text: text in "\n".join(rows_of(app)))  # type: ignore[misc]
-        assert "the first of two" not in "\n".join(rows_of(app))
+        await until(pilot, lambda: "the first of two" not in "\n".join(rows_of(app)))
         app.clear_notifications()
         await until(pilot, lambda: rows_of(app) == before)
 
