@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import PATIENCE_S, Shell
 
+from timellm_ops.app import Order, start_supervisor
 from timellm_ops.contract import events as ev
 from timellm_ops.journal import Journal, read_records
+from timellm_ops.process.engine import mark_of
 from timellm_ops.process.identity import ProcessIdentity, identify, is_alive, send_signal
 from timellm_ops.process.table import read_entry
+from timellm_ops.process.tree import ProcessTree
 
 TRAINER = r"""
 import os, sys, time
@@ -172,6 +175,29 @@ def test_a_worker_that_outlives_engine_and_supervisor_is_ended_by_the_next(shell
     assert is_alive(worker)
     assert shell("attach", "--plain").code == 4
     assert shell.state().outcome == "failed"
+    eventually(lambda: not is_alive(worker), "the worker's end")
+
+
+@pytest.mark.slow
+def test_a_supervisor_that_adopts_does_what_the_one_before_was_killed_in(shell: Shell) -> None:
+    """Between a signal to the script and its record, that is, or the other way round."""
+    worker = begin_family(shell)
+    tree = ProcessTree(shell.engine().process, mark_of(shell.run))
+    adopt = Order(root=str(shell.run.root), mode="adopt")
+    kill(shell)
+    tree.signal(signal.SIGSTOP)
+    eventually(lambda: stands(worker), "a stop that is not on record")
+    start_supervisor(adopt)
+    eventually(lambda: not stands(worker), "its going on, as the record has it")
+    assert shell("pause").code == 0
+    eventually(lambda: stands(worker), "the worker's pause")
+    shell.until(lambda state: state.standing)
+    kill(shell)
+    tree.signal(signal.SIGCONT)
+    eventually(lambda: not stands(worker), "a going on that is not on record")
+    start_supervisor(adopt)
+    eventually(lambda: stands(worker), "its standing, as the record has it")
+    assert shell("stop", "--now", "--wait").code == 0
     eventually(lambda: not is_alive(worker), "the worker's end")
 
 
