@@ -179,6 +179,24 @@ def test_a_worker_that_outlives_engine_and_supervisor_is_ended_by_the_next(shell
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("status", "code", "outcome"), [(0, 0, "finished"), (3, 4, "failed")])
+def test_how_a_script_ended_that_nobody_watched_is_told_by_the_next_supervisor(
+    shell: Shell, status: int, code: int, outcome: str
+) -> None:
+    command = f"until [ -e go ]; do sleep 0.05; done; exit {status}"
+    assert shell("run", "--engine-command", command, "--gpu", "none", "--detach").code == 0
+    shell.until(lambda state: state.engine_pid is not None)
+    kill(shell)
+    shell.write("go", "")
+    engine = shell.engine().process
+    eventually(lambda: not is_alive(engine), "the script's end")
+    assert shell("attach", "--plain").code == code
+    ended = shell.state()
+    assert ended.outcome == outcome
+    assert ("exit code 3" in ended.end_reason) == (status == 3)
+
+
+@pytest.mark.slow
 def test_a_supervisor_that_adopts_does_what_the_one_before_was_killed_in(shell: Shell) -> None:
     """Between a signal to the script and its record, that is, or the other way round."""
     worker = begin_family(shell)
