@@ -197,6 +197,23 @@ def test_how_a_script_ended_that_nobody_watched_is_told_by_the_next_supervisor(
 
 
 @pytest.mark.slow
+def test_what_a_script_saved_that_nobody_watched_is_found_by_the_next_supervisor(
+    shell: Shell,
+) -> None:
+    client = begin(shell, 2)
+    shell.until(lambda state: state.last is not None or state.best is not None)
+    engine = shell.engine().process
+    kill(shell)
+    client.kill()
+    client.wait()
+    eventually(lambda: not is_alive(engine), "the script's end")
+    assert shell("attach", "--plain").code == 0
+    saved = [r.event for r in read_records(shell.run.journal)
+             if isinstance(r.event, ev.CheckpointSaved)]  # fmt: skip
+    assert [Path(event.path).name for event in saved] == ["checkpoint-20", "checkpoint-40"]
+
+
+@pytest.mark.slow
 def test_a_supervisor_that_adopts_does_what_the_one_before_was_killed_in(shell: Shell) -> None:
     """Between a signal to the script and its record, that is, or the other way round."""
     worker = begin_family(shell)
