@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import PATIENCE_S, TINY, Shell, kill_supervisor, on_a_hot_card
+from conftest import PATIENCE_S, TINY, Shell, kill_supervisor, on_a_hot_card, until
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
 from timellm_ops.process.files import replace_file
-from timellm_ops.process.identity import send_signal
+from timellm_ops.process.identity import is_alive, send_signal
 
 pytestmark = pytest.mark.slow
 
@@ -60,9 +60,10 @@ def test_an_adopted_run_whose_last_vanished_is_refused_and_goes_on_once_it_is_ba
     shell.write("run.toml", LONG)
     assert shell("run", "run.toml", "--detach").code == 0
     shell.until(lambda state: state.last is not None)
+    before = shell.supervisor().process.pid
     kill_supervisor(shell)
     client = shell.start("attach", "--plain", output=shell.folder / "out")
-    shell.until(lambda state: state.supervisor_pid == shell.supervisor().process.pid)
+    shell.until(lambda state: state.supervisor_pid != before)
     copy = take_last_away(shell)
 
     refused = shell.until(lambda state: state.ended)
@@ -85,6 +86,44 @@ def test_an_adopted_run_whose_last_vanished_is_refused_and_goes_on_once_it_is_ba
     assert shell("stop", "--wait").code == 0
     stopped = shell.state()
     assert (stopped.outcome, stopped.steps_at_risk) == ("stopped", 0)
+
+
+def test_a_run_that_came_to_its_end_while_nobody_watched_is_finished_and_not_trained_again(
+    shell: Shell,
+) -> None:
+    shell.write("run.toml", TINY)
+    assert shell("run", "run.toml", "--detach").code == 0
+    shell.until(lambda state: state.engine_pid is not None)
+    kill_supervisor(shell)
+    engine = shell.engine().process
+    until(lambda: not is_alive(engine), "the engine's end")
+    assert shell("run", "--resume", "latest", "--plain").code == 0
+    ended = shell.state()
+    assert (ended.outcome, ended.resumed) == ("finished", False)
+    assert ended.final_mse is not None
+    assert len(starts(shell)) == 1
+
+
+def test_what_an_engine_said_that_nobody_heard_is_on_record_before_the_next_start(
+    shell: Shell,
+) -> None:
+    shell.write("run.toml", LONG)
+    assert shell("run", "run.toml", "--detach").code == 0
+    shell.until(lambda state: state.last is not None)
+    kill_supervisor(shell)
+    events, engine = shell.run.engine_events, shell.engine().process
+    size = events.stat().st_size
+    until(lambda: events.stat().st_size > size, "more of it")
+    assert send_signal(engine, signal.SIGKILL)
+    until(lambda: not is_alive(engine), "the engine's end")
+    said = events.read_bytes().count(b"\n")
+    assert shell("run", "--resume", "latest", "--detach").code == 0
+    shell.until(moves)
+    records = list(read_records(shell.run.journal))
+    (again,) = (r for r in records if isinstance(r.event, ev.RunStarted) and r.event.resumed)
+    before = [r for r in records if r.seq < again.seq and r.engine_offset is not None]
+    assert len(before) == said
+    assert shell("stop", "--now", "--wait").code == 0
 
 
 def as_if_of_a_machine_long_up(shell: Shell) -> None:

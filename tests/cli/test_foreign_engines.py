@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import PATIENCE_S, Shell
 
+from timellm_ops.app import Order, start_supervisor
 from timellm_ops.contract import events as ev
 from timellm_ops.journal import Journal, read_records
+from timellm_ops.process.engine import mark_of
 from timellm_ops.process.identity import ProcessIdentity, identify, is_alive, send_signal
 from timellm_ops.process.table import read_entry
+from timellm_ops.process.tree import ProcessTree
 
 TRAINER = r"""
 import os, sys, time
@@ -172,6 +175,64 @@ def test_a_worker_that_outlives_engine_and_supervisor_is_ended_by_the_next(shell
     assert is_alive(worker)
     assert shell("attach", "--plain").code == 4
     assert shell.state().outcome == "failed"
+    eventually(lambda: not is_alive(worker), "the worker's end")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("status", "code", "outcome"), [(0, 0, "finished"), (3, 4, "failed")])
+def test_how_a_script_ended_that_nobody_watched_is_told_by_the_next_supervisor(
+    shell: Shell, status: int, code: int, outcome: str
+) -> None:
+    command = f"until [ -e go ]; do sleep 0.05; done; exit {status}"
+    assert shell("run", "--engine-command", command, "--gpu", "none", "--detach").code == 0
+    shell.until(lambda state: state.engine_pid is not None)
+    kill(shell)
+    shell.write("go", "")
+    engine = shell.engine().process
+    eventually(lambda: not is_alive(engine), "the script's end")
+    assert shell("attach", "--plain").code == code
+    ended = shell.state()
+    assert ended.outcome == outcome
+    assert ("exit code 3" in ended.end_reason) == (status == 3)
+
+
+@pytest.mark.slow
+def test_what_a_script_saved_that_nobody_watched_is_found_by_the_next_supervisor(
+    shell: Shell,
+) -> None:
+    client = begin(shell, 2)
+    shell.until(lambda state: state.last is not None or state.best is not None)
+    engine = shell.engine().process
+    kill(shell)
+    client.kill()
+    client.wait()
+    eventually(lambda: not is_alive(engine), "the script's end")
+    assert shell("attach", "--plain").code == 0
+    saved = [r.event for r in read_records(shell.run.journal)
+             if isinstance(r.event, ev.CheckpointSaved)]  # fmt: skip
+    assert [Path(event.path).name for event in saved] == ["checkpoint-20", "checkpoint-40"]
+
+
+@pytest.mark.slow
+def test_a_supervisor_that_adopts_does_what_the_one_before_was_killed_in(shell: Shell) -> None:
+    """Between a signal to the script and its record, that is, or the other way round."""
+    worker = begin_family(shell)
+    tree = ProcessTree(shell.engine().process, mark_of(shell.run))
+    adopt = Order(root=str(shell.run.root), mode="adopt")
+    kill(shell)
+    tree.signal(signal.SIGSTOP)
+    eventually(lambda: stands(worker), "a stop that is not on record")
+    start_supervisor(adopt)
+    eventually(lambda: not stands(worker), "its going on, as the record has it")
+    assert shell("pause").code == 0
+    eventually(lambda: stands(worker), "the worker's pause")
+    shell.until(lambda state: state.standing)
+    kill(shell)
+    tree.signal(signal.SIGCONT)
+    eventually(lambda: not stands(worker), "a going on that is not on record")
+    start_supervisor(adopt)
+    eventually(lambda: stands(worker), "its standing, as the record has it")
+    assert shell("stop", "--now", "--wait").code == 0
     eventually(lambda: not is_alive(worker), "the worker's end")
 
 

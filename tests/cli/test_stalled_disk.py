@@ -107,6 +107,23 @@ def test_a_supervisor_that_is_not_up_in_time_does_not_begin_behind_ones_back(
     assert len(starts) == 1
 
 
+def test_who_gives_up_waiting_for_one_that_adopts_ends_neither_it_nor_the_run(
+    shell: Shell, stall: Path
+) -> None:
+    shell.write("run.toml", LONG)
+    assert shell("run", "run.toml", "--detach").code == 0
+    begun = shell.until(moves)
+    kill_supervisor(shell)
+    stall.touch()
+    with pytest.raises(SupervisorFailed, match="not up after 3 s"):
+        start_supervisor(Order(root=str(shell.run.root), mode="adopt"), within_s=3.0)
+    stall.unlink()
+    adopted = shell.until(lambda state: state.supervisor_pid != begun.supervisor_pid)
+    later = shell.until(lambda state: moves(state) and state.step > adopted.step)
+    assert (later.engine_pid, later.stop) == (begun.engine_pid, None)
+    assert shell("stop", "--wait").code == 0
+
+
 def test_ctrl_c_while_a_run_is_started_leaves_nothing_of_it(shell: Shell, stall: Path) -> None:
     shell.write("run.toml", LONG)
     client = shell.start("run", "run.toml", "--detach", output=shell.folder / "out")

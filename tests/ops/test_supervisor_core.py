@@ -28,6 +28,7 @@ from timellm_ops.supervisor.effects import Continue, Finish, Suspend, WriteContr
 from timellm_ops.supervisor.ladder import HARDWARE_STOP_PATIENCE_S
 from timellm_ops.supervisor.outcome import Evidence
 from timellm_ops.supervisor.rebuild import recall, take_over
+from timellm_ops.supervisor.restart import Patience
 from timellm_policies import decide
 
 QUICK = PolicySection(thermal=ThermalSection(samples=1, window=1, min_dwell_s=0.0))
@@ -239,6 +240,32 @@ def test_each_control_has_its_own_time_to_be_acknowledged() -> None:
     assert driven.alerts == []
     driven.turns(1.0)
     assert len(driven.alerts) == 1
+
+
+def test_whoever_takes_over_gives_the_engine_its_time_anew() -> None:
+    driven = DrivenCore()
+    driven.trains()
+    driven.turns(500.0, every_s=10.0)
+    driven.obedient = False
+    driven.ask(PauseRun())
+    driven.supervision = take_over(recall(driven.journal), driven.control, driven.t + 3600.0)
+    driven.turn(3600.0)
+    driven.turns(core.ACKNOWLEDGE_WITHIN_S)
+    assert driven.alerts == []
+    driven.turn(1.0)
+    assert len(driven.alerts) == 1
+
+
+def test_an_engine_that_is_started_again_is_not_expected_to_listen_while_it_loads() -> None:
+    driven = DrivenCore(patience=Patience(restarts=1, restart_after_s=1.0))
+    driven.trains()
+    driven.turn(1.0, exited=ev.EngineExited(signal=9))
+    driven.turns(2.0)
+    driven.obedient = False
+    driven.note(ev.EngineStarted(pid=8))
+    driven.ask(PauseRun())
+    driven.turns(600.0, every_s=10.0)
+    assert driven.alerts == []
 
 
 def test_an_engine_that_is_still_loading_is_not_expected_to_listen() -> None:
