@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -128,7 +128,7 @@ def test_another_process_with_the_roots_pid_is_no_root(folder: Path) -> None:
 
 
 MANY = """
-import mmap, os, sys, threading, time
+import mmap, os, signal, sys, threading, time
 folder, mib, where = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 if mib:
     memory = mmap.mmap(-1, mib << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -136,45 +136,58 @@ if mib:
     memory[0] = 1
     memory[::4096]
 def many():
-    for _ in range(1000):
-        child = os.fork()
-        if child == 0:
-            time.sleep(1000)
-            os._exit(0)
-        with open(os.path.join(folder, str(child)), "w") as file:
-            file.write(str(child))
-        time.sleep(0.001)
+    while sys.stdin.readline():
+        for _ in range(6):
+            child = os.fork()
+            if child == 0:
+                time.sleep(1000)
+                os._exit(0)
+            with open(os.path.join(folder, str(child)), "w") as file:
+                file.write(str(child))
+            time.sleep(0.001)
+    os.killpg(0, signal.SIGKILL)
 if where == "thread":
     threading.Thread(target=many).start()
 else:
     many()
 time.sleep(1000)
 """
-"""Starts a child a millisecond. Pages that were only read cost no memory, but a fork has to copy
-where each is: with 1024 MiB of them it is in the middle of a fork most of the time.
+"""Starts six children for each line it reads, one a millisecond. When there will be no more lines,
+it ends with all of them.
+
+Pages that were only read cost no memory, but a fork has to copy where each is: with 1024 MiB of
+them it is in the middle of a fork most of the time.
 
 Not vfork, as `subprocess` uses: a parent that is stopped in there waits for its stopped child,
 stands as well as any other, and is never listed as stopped."""
 
 
 @contextlib.contextmanager
-def growing(folder: Path, mib: int = 0, where: str = "main") -> Iterator[ProcessTree]:
-    """A tree of six and more that grows as long as its root moves."""
-    with python(MANY, folder, mib, where, start_new_session=True) as root:
+def growing(
+    folder: Path, mib: int = 0, where: str = "main"
+) -> Iterator[tuple[ProcessTree, Callable[[int], None]]]:
+    """A tree, and what makes it grow by so many times six from then on."""
+    with python(MANY, folder, mib, where, stdin=-1, start_new_session=True) as root:
         identity = identify(root.pid)
         assert identity is not None
-        until(lambda: len(list(folder.iterdir())) > 5, "a few children")
-        yield ProcessTree(identity)
+        tree = ProcessTree(identity)
 
+        def grow(times: int) -> None:
+            """Return when the first of them is there."""
+            assert root.stdin is not None
+            count = len(tree.walk())
+            root.stdin.write(b"\n" * times)
+            root.stdin.flush()
+            until(lambda: len(tree.walk()) > count, "another child")
 
-def ended_whole(tree: ProcessTree) -> None:
-    assert tree.signal(signal.SIGKILL) > 5
-    until(lambda: tree.walk() == [], "the end of everyone")
+        yield tree, grow
+        assert tree.signal(signal.SIGKILL) > 1
+        until(lambda: tree.walk() == [], "the end of everyone")
 
 
 def test_a_tree_that_grows_meanwhile_is_ended_whole(folder: Path) -> None:
-    with growing(folder) as tree:
-        ended_whole(tree)
+    with growing(folder) as (_, grow):
+        grow(50)
 
 
 @pytest.mark.parametrize("where", ["main", "thread"])
@@ -182,21 +195,14 @@ def test_a_tree_that_grows_meanwhile_is_ended_whole(folder: Path) -> None:
 def test_a_tree_that_grows_meanwhile_stands_whole(folder: Path, mib: int, where: str) -> None:
     """Also the child whose fork was under way as its parent was told to stop, by whichever
     thread."""
-    with growing(folder, mib, where) as tree:
-        everyone = tree.walk()
+    with growing(folder, mib, where) as (tree, grow):
         for _ in range(8):
-            wait_for_more_than(len(everyone), tree)
+            grow(1)
             reached = tree.signal(signal.SIGSTOP)
             everyone = tree.walk()
             assert reached == len(everyone)
             assert [entry for entry in everyone if not entry.stopped] == []
             assert tree.signal(signal.SIGCONT) == len(everyone)
-        tree.signal(signal.SIGSTOP)
-        ended_whole(tree)
-
-
-def wait_for_more_than(count: int, tree: ProcessTree) -> None:
-    until(lambda: len(tree.walk()) > count, "another child")
 
 
 SPAWNS = """
