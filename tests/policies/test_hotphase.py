@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from watched_run import WatchedRun, governed
 
 from timellm_ops.contract import events as ev
+from timellm_ops.journal import read_records
 from timellm_policies.hotphase import NONE, hot_phase
 from timellm_policies.readings import Temperature
 
@@ -84,6 +86,21 @@ def test_more_than_the_newest_half_minute_counts_and_a_new_swing_tells_soon() ->
 def test_few_readings_tell_nothing() -> None:
     assert hot_phase([]) == NONE
     assert hot_phase(readings(lambda t: 70.0 + 10.0 * (t % 2.0), seconds=4)) == NONE
+
+
+def test_the_readings_of_a_real_quick_chip_have_one() -> None:
+    journal = Path(__file__).parents[1] / "fixtures" / "journals" / "paused_by_a_real_card.jsonl"
+    events = [record.event for record in read_records(journal)]
+    resumed_t = max(e.t or 0.0 for e in events if isinstance(e, ev.Resumed))
+    told = [
+        Temperature(e.t, e.sample.temperature_c)
+        for e in events
+        if isinstance(e, ev.Telemetry) and e.t is not None and e.sample.temperature_c is not None
+    ]
+    paced = [r for r in told if resumed_t < r.t < told[-1].t - 2.0]
+    found = hot_phase(paced)
+    assert 2.5 < found.above_c < 5.0
+    assert found.over_c > 1.0
 
 
 # --- what the governor makes of it ---------------------------------------------------------------
