@@ -18,6 +18,9 @@ end of a line through the readings of 30 s; near the set point only what stands 
 counts as movement, and the rest is left to the integral, in decisions at least a minute apart;
 and a card that will be too hot in half a minute is slowed down at once, whatever τ and rise are
 taken to be.
+
+Where a quick chip makes the readings at work stand out of their mean (`hotphase`), it is they that
+come near the temperature that pauses: the mean is then held so much lower.
 """
 
 import math
@@ -31,9 +34,11 @@ from timellm_ops.contract.events import PolicyDecision
 from timellm_ops.contract.state import PowerControl, RunState
 from timellm_ops.contract.telemetry import TimedSample
 from timellm_policies.holds import stopping
+from timellm_policies.hotphase import HotPhase, hot_phase
 from timellm_policies.limits import limits
+from timellm_policies.movement import moved_c, too_hot_soon_c
 from timellm_policies.readings import Temperature, degrees, known
-from timellm_policies.trend import FIT_S, SOON_S, Trend, trend, trend_at
+from timellm_policies.trend import FIT_S, Trend, trend, trend_at
 
 RULE = "governor"
 
@@ -53,17 +58,10 @@ _DELAY_S = 20.0
 """Of readings, the fit and the engine's next step, together."""
 _NEAR_C = 2.5
 """So close to the set point, movement must stand out of the noise."""
-_JITTER_C = 0.75
-"""Movement that a thermometer of whole degrees shows of a card that does not move."""
-_JITTER_SOON_C = 1.75
-"""The same of where it will be in half a minute: one degree's step makes a line that steep."""
 _ON_IT_C = 0.25
 """A mean this close to the set point is on it."""
-_SOON_ABOVE_C = 0.75
 _SOON_GAIN = 0.02
 """A card that will be so much above the set point so soon is slowed down by this share a degree."""
-_ERRORS = 2.0
-"""Standard errors that count as noise."""
 _SMALLEST_CHANGE = 0.005
 _QUICK_CHANGE = 0.015
 """Changes below this wait for `_UNHURRIED_S`."""
@@ -104,7 +102,8 @@ def decisions(
     readings = _readings(state, recent)
     moved = actuator(config, state)
     target_c = set_point_c(config, thermal, state)
-    change = _change(config, state, readings, target_c)
+    pause_c = limits(thermal, state.sample).pause_above_c
+    change = _change(config, state, readings, target_c, pause_c)
     if change is None:
         return ()
     if moved == "power" and state.power is not None:
@@ -163,15 +162,24 @@ class _Change(Struct, frozen=True):
 
     share: float
     seen: Trend
+    hot: HotPhase
 
 
 def _change(
-    config: GovernorSection, state: RunState, readings: Sequence[Temperature], target_c: float
+    config: GovernorSection,
+    state: RunState,
+    readings: Sequence[Temperature],
+    target_c: float,
+    pause_c: float,
 ) -> _Change | None:
     """What the time since the last decision asks for; `None`: nothing, or too little is known."""
     seen = None if not readings else trend([r for r in readings if r.t > readings[-1].t - FIT_S])
     if seen is None:
         return None
+    hot = hot_phase(readings)
+    spare_c = max(0.0, pause_c - SET_POINT_BELOW_PAUSE_C - target_c)
+    swings = hot.over_c > spare_c
+    target_c -= max(0.0, hot.over_c - spare_c)
     near = abs(target_c - seen.celsius) < _NEAR_C
     newest_t, from_t = readings[-1].t, state.pace.since_t
     if from_t is None or from_t < readings[0].t:
@@ -187,28 +195,16 @@ def _change(
     gain = 1.0 / (config.full_load_rise_c * (config.time_constant_s + _DELAY_S))
     error_c = target_c - sum(r.celsius for r in since) / len(since)
     unhurried = 0.0 if abs(error_c) < _ON_IT_C else gain * error_c * elapsed_s
-    share = unhurried - gain * config.time_constant_s * _moved_c(before, seen, near=near)
-    share -= _SOON_GAIN * _too_hot_soon_c(seen, target_c, near=near)
+    moved = moved_c(before, seen, near=near, swings=swings)
+    share = unhurried - gain * config.time_constant_s * moved
+    share -= _SOON_GAIN * too_hot_soon_c(seen, target_c, near=near, swings=swings)
     if near and abs(share) < _QUICK_CHANGE:
         if elapsed_s < _UNHURRIED_S:
             return None
         share = unhurried
     if abs(share) < _SMALLEST_CHANGE:
         return None
-    return _Change(min(_LARGEST_CHANGE, max(-_LARGEST_CHANGE, share)), seen)
-
-
-def _moved_c(before: Trend, seen: Trend, *, near: bool) -> float:
-    moved_c = seen.celsius - before.celsius
-    if not near:
-        return moved_c
-    jitter_c = max(_JITTER_C, _ERRORS * math.hypot(seen.error_c, before.error_c))
-    return math.copysign(max(0.0, abs(moved_c) - jitter_c), moved_c)
-
-
-def _too_hot_soon_c(seen: Trend, target_c: float, *, near: bool) -> float:
-    above_c = seen.celsius + SOON_S * seen.per_s - target_c - _SOON_ABOVE_C
-    return max(0.0, above_c - (max(_JITTER_SOON_C, _ERRORS * seen.error_ahead_c) if near else 0.0))
+    return _Change(min(_LARGEST_CHANGE, max(-_LARGEST_CHANGE, share)), seen, hot)
 
 
 def _at_full_pace(state: RunState) -> bool:
@@ -230,7 +226,7 @@ def _duty_decision(
             action="pace",
             rule=RULE,
             reason=(
-                f"{_seen_words(change.seen)}, to be held at {degrees(target_c)}:"
+                f"{_seen_words(change)}, to be held at {degrees(target_c)}:"
                 f" computing {100.0 * duty:g} % of the time after {100.0 * before:g} %"
             ),
             value=duty,
@@ -266,7 +262,7 @@ def _power_decision(
             action="pace",
             rule=RULE,
             reason=(
-                f"{_seen_words(change.seen)}, to be held at {degrees(target_c)}:"
+                f"{_seen_words(change)}, to be held at {degrees(target_c)}:"
                 f" a power limit of {limit_w:g} W after {before_w:g} W"
             ),
             value=limit_w,
@@ -295,7 +291,11 @@ def _stepped(before: float, change: float, grid: int) -> float:
     return round((before + change) * grid) / grid
 
 
-def _seen_words(seen: Trend) -> str:
+def _seen_words(change: _Change) -> str:
+    seen, hot = change.seen, change.hot
+    if hot.over_c > 0.0:
+        # Its swing makes lines steep that go nowhere.
+        return f"{degrees(seen.celsius)}, up to {degrees(seen.celsius + hot.above_c)} at work"
     per_minute = round(60.0 * seen.per_s, 1)
     if per_minute == 0.0 or not math.isfinite(per_minute):
         return degrees(seen.celsius)

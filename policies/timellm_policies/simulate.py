@@ -70,6 +70,10 @@ class Card(Protocol):
         """The share of the time that it can be busy at full power and stay at `celsius`."""
         ...
 
+    def hot_share_at(self, celsius: float, step_s: float) -> float:
+        """The same with the hottest moment of each of its steps at `celsius`."""
+        ...
+
 
 class Night(Struct, frozen=True, kw_only=True):
     """What is to be rehearsed."""
@@ -90,7 +94,8 @@ class Rehearsal(Struct, frozen=True, kw_only=True):
     steps: float
     steps_per_hour: float
     share_of_bound: float
-    """Of the work that a card held at the set point can do by starting and stopping."""
+    """Of the work that a card can do by starting and stopping whose mean is the set point, and
+    which is at no moment hotter than what pauses."""
     mean_c: float
     max_c: float
     lowest_settled_c: float
@@ -157,16 +162,17 @@ def rehearse(policy: PolicySection, strategy: Strategy, card: Card, night: Night
     supervised = _Supervised(rules, card)
     engine = _Engine(card, night.step_s, pause_c)
     polls = max(1, round(night.hours * 3600.0 / night.poll_s))
-    bound_s, t = 0.0, 0.0
+    bound_s, bound, t = 0.0, 0.0, 0.0
     for number in range(polls):
         if number % 60 == 0:
             card.set_room(room_at(night.room_c, number / polls))
+            bound = min(card.share_at(target_c), card.hot_share_at(pause_c, night.step_s))
         supervised.looks(t)
         if supervised.state.stop is not None:
             break
         engine.advance(t, t + night.poll_s, supervised.state)
         supervised.hears(engine.standing, t + night.poll_s)
-        bound_s += card.share_at(target_c) * night.poll_s
+        bound_s += bound * night.poll_s
         t += night.poll_s
     hours = max(t, night.poll_s) / 3600.0
     seen = engine.seen

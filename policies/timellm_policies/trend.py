@@ -25,6 +25,8 @@ class Trend(Struct, frozen=True):
     """Standard error of its value at its end."""
     error_ahead_c: float
     """Standard error of its value `SOON_S` later."""
+    error_per_s: float
+    """Standard error of its slope."""
 
 
 def trend(readings: Sequence[Temperature]) -> Trend | None:
@@ -46,6 +48,7 @@ def trend(readings: Sequence[Temperature]) -> Trend | None:
         slope,
         noise_c * math.sqrt(1.0 / count + half_s**2 / spread),
         noise_c * math.sqrt(1.0 / count + (half_s + SOON_S) ** 2 / spread),
+        noise_c / math.sqrt(spread),
     )
 
 

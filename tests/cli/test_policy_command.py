@@ -77,6 +77,19 @@ def test_options_reach_the_card_and_the_rules(shell: Shell) -> None:
     assert found.policy.governor.time_constant_s == 180.0
 
 
+def test_a_quick_chip_can_be_rehearsed_of_the_same_warmth_at_full_load(shell: Shell) -> None:
+    arguments = ("--hours", "0.6", "--ambient", "32", "--step", "3", *WARM)
+    plain, quick = simulated(shell, *arguments), simulated(shell, *arguments, "--chip", "10")
+    assert plain.card.chip_c_per_w == 0.0
+    assert quick.card.chip_c_per_w * quick.card.load_power_w == pytest.approx(10.0)
+    whole = quick.card.chip_c_per_w + quick.card.resistance_c_per_w
+    assert whole == pytest.approx(plain.card.resistance_c_per_w)
+    pauses = {row.strategy: row.pauses for row in quick.rehearsals}
+    assert pauses["pause"] > 0 == pauses["duty"] == pauses["power"]
+    page = shell("policy", "simulate", "--hours", "0.1", "--chip", "10", "--lang", "en")
+    assert "10.0 °C more at full load are the chip's own, time constant 1 s" in page.out
+
+
 def test_a_recorded_night_lends_its_card_and_room(shell: Shell) -> None:
     card = SimulatedGpuSection(
         ambient_c=27.0, resistance_c_per_w=0.7, throttle_c=149.0, shutdown_c=150.0
@@ -103,6 +116,7 @@ def test_a_recorded_night_lends_its_card_and_room(shell: Shell) -> None:
         (("--ambient", "warm"), '--ambient: found "warm"; expected degrees, as in 28 or 24..32'),
         (("--ambient", "24..900"), "--ambient: found 900; expected -20 to 80"),
         (("--hours", "0"), "--hours: found 0; expected 0.1 to 72"),
+        (("--chip", "100"), "--chip: found 100; expected 0 to 62.1"),
         (("--step", "nan"), "--step: found nan; expected 0.001 to 600"),
         (("--journal", "nowhere"), "nowhere: found no such file; expected a journal.jsonl"),
         (("--run", "latest", "--journal", "x"), "only one of --run and --journal"),

@@ -18,9 +18,10 @@ def readings(
     seconds: int,
     begins_c: float | None = None,
     jump_c: float = 0.0,
+    chip_s: float = 4.0,
 ) -> list[tuple[float, float]]:
     """What a thermometer of whole degrees tells, a reading a second; `jump_c` of the whole rise is
-    the chip's own."""
+    the chip's own, with the time constant `chip_s`."""
     celsius, chip_c = rest_c if begins_c is None else begins_c, 0.0
     rise_c -= jump_c
     told = []
@@ -29,7 +30,7 @@ def readings(
         load = max((entry for entry in loads if entry[0] <= second), default=(0.0, 0.0))[1]
         goal_c = rest_c + rise_c * load
         celsius = goal_c + (celsius - goal_c) * math.exp(-1.0 / tau_s)
-        chip_c = jump_c * load + (chip_c - jump_c * load) * math.exp(-1.0 / 4.0)
+        chip_c = jump_c * load + (chip_c - jump_c * load) * math.exp(-1.0 / chip_s)
     return told
 
 
@@ -81,6 +82,24 @@ def test_a_chip_that_is_warm_at_once_is_told_apart_from_what_cools_it(
     assert card is not None
     assert card.settles_c(paced) == pytest.approx(32.0 + rise_c * paced, abs=0.15 * rise_c + 1.0)
     assert card.jump_c == pytest.approx(jump_c, abs=0.4 * jump_c + 4.0)  # a part of the rise alone
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rise_c=st.floats(50.0, 80.0),
+    jump_c=st.floats(8.0, 16.0),
+    tau_s=st.floats(40.0, 120.0),
+    chip_s=st.floats(0.8, 2.0),
+)
+def test_so_is_one_that_is_warm_in_a_second(
+    rise_c: float, jump_c: float, tau_s: float, chip_s: float
+) -> None:
+    loads = ((0.0, 1.0), (tau_s, 0.7))
+    told = readings(32.0, rise_c, tau_s, loads, round(2.5 * tau_s), jump_c=jump_c, chip_s=chip_s)
+    card = card_model(told, loads, 32.0)
+    assert card is not None
+    assert card.jump_c > 0.0
+    assert card.settles_c(0.7) == pytest.approx(32.0 + rise_c * 0.7, abs=0.1 * rise_c)
 
 
 @given(tau_s=st.floats(20.0, 200.0), begins_c=st.floats(50.0, 80.0))

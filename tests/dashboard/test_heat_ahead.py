@@ -144,6 +144,8 @@ def errors(planned: Planned, *, seen: bool = True) -> list[float]:
 
 HOT = SimulatedGpuSection(whole_degrees=True, resistance_c_per_w=0.6)
 WARM = SimulatedGpuSection(whole_degrees=True, resistance_c_per_w=0.5)
+QUICK = replace(HOT, ambient_c=32.0, resistance_c_per_w=0.5, chip_c_per_w=0.1)
+"""As hot as that one, ten degrees of it with the chip itself."""
 UNPACED = PolicySection(governor=GovernorSection(enabled=False))
 
 
@@ -156,6 +158,8 @@ UNPACED = PolicySection(governor=GovernorSection(enabled=False))
         Planned(card=replace(HOT, ambient_c=32.0), steps=500, policy=UNPACED),
         Planned(card=WARM, steps=200, jump_c=12.0),
         Planned(card=WARM, steps=200, jump_c=12.0, policy=UNPACED),
+        Planned(card=QUICK, steps=200),
+        Planned(card=QUICK, step_s=3.0, steps=25, told_every=2),
     ],
     ids=[
         "paced",
@@ -164,6 +168,8 @@ UNPACED = PolicySection(governor=GovernorSection(enabled=False))
         "paused_often",
         "paced_jump",
         "paused_jump",
+        "paced_quick_chip",
+        "paced_quick_chip_and_long_steps",
     ],
 )
 def test_a_run_that_gets_hot_is_told_right_before_it_is(planned: Planned) -> None:

@@ -123,6 +123,8 @@ def test_what_the_policies_say_can_be_said_in_chinese() -> None:
         *decided([None] * 50, thermal, running),
         "81 °C, rising 2.5 °C a minute, to be held at 82 °C: computing 92 % of the time after 95 %",
         "83.1 °C, falling 0.5 °C a minute, to be held at 82 °C: a power limit of 95 W after 97.5 W",
+        "79.1 °C, up to 83 °C at work, to be held at 82 °C: computing 64 % of the time after 65 %",
+        "79 °C, up to 83.2 °C at work, to be held at 82 °C: a power limit of 95 W after 97.5 W",
         "the power limit cannot be set to 95 W: this user may not ask the driver for it",
         "the driver tells of no power limit here; the governor rests between steps instead",
     ]

@@ -1,5 +1,6 @@
 """The simulated GPU: the laws of its model, and its coupling to what an engine really does."""
 
+import math
 import signal
 import subprocess
 import sys
@@ -9,11 +10,12 @@ import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from timellm_ops.contract.config import GpuSection, SimulatedGpuSection
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.probe import open_probe
-from timellm_ops.probe.simulated import SimulatedProbe, settled, step
+from timellm_ops.probe.simulated import SimulatedCard, SimulatedProbe, settled, step
 
 DEFAULTS = SimulatedGpuSection()
 COOL_RUNNING = SimulatedGpuSection(throttle_c=149.0, shutdown_c=150.0)
@@ -24,7 +26,11 @@ params = st.builds(
     ambient_c=st.floats(-10.0, 60.0),
     time_constant_s=st.floats(5.0, 300.0),
     resistance_c_per_w=st.floats(0.1, 1.0),
+    chip_c_per_w=st.floats(0.0, 0.3),
+    chip_time_constant_s=st.floats(0.2, 5.0),
 )
+QUICK_CHIP = SimulatedGpuSection(chip_c_per_w=0.1, throttle_c=149.0, shutdown_c=150.0)
+"""Ten degrees between idling and full load come and go with the chip itself."""
 
 
 def test_the_default_laptop_settles_where_its_numbers_say() -> None:
@@ -48,19 +54,32 @@ def test_temperature_stays_between_its_start_and_what_it_could_settle_at(
     params: SimulatedGpuSection, busy: float, dt_s: float, start_c: float
 ) -> None:
     start = settled(params)
-    start = type(start)(temperature_c=start_c, power_w=start.power_w)
+    start = type(start)(
+        temperature_c=start_c + start.chip_c, power_w=start.power_w, chip_c=start.chip_c
+    )
+    start_c = start.temperature_c
     after = step(start, dt_s, busy, params).temperature_c
-    lowest = min(start_c, settled(params).temperature_c)
-    highest = max(start_c, settled(params, busy).temperature_c)
+    slow_c, busy_card = start_c - start.chip_c, settled(params, busy)
+    lowest = min(slow_c, settled(params).temperature_c - start.chip_c) + start.chip_c
+    highest = max(slow_c, busy_card.temperature_c - busy_card.chip_c)
+    highest += max(start.chip_c, busy_card.chip_c)
     assert lowest - 1e-6 <= after <= highest + 1e-6
 
 
-@given(busy=busy_shares, first_s=st.floats(0.1, 300.0), second_s=st.floats(0.1, 300.0))
-@settings(max_examples=40)
-def test_two_steps_are_one_long_step(busy: float, first_s: float, second_s: float) -> None:
-    start = settled(COOL_RUNNING)
-    apart = step(step(start, first_s, busy, COOL_RUNNING), second_s, busy, COOL_RUNNING)
-    whole = step(start, first_s + second_s, busy, COOL_RUNNING)
+@given(
+    card=st.sampled_from([COOL_RUNNING, QUICK_CHIP]),
+    busy=busy_shares,
+    first_s=st.floats(0.1, 300.0),
+    second_s=st.floats(0.1, 300.0),
+)
+@settings(max_examples=60)
+def test_two_steps_are_one_long_step(
+    card: SimulatedGpuSection, busy: float, first_s: float, second_s: float
+) -> None:
+    start = settled(card)
+    apart = step(step(start, first_s, busy, card), second_s, busy, card)
+    whole = step(start, first_s + second_s, busy, card)
+    assert apart.chip_c == pytest.approx(whole.chip_c, abs=1e-6)
     assert apart.temperature_c == pytest.approx(whole.temperature_c, abs=1e-6)
     assert apart.energy_j == pytest.approx(whole.energy_j, rel=1e-9)
 
@@ -73,6 +92,63 @@ def test_more_work_is_never_cooler(less: float, more: float) -> None:
     cooler, hotter = (step(start, 60.0, busy, DEFAULTS) for busy in (less, more))
     assert cooler.temperature_c <= hotter.temperature_c
     assert cooler.power_w <= hotter.power_w
+
+
+def test_a_quick_chip_warms_by_its_own_degrees_at_once_and_by_the_rest_slowly() -> None:
+    idle = settled(QUICK_CHIP)
+    assert (idle.chip_c, idle.temperature_c) == pytest.approx((1.5, 25.0 + 15.0 * 0.6))
+    after_1s, after_5s = (step(idle, dt_s, 1.0, QUICK_CHIP) for dt_s in (1.0, 5.0))
+    assert after_1s.chip_c == pytest.approx(1.5 + 10.0 * (1.0 - math.exp(-1.0)))
+    assert after_5s.temperature_c - idle.temperature_c == pytest.approx(
+        10.0 * (1.0 - math.exp(-5.0)) + 50.0 * (1.0 - math.exp(-5.0 / 90.0))
+    )
+    hot = settled(QUICK_CHIP, 1.0)
+    assert hot.temperature_c == pytest.approx(25.0 + 115.0 * 0.6)
+    assert hot.temperature_c - step(hot, 4.0, 0.0, QUICK_CHIP).temperature_c > 10.0
+
+
+@given(busy=busy_shares, dt_s=st.floats(0.1, 300.0), heat=st.floats(0.0, 0.3))
+@settings(max_examples=40)
+def test_the_chips_own_degrees_stand_on_top_of_the_others(
+    busy: float, dt_s: float, heat: float
+) -> None:
+    quick = replace(COOL_RUNNING, chip_c_per_w=heat)
+    plain = step(settled(COOL_RUNNING), dt_s, busy, COOL_RUNNING)
+    found = step(settled(quick), dt_s, busy, quick)
+    assert found.temperature_c - found.chip_c == pytest.approx(plain.temperature_c, abs=1e-6)
+    assert 0.0 <= found.chip_c <= heat * COOL_RUNNING.load_power_w + 1e-9
+    assert (found.power_w, found.energy_j) == (plain.power_w, pytest.approx(plain.energy_j))
+
+
+@given(celsius=st.floats(60.0, 90.0), step_s=st.floats(0.05, 5.0), chip_s=st.floats(0.3, 5.0))
+@settings(max_examples=20)
+def test_steps_at_the_share_of_a_hottest_moment_are_that_hot(
+    celsius: float, step_s: float, chip_s: float
+) -> None:
+    params = replace(
+        QUICK_CHIP, resistance_c_per_w=0.7, chip_time_constant_s=chip_s, time_constant_s=1e5
+    )
+    card = SimulatedCard(params)
+    share = card.hot_share_at(celsius, step_s)
+    assert share <= card.share_at(celsius) + 1e-6
+    state = settled(params, share)
+    for _ in range(math.ceil(30.0 * chip_s / step_s)):
+        state = step(state, step_s / share - step_s, 0.0, params)
+        state = step(state, step_s, 1.0, params)
+    assert state.temperature_c == pytest.approx(celsius, abs=0.2)
+
+
+def test_a_quick_chip_is_throttled_for_its_own_degrees_too() -> None:
+    warm = replace(QUICK_CHIP, ambient_c=20.0, time_constant_s=1e6, throttle_c=80.0)
+    start = replace(settled(warm), temperature_c=75.0 + settled(warm).chip_c)
+    at_once = step(start, 20.0, 1.0, warm)
+    assert at_once.throttled
+    assert 80.0 < at_once.temperature_c < 75.0 + 11.5
+    little_by_little = start
+    for _ in range(2000):
+        little_by_little = step(little_by_little, 0.01, 1.0, warm)
+    assert at_once.temperature_c == pytest.approx(little_by_little.temperature_c, abs=0.1)
+    assert not step(start, 20.0, 1.0, replace(warm, chip_c_per_w=0.0)).throttled
 
 
 def test_heat_takes_clocks_and_power_away_and_says_so() -> None:

@@ -1,52 +1,17 @@
-"""The governor through simulated nights on a laptop's card: what it promises, number by number.
-
-The card is a laptop's of 115 W that full pace would bring to 93 °C in a room of 24 °C and to 101 °C
-in one of 32 °C. It tells whole degrees.
-"""
-
-from functools import lru_cache
-from typing import Any
+"""The governor through simulated nights on a laptop's card: what it promises, number by number."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laptop_nights import LAPTOP, night
 
-from timellm_ops.contract.config import GovernorSection, PolicySection, SimulatedGpuSection
+from timellm_ops.contract.config import PolicySection, SimulatedGpuSection
 from timellm_ops.probe.simulated import SimulatedCard
 from timellm_policies.simulate import Night, Rehearsal, Strategy, rehearse, room_at, room_between
 
 SET_POINT_C = 82.0
 GOVERNED: tuple[Strategy, ...] = ("duty", "power")
 ROOMS_C = (24.0, 28.0, 32.0)
-LAPTOP = SimulatedGpuSection(resistance_c_per_w=0.6, whole_degrees=True)
-
-
-@lru_cache
-def night(
-    strategy: Strategy,
-    *room_c: float,
-    hours: float = 0.8,
-    step_s: float = 1.0,
-    poll_s: float = 1.0,
-    slow: float = 1.0,
-    warm: float = 1.0,
-    **card: float,
-) -> Rehearsal:
-    """`slow` and `warm`: how far the governor is wrong about the card."""
-    known = GovernorSection()
-    governor = GovernorSection(
-        time_constant_s=known.time_constant_s * slow,
-        full_load_rise_c=known.full_load_rise_c * warm,
-    )
-    changed: dict[str, Any] = {
-        name: card.get(name, getattr(LAPTOP, name)) for name in LAPTOP.__struct_fields__
-    }
-    return rehearse(
-        PolicySection(governor=governor),
-        strategy,
-        SimulatedCard(SimulatedGpuSection(**changed)),
-        Night(hours=hours, step_s=step_s, poll_s=poll_s, room_c=room_c),
-    )
 
 
 def assert_held(found: Rehearsal, within_c: float = 1.0) -> None:

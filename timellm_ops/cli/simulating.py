@@ -27,6 +27,7 @@ full pace would bring to between 93 and 101 °C, in a room that warms and cools 
 
 _LONGEST_H = 72.0
 _LATE_S = 60.0
+_MOST_OF_CHIP = 0.9
 
 
 class Simulation(Struct, frozen=True, kw_only=True):
@@ -69,6 +70,13 @@ def simulate(
         float | None,
         Parameter(name="--late", help="How many seconds late readings come."),
     ] = None,
+    chip: Annotated[
+        float | None,
+        Parameter(
+            name="--chip",
+            help="So many °C at full load are the chip's own, and come and go within a second.",
+        ),
+    ] = None,
     model_error: Annotated[
         float,
         Parameter(
@@ -101,6 +109,8 @@ def simulate(
     card = _card(chosen, recorded, noise, late)
     if assume:
         card = msgspec.structs.replace(card, resistance_c_per_w=LAPTOP_C_PER_W)
+    if chip is not None:
+        card = _with_chip(card, chip)
     room_c = room_between(*LAPTOP_ROOM_C) if assume_room else _room(ambient, card, recorded)
     step_s = step if step is not None else (recorded and recorded.step_s) or 1.0
     _check("--step", step_s, 0.001, 600.0)
@@ -172,6 +182,14 @@ def _card(
         _check("--late", late, 0.0, _LATE_S)
         card = msgspec.structs.replace(card, late_s=late)
     return card
+
+
+def _with_chip(card: SimulatedGpuSection, chip_c: float) -> SimulatedGpuSection:
+    """The card, as warm at full load as before, of which `chip_c` are the chip's own."""
+    whole = card.resistance_c_per_w + card.chip_c_per_w
+    _check("--chip", chip_c, 0.0, round(_MOST_OF_CHIP * whole * card.load_power_w, 1))
+    chip = chip_c / card.load_power_w
+    return msgspec.structs.replace(card, resistance_c_per_w=whole - chip, chip_c_per_w=chip)
 
 
 def _room(

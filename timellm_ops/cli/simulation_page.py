@@ -12,6 +12,7 @@ from timellm_policies.simulate import Rehearsal, Strategy
 
 class _Texts(Struct, frozen=True, kw_only=True):
     card: str
+    chip: str
     recorded: str
     assumed: str
     night: str
@@ -27,6 +28,7 @@ _TEXTS: dict[Language, _Texts] = {
             "A simulated card: {load:g} W, {rise:.2f} °C a watt, time constant {tau:g} s, "
             "speed ~ power^{exponent:g}"
         ),
+        chip="{chip:.1f} °C more at full load are the chip's own, time constant {tau:g} s",
         recorded=(
             "Card and room are those of {hours:.1f} recorded hours; the model misses {error:g} °C"
         ),
@@ -47,7 +49,7 @@ _TEXTS: dict[Language, _Texts] = {
         },
         stopped="{name}: {reason}",
         notes=(
-            "of bound: of what stop and go could do with the set point held exactly",
+            "of bound: of what stop and go could do with that mean, never above what pauses",
             "swing: between the coolest and the hottest moment, the first 20 min left out",
             "none: only the card's own slowdown for heat protects it",
         ),
@@ -57,6 +59,7 @@ _TEXTS: dict[Language, _Texts] = {
             "模拟显卡：{load:g} W，每瓦 {rise:.2f} °C，时间常数 {tau:g} s，"
             "速度 ~ 功率^{exponent:g}"
         ),
+        chip="满负荷时芯片自身另高 {chip:.1f} °C，时间常数 {tau:g} s",
         recorded="显卡与室温取自 {hours:.1f} 小时的记录；模型误差 {error:g} °C。",
         assumed=(
             "没有说明是哪块显卡、哪个房间：以一块 115 W 的笔记本显卡和一个温暖的夜晚代替\n"
@@ -73,7 +76,7 @@ _TEXTS: dict[Language, _Texts] = {
         names={"none": "无", "pause": "暂停", "duty": "调速（占空比）", "power": "调速（功率）"},
         stopped="{name}：{reason}",
         notes=(
-            "占上限：相对于精确保持目标温度时走走停停所能完成的工作量",
+            "占上限：相对于平均温度恰为目标、且任何时刻都不超过暂停温度时走走停停所能完成的工作量",
             "波动：最低与最高温度之差，不计最初 20 分钟",
             "无：只有显卡自身的过热降频在保护它",
         ),
@@ -92,6 +95,9 @@ def page(simulation: Simulation, lang: Language) -> str:
             exponent=card.speed_exponent,
         )
     ]
+    if card.chip_c_per_w > 0.0:
+        chip_c = card.load_power_w * card.chip_c_per_w
+        lines.append(texts.chip.format(chip=chip_c, tau=card.chip_time_constant_s))
     if simulation.assumed:
         lines.append(texts.assumed)
     recorded = simulation.recorded

@@ -231,6 +231,11 @@ class SimulatedGpuSection(Section, frozen=True, kw_only=True):
     """Degrees above ambient per watt, once settled."""
     time_constant_s: PositiveFloat = 90.0
     """How slowly it warms and cools: 63 % of the way in this time."""
+    chip_c_per_w: NotNegative = 0.0
+    """Degrees per watt that the chip itself is warmer than what cools it, on top of
+    `resistance_c_per_w`: they come and go within seconds."""
+    chip_time_constant_s: PositiveFloat = 1.0
+    """How slowly the chip's own degrees come and go: 63 % of the way in this time."""
     throttle_c: Celsius = 87.0
     """Where the card slows itself down."""
     shutdown_c: Celsius = 100.0

@@ -2,7 +2,10 @@
 
 One heat capacity behind one thermal resistance to the room: at constant power P the temperature
 approaches `ambient + P * resistance` exponentially with one time constant. That is the usual
-first-order model of a heat sink, and enough to rehearse what a policy does.
+first-order model of a heat sink, and enough to rehearse what a policy does to the machine. The chip
+itself may be warmer than that by `P * chip_c_per_w`, with a time constant of about a second: what
+is read is the sum of both, as in a Foster network of two links, the usual equivalent circuit of a
+chip on its heat sink (JEDEC JESD51-14).
 
 A card that is held to less power, by a limit or by heat, lowers its clock. Power above idle goes
 as `clock * voltage^2`, and the voltage falls with the clock until it reaches its floor: so clock
@@ -35,7 +38,9 @@ _THROTTLE_PER_C = 0.12
 _LOWEST_CLOCK_SHARE = 0.25
 _SLOWDOWN_BELOW_SHUTDOWN_C = 5.0
 _STEPS_PER_TIME_CONSTANT = 50
+_STEPS_PER_CHIP_TIME_CONSTANT = 10
 _MOST_STEPS = 1000
+_HALVINGS = 30
 
 
 class ThermalState(Struct, frozen=True, kw_only=True):
@@ -43,6 +48,8 @@ class ThermalState(Struct, frozen=True, kw_only=True):
 
     temperature_c: float
     power_w: float
+    chip_c: float = 0.0
+    """So much of the temperature comes and goes with the chip itself."""
     clock_share: float = 1.0
     """Share of the full clock that heat and the power limit leave to the card."""
     energy_j: float = 0.0
@@ -53,7 +60,10 @@ class ThermalState(Struct, frozen=True, kw_only=True):
 def settled(params: SimulatedGpuSection, busy: float = 0.0) -> ThermalState:
     """The card after it has been `busy` (0 to 1) for long, heat not holding it back."""
     power_w = _power_w(params, busy, 1.0)
-    return ThermalState(temperature_c=_target_c(params, power_w), power_w=power_w)
+    chip_c = power_w * params.chip_c_per_w
+    return ThermalState(
+        temperature_c=_target_c(params, power_w) + chip_c, power_w=power_w, chip_c=chip_c
+    )
 
 
 def step(
@@ -70,25 +80,46 @@ def step(
     """
     if dt_s <= 0.0:
         return state
-    pieces = math.ceil(dt_s / params.time_constant_s * _STEPS_PER_TIME_CONSTANT)
-    pieces = min(max(pieces, 1), _MOST_STEPS)
+    pieces = _pieces(state, dt_s, params)
     piece_s = dt_s / pieces
     kept = math.exp(-piece_s / params.time_constant_s)
+    chip_kept = math.exp(-piece_s / params.chip_time_constant_s)
     allowed = 1.0 if limit_w is None else limited_clock(params, limit_w)
     for _ in range(pieces):
         heat_share = _clock_share(params, state.temperature_c)
         share = min(heat_share, allowed)
         power_w = _power_w(params, busy, share)
-        target_c = _target_c(params, power_w)
+        target_c, chip_target_c = _target_c(params, power_w), power_w * params.chip_c_per_w
+        slow_c = state.temperature_c - state.chip_c
+        chip_c = chip_target_c + (state.chip_c - chip_target_c) * chip_kept
         state = replace(
             state,
-            temperature_c=target_c + (state.temperature_c - target_c) * kept,
+            temperature_c=target_c + (slow_c - target_c) * kept + chip_c,
+            chip_c=chip_c,
             power_w=power_w,
             clock_share=share,
             energy_j=state.energy_j + power_w * piece_s,
             throttled=heat_share < 1.0,
         )
     return state
+
+
+def _pieces(state: ThermalState, dt_s: float, params: SimulatedGpuSection) -> int:
+    """How many stretches of about constant power `dt_s` is cut into. The chip's own time counts
+    only where heat may change the power."""
+    pieces = math.ceil(dt_s / params.time_constant_s * _STEPS_PER_TIME_CONSTANT)
+    if params.chip_c_per_w > 0.0 and _hottest_c(state, dt_s, params) > params.throttle_c:
+        quick = math.ceil(dt_s / params.chip_time_constant_s * _STEPS_PER_CHIP_TIME_CONSTANT)
+        pieces = max(pieces, quick)
+    return min(max(pieces, 1), _MOST_STEPS)
+
+
+def _hottest_c(state: ThermalState, dt_s: float, params: SimulatedGpuSection) -> float:
+    """No moment of the next `dt_s` is hotter than this."""
+    slow_c = state.temperature_c - state.chip_c
+    way_c = max(0.0, _target_c(params, params.load_power_w) - slow_c)
+    slow_c += way_c * -math.expm1(-dt_s / params.time_constant_s)
+    return slow_c + max(state.chip_c, params.load_power_w * params.chip_c_per_w)
 
 
 def limited_clock(params: SimulatedGpuSection, limit_w: float) -> float:
@@ -233,6 +264,16 @@ def _limit_range_w(params: SimulatedGpuSection) -> tuple[float, float]:
     return min(params.lowest_limit_w, params.load_power_w), params.load_power_w
 
 
+def _hottest_of_steps_c(params: SimulatedGpuSection, share: float, step_s: float) -> float:
+    """The end of a step, of equal ones with equal rests between them, once settled."""
+    span_w = params.load_power_w - params.idle_power_w
+    chip = params.chip_time_constant_s
+    # What a chip keeps of a step through the rest after it adds up over all steps before.
+    felt = math.expm1(-step_s / chip) / math.expm1(-step_s / (share * chip)) if share > 0 else 1.0
+    slow_c = _target_c(params, params.idle_power_w + share * span_w)
+    return slow_c + params.chip_c_per_w * (params.idle_power_w + felt * span_w)
+
+
 class SimulatedCard:
     """The model as a card to rehearse on, without a probe's clock."""
 
@@ -292,6 +333,21 @@ class SimulatedCard:
     def share_at(self, celsius: float) -> float:
         """The share of the time that it can be busy at full power and stay at `celsius`."""
         params = self._params
-        power_w = (celsius - params.ambient_c) / params.resistance_c_per_w
+        resistance = params.resistance_c_per_w + params.chip_c_per_w
+        power_w = (celsius - params.ambient_c) / resistance
         span_w = params.load_power_w - params.idle_power_w
         return min(1.0, max(0.0, (power_w - params.idle_power_w) / span_w))
+
+    def hot_share_at(self, celsius: float, step_s: float) -> float:
+        """The same with the hottest moment of each of its steps at `celsius`."""
+        params = self._params
+        if params.chip_c_per_w == 0.0:
+            return self.share_at(celsius)
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            share = (low + high) / 2.0
+            if _hottest_of_steps_c(params, share, step_s) > celsius:
+                high = share
+            else:
+                low = share
+        return high if high == 1.0 else low

@@ -36,8 +36,8 @@ _WARMEST_REST_C = 45.0
 """A card that was never cooler has not rested."""
 _SMALLEST_DETERMINANT = 1e-3
 """Relative; where rise and jump look more alike than this, they cannot be told apart."""
-_QUICK_S = 4.0
-"""Time constant of the chip itself."""
+_QUICK_S = (4.0, 1.0)
+"""Time constants that the chip itself may have."""
 _TIME_CONSTANTS_S = tuple(12.0 * 1.1**i for i in range(40))
 
 
@@ -97,12 +97,19 @@ def card_model(
         return None
     bins = _bins(readings, loads)
     rest_c = min(rest_c, _WARMEST_REST_C)
-    quick = _quick(loads, readings[0][0])
-    fits = [_fit(bins, rest_c, quick, tau) for tau in _TIME_CONSTANTS_S]
     told_c2 = _WHOLE_DEGREES_C2 * len(bins) / len(readings)
-    return _believed(
-        [plain for plain, _ in fits], bins, told_c2, _LARGEST_PLAIN_ERROR_C
-    ) or _believed([both for _, both in fits], bins, told_c2, _LARGEST_ERROR_C)
+    jumping: list[Sequence[_Fit]] = []
+    for quick_s in _QUICK_S:
+        quick = _quick(loads, readings[0][0], quick_s)
+        fits = [_fit(bins, rest_c, quick, tau, quick_s) for tau in _TIME_CONSTANTS_S]
+        if not jumping:
+            plain = [without for without, _ in fits]
+            card = _believed(plain, bins, told_c2, _LARGEST_PLAIN_ERROR_C)
+            if card is not None:
+                return card
+        jumping.append([both for _, both in fits])
+    best = min(jumping, key=lambda fits: min(fit.missed for fit in fits))
+    return _believed(best, bins, told_c2, _LARGEST_ERROR_C)
 
 
 def _believed(
@@ -161,14 +168,14 @@ def _mean_load(
     return total / (to_s - from_s)
 
 
-def _quick(loads: Sequence[tuple[float, float]], at_s: float) -> float:
-    """The share of late as the chip itself feels it at that second."""
+def _quick(loads: Sequence[tuple[float, float]], at_s: float, quick_s: float) -> float:
+    """The share of late as a chip with that time constant feels it at that second."""
     felt = 0.0
     for index, (begin_s, load) in enumerate(loads):
         if begin_s >= at_s:
             break
         end_s = min(at_s, loads[index + 1][0]) if index + 1 < len(loads) else at_s
-        felt = load + (felt - load) * math.exp(-(end_s - begin_s) / _QUICK_S)
+        felt = load + (felt - load) * math.exp(-(end_s - begin_s) / quick_s)
     return felt
 
 
@@ -178,7 +185,9 @@ class _Fit(Struct, frozen=True):
     card: CardModel
 
 
-def _fit(bins: Sequence[_Bin], rest_c: float, quick: float, tau: float) -> tuple[_Fit, _Fit]:
+def _fit(
+    bins: Sequence[_Bin], rest_c: float, quick: float, tau: float, quick_s: float
+) -> tuple[_Fit, _Fit]:
     """Least squares for the rise alone, and for rise and jump, neither of them below 0. Where the
     card began it is known to have been; what of that was the chip's own, by the load that it felt,
     follows the jump."""
@@ -189,7 +198,7 @@ def _fit(bins: Sequence[_Bin], rest_c: float, quick: float, tau: float) -> tuple
     for found in bins[1:]:
         if found.since_s != kept_since:
             kept_since, kept = found.since_s, math.exp(-found.since_s / tau)
-            kept_quick = math.exp(-found.since_s / _QUICK_S)
+            kept_quick = math.exp(-found.since_s / quick_s)
         load = found.load
         felt = load + (felt - load) * kept
         quick = load + (quick - load) * kept_quick

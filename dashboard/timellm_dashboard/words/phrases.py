@@ -44,6 +44,10 @@ _ZH: tuple[tuple[str, str], ...] = (
         r"\1，目标 \2：计算时间由 \4 % 调为 \3 %",
     ),
     (
+        rf"({_DEGREES}), up to ({_DEGREES}) at work, to be held at ({_DEGREES}): {_DUTY}",
+        r"\1，计算时高至 \2，目标 \3：计算时间由 \5 % 调为 \4 %",
+    ),
+    (
         rf"({_DEGREES}), rising {_RATE}, to be held at ({_DEGREES}): {_DUTY}",
         r"\1，每分钟上升 \2 °C，目标 \3：计算时间由 \5 % 调为 \4 %",
     ),
@@ -54,6 +58,10 @@ _ZH: tuple[tuple[str, str], ...] = (
     (
         rf"({_DEGREES}), to be held at ({_DEGREES}): {_LIMIT}",
         r"\1，目标 \2：功率上限由 \4 W 调为 \3 W",
+    ),
+    (
+        rf"({_DEGREES}), up to ({_DEGREES}) at work, to be held at ({_DEGREES}): {_LIMIT}",
+        r"\1，计算时高至 \2，目标 \3：功率上限由 \5 W 调为 \4 W",
     ),
     (
         rf"({_DEGREES}), rising {_RATE}, to be held at ({_DEGREES}): {_LIMIT}",
