@@ -85,6 +85,20 @@ def test_steps_that_a_killed_engine_has_lost_are_told_as_made_again() -> None:
     assert found.lost_s > 0.0
 
 
+def test_steps_that_are_made_again_cost_no_more_than_there_was() -> None:
+    """Twenty steps of which ten were told at once: at the pace of the others, twice the time."""
+    journal = Journal()
+    begun = next(r.event for r in training().records if isinstance(r.event, ev.TrainingStarted))
+    begun = msgspec.structs.replace(begun, t=None, at=None)
+    journal.add(ev.RunStarted(run_id="r", name="r", engine="timellm"))
+    journal.add(begun)
+    for iteration, passed_s in ((10, 0.0), (20, 1.0)):
+        journal.add(ev.Progress(iteration=iteration, epoch=1, loss=0.5), passed_s)
+    journal.add(begun)
+    found = loss(journal, "repeated")
+    assert (found.steps, found.lost_s) == (20, 1.0)
+
+
 @pytest.mark.parametrize(
     ("lang", "told"), [("en", "made again 200 steps, "), ("zh", "重做的步 200 步，")]
 )

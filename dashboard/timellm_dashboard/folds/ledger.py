@@ -151,8 +151,11 @@ class Ledger:
         again = before.step - after.step
         if before.engine != "timellm" or before.steps_per_epoch is None or again <= 0:
             return
+        # By what a step takes, but never more than there was: the first may have been told late.
+        took_s = again * (self.step_s or before.seconds_per_iteration or 0.0)
+        lost_s = sum(part.lost_s or 0.0 for part in self.losses)
         self._repeated_steps += again
-        self._repeated_s += again * (self.step_s or before.seconds_per_iteration or 0.0)
+        self._repeated_s += min(took_s, max(0.0, self.spent.supervised_s - lost_s))
 
     def _work(self) -> _Work:
         return _Work(
