@@ -323,6 +323,19 @@ def test_an_ended_run_is_as_far_as_what_it_has_saved(
     assert after(ended, state=state).step == step
 
 
+@pytest.mark.parametrize(("saved_t", "begun_t"), [(10.0, 20.0), (900.0, 20.0)])
+def test_what_an_engine_before_has_saved_says_nothing_of_how_far_the_present_one_is(
+    saved_t: float, begun_t: float
+) -> None:
+    """It was damaged, and the engine went on from before it; also after a reboot."""
+    last = ev.CheckpointSaved(kind="last", path="p", bytes=1, epoch=1, iteration=80, t=saved_t)
+    begun = ev.EngineStarted(pid=7, t=begun_t)
+    ended = ev.RunEnded(outcome="failed", exit_code=4, reason="x", t=begun_t + 5.0)
+    told = progress(45, t=begun_t + 3.0)
+    state = after(started(), training(), progress(80), last, begun, training(t=begun_t + 1.0))
+    assert after(told, ended, state=state).step == 45
+
+
 # --- progress and results ------------------------------------------------------------------------
 
 

@@ -448,11 +448,23 @@ def _checkpoint_saved(state: RunState, event: ev.CheckpointSaved) -> RunState:
 
 
 def _iteration_known(state: RunState) -> int:
-    """Progress is told a few times a second at most: what was saved may be some steps further."""
-    last = state.last
+    """Progress is told a few times a second at most: what was saved may be some steps further.
+
+    What an engine before the present one has saved may be too, and be lost.
+    """
+    last, begun_t = state.last, state.engine_started_t
     if last is None or last.iteration is None or last.epoch != state.epoch:
         return state.iteration
+    if _outside(last.t, begun_t, state.t):
+        return state.iteration
     return max(state.iteration, last.iteration)
+
+
+def _outside(t: float | None, since_t: float | None, until_t: float | None) -> bool:
+    """Whether a moment is known to lie outside of others that are known."""
+    if t is None:
+        return False
+    return (since_t is not None and t < since_t) or (until_t is not None and t > until_t)
 
 
 def _paused(state: RunState, event: ev.Paused) -> RunState:
