@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import torch
 
 from timellm_engine.checkpoints.bundle import load_bundle
 from timellm_engine.data.history import Observed, own_series, read_input
@@ -30,7 +29,6 @@ class Forecaster:
     checkpoint: str
     epoch: int
     model: TimeLLM
-    device: torch.device
     section: DataSection
     """How a file of the series is read, and how long windows are."""
     columns: tuple[str, ...]
@@ -69,7 +67,6 @@ def _of_run(question: PredictionQuestion) -> Forecaster:
         checkpoint=question.checkpoint,
         epoch=trained.epoch,
         model=trained.job.model,
-        device=trained.job.device,
         section=config.data,
         columns=data.columns,
         tested=data.tested,
@@ -93,7 +90,6 @@ def _of_bundle(question: PredictionQuestion) -> Forecaster:
         checkpoint=found.origin.checkpoint,
         epoch=found.origin.epoch,
         model=loaded.model,
-        device=device,
         section=_section_of(found),
         columns=names,
         tested=tuple(names.index(name) for name in found.tested),

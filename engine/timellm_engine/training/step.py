@@ -65,9 +65,8 @@ class Stepper:
         self._loss = loss_of(train)
         self._norm_before_clipping: float | None = None
         self._captured: CapturedPasses | None = None
-        on_a_gpu = isinstance(model, TimeLLM) and model.device.type == "cuda"
-        if on_a_gpu and train.cuda_graphs and self._pieces == 1:
-            assert isinstance(model, TimeLLM)  # noqa: S101 - for the type checker
+        whole = train.cuda_graphs and self._pieces == 1
+        if whole and isinstance(model, TimeLLM) and model.device.type == "cuda":
             self._captured = CapturedPasses(
                 model, self._loss, trainable, only_mse=train.loss == "mse"
             )
