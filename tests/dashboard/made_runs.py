@@ -31,6 +31,8 @@ class Made(Struct, frozen=True, kw_only=True):
     """How many times as fast as it is the engine's trial finds an evaluation to be."""
     save_every: int = 0
     save_s: float = 0.0
+    slower: float = 1.0
+    """How many times longer steps and evaluations take from the second epoch on."""
     stall_every: int = 0
     stall_s: float = 0.0
     """What a step takes longer of every so many."""
@@ -44,6 +46,10 @@ class Made(Struct, frozen=True, kw_only=True):
     final_test: bool = False
     ends_s: float = 0.7
     """What an engine takes to end after its last word."""
+
+    def slowness(self, epoch: int) -> float:
+        """How many times longer what is done in that epoch takes."""
+        return self.slower if epoch > 1 else 1.0
 
 
 class _Teller:
@@ -106,7 +112,7 @@ def events_of(made: Made) -> list[ev.Event]:
                 run.say(ev.Paced(duty=duty))
             stalls = made.stall_every and step % made.stall_every == 0
             longer_s = made.warm_up_s if (epoch, step) == (1, 1) else made.stall_s * bool(stalls)
-            run.move(made.step_s / duty + longer_s)
+            run.move(made.step_s * made.slowness(epoch) / duty + longer_s)
             if step % made.told_every == 0 or step in (1, 2, 3, 4, made.steps):
                 run.say(ev.Progress(iteration=step, epoch=epoch, loss=1.0))
             if (epoch, step) == (1, 3):
@@ -138,7 +144,7 @@ def evaluate(
 ) -> None:
     run.say(ev.EvaluationProgress(split=split, done=0, total=windows, epoch=epoch))
     for tenth in range(1, 11):
-        run.move(made.evaluation_s / duty / 10)
+        run.move(made.evaluation_s * made.slowness(epoch) / duty / 10)
         run.say(
             ev.EvaluationProgress(
                 split=split, done=windows * tenth // 10, total=windows, epoch=epoch

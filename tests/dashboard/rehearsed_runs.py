@@ -32,6 +32,9 @@ class Planned(Struct, frozen=True, kw_only=True):
     ends_s: float = 0.7
     card: SimulatedGpuSection = SimulatedGpuSection(whole_degrees=True)
     policy: PolicySection = PolicySection()
+    waits_s: float = 0.0
+    """What the machine's other work makes each step wait for from the second epoch on, and the card
+    with it, as a share of the step; evaluations as well."""
     begins_warm_s: float = 0.0
     """For so long the card was at work before the run."""
     jump_c: float = 0.0
@@ -75,7 +78,7 @@ class _Rehearsed:
         for epoch in range(1, plan.epochs + 1):
             self.say(ev.EpochStarted(epoch=epoch, steps=plan.steps))
             for step in range(1, plan.steps + 1):
-                self._work(plan.step_s)
+                self._work(plan.step_s, epoch)
                 if step % plan.told_every == 0 or step in (1, 2, 3, 4, plan.steps):
                     self.say(ev.Progress(iteration=step, epoch=epoch, loss=1.0))
                 if (epoch, step) == (1, 3):
@@ -92,13 +95,14 @@ class _Rehearsed:
 
         self.say(told(0))
         for tenth in range(1, _TENTHS + 1):
-            self._work(self._planned.evaluation_s / _TENTHS)
+            self._work(self._planned.evaluation_s / _TENTHS, epoch)
             self.say(told(_WINDOWS * tenth // _TENTHS))
         self.say(ev.EpochEnded(epoch=epoch, train_mse=1.0, vali_mse=1.0))
 
-    def _work(self, full_s: float) -> None:
+    def _work(self, full_s: float, epoch: int) -> None:
         """A step, or a piece of an evaluation; the rest that the pace asks for, and a pause."""
         left_s, began_t = full_s, self._t
+        self._idle(full_s * self._planned.waits_s * (epoch > 1))
         while left_s > 1e-9:
             dt_s = min(left_s / self._card.speed, 0.25)
             left_s -= dt_s * self._card.speed

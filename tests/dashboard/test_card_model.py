@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timellm_dashboard.folds.cardmodel import CardModel, card_model
+from timellm_dashboard.folds.cardmodel import CardModel, card_model, heated_of_late
 
 
 def readings(
@@ -171,3 +171,41 @@ def test_what_it_has_passed_already_takes_no_time() -> None:
     card = CardModel(rest_c=30.0, rise_c=60.0, time_constant_s=90.0, now_c=70.0)
     assert card.passage_s(70.0, 60.0, 1.0) == 0.0
     assert card.passage_s(70.0, 80.0, 0.0) == 0.0
+
+
+# --- the same card at other work -----------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rise_c=st.floats(40.0, 80.0),
+    jump_c=st.sampled_from([0.0, 10.0]),
+    tau_s=st.floats(20.0, 200.0),
+    share=st.floats(0.4, 1.2),
+)
+def test_work_that_heats_it_less_or_more_is_known_after_two_time_constants(
+    rise_c: float, jump_c: float, tau_s: float, share: float
+) -> None:
+    """`share`: of the heat that the work had made when the card became known."""
+    seconds = round(2.0 * tau_s)
+    loads = ((0.0, 1.0), (float(seconds), share))
+    told = readings(32.0, rise_c, tau_s, loads, 2 * seconds + 5, jump_c=jump_c)
+    card = CardModel(rest_c=32.0, rise_c=rise_c, jump_c=jump_c, time_constant_s=tau_s, now_c=0.0)
+    late = heated_of_late(card, told, ((0.0, 1.0),))
+    assert late is not None
+    assert late.settles_c(1.0) == pytest.approx(32.0 + rise_c * share, abs=3.0 + 0.5 * jump_c)
+    assert late.now_c == pytest.approx(told[-1][1], abs=1.0)
+
+
+@given(tau_s=st.floats(20.0, 200.0), seconds=st.integers(0, 400))
+def test_it_is_not_known_from_less_than_that_nor_while_the_card_rests(
+    tau_s: float, seconds: int
+) -> None:
+    card = CardModel(rest_c=32.0, rise_c=50.0, time_constant_s=tau_s, now_c=0.0)
+    assert heated_of_late(card, [], ((0.0, 1.0),)) is None
+    if seconds < 2.0 * tau_s:
+        told = readings(32.0, 50.0, tau_s, ((0.0, 1.0),), seconds)
+        assert heated_of_late(card, told, ((0.0, 1.0),)) is None
+    rests = ((0.0, 1.0), (3.0 * tau_s, 0.0))
+    told = readings(32.0, 50.0, tau_s, rests, round(5.2 * tau_s))
+    assert heated_of_late(card, told, rests) is None

@@ -111,6 +111,20 @@ def test_each_pause_lasts_as_long_as_pauses_must(
         assert ahead.each_s >= Limits.least_pause_s
 
 
+@given(card=CARDS, moving_s=SECONDS, pace=PACES, moved_s=st.floats(0.0, 60.0))
+def test_what_may_not_be_paused_yet_is_never_paused_more_often(
+    card: CardModel, moving_s: float, pace: float, moved_s: float
+) -> None:
+    free = pauses_ahead(card, moving_s, pace, Limits())
+    bound = pauses_ahead(card, moving_s, pace, Limits(), moved_s=moved_s)
+    if free is not None:
+        assert bound is not None
+        assert bound.count <= free.count + 0.5
+        assert bound.each_s == free.each_s
+        if moving_s <= Limits.least_pause_s - moved_s:
+            assert bound.count <= 0.5
+
+
 def test_the_pause_that_holds_it_is_not_counted_again() -> None:
     card = CardModel(rest_c=32.5, rise_c=60.0, time_constant_s=90.0, now_c=86.0)
     moving = pauses_ahead(card, 30.0, 1.0, Limits())
@@ -123,8 +137,9 @@ def test_the_pause_that_holds_it_is_not_counted_again() -> None:
 # --- whole runs ----------------------------------------------------------------------------------
 
 
-def errors(planned: Planned, *, seen: bool = True) -> list[float]:
-    """From 3 % of the run on, how far off the time left was; `seen`: the limits are known."""
+def errors(planned: Planned, *, seen: bool = True, after_s: float = 0.0) -> list[float]:
+    """From 3 % of the run on, and not before second `after_s`, how far off the time left was;
+    `seen`: the limits are known."""
     events = rehearsed(planned)
     whole_s = events[-1].t
     assert whole_s is not None
@@ -135,7 +150,11 @@ def errors(planned: Planned, *, seen: bool = True) -> list[float]:
         t, at = one.event.t, one.event.at
         assert t is not None
         assert at is not None
-        if isinstance(one.event, ev.Progress) and t >= 0.03 * whole_s and one.state.step > 1:
+        if (
+            isinstance(one.event, ev.Progress)
+            and t >= max(after_s, 0.03 * whole_s)
+            and one.state.step > 1
+        ):
             left = time_left(one.state, one.history, Moment(t=t, wall=at), look)
             assert left.seconds is not None
             found.append(abs(left.seconds - (whole_s - t)) / (whole_s - t))
@@ -187,6 +206,36 @@ def test_one_that_stays_cool_is_told_as_right_as_without_a_thermometer(
     found = errors(Planned(card=card, steps=200, policy=policy))
     assert median(found) < 0.01
     assert max(found) < 0.05
+
+
+@pytest.mark.parametrize("steps", [600, 900])
+def test_a_card_that_has_less_to_do_is_not_said_to_be_paused_again(steps: int) -> None:
+    """Other work on the machine makes steps wait, and the card with them."""
+    planned = Planned(
+        card=replace(HOT, ambient_c=32.0), steps=steps, policy=UNPACED, waits_s=0.8, epochs=3
+    )
+    events = rehearsed(planned)
+    paused = [event.t for event in events if isinstance(event, ev.Paused)]
+    changed = next(e.t for e in events if isinstance(e, ev.EpochStarted) and e.epoch == 2)
+    assert changed is not None
+    assert paused
+    assert max(t or 0.0 for t in paused) < changed
+    assert median(errors(planned, after_s=changed + 30.0)) < 0.05
+
+
+def test_pauses_that_came_again_and_again_say_more_than_how_the_card_warms() -> None:
+    planned = Planned(card=QUICK, steps=900, policy=UNPACED, evaluation_s=40.0)
+    assert sum(isinstance(event, ev.Paused) for event in rehearsed(planned)) > 10
+    assert median(errors(planned)) < 0.03
+
+
+@pytest.mark.parametrize("steps", [140, 160, 200, 220])
+def test_a_card_that_is_hot_again_before_it_may_be_paused_is_paused_when_it_may(steps: int) -> None:
+    card = replace(HOT, time_constant_s=15.0)
+    planned = Planned(card=card, steps=steps, policy=UNPACED, epochs=2)
+    first_t = next(e.t for e in rehearsed(planned) if isinstance(e, ev.Paused))
+    assert first_t is not None
+    assert median(errors(planned, after_s=first_t)) < 0.025
 
 
 def test_a_pause_before_the_governor_had_found_its_pace_is_not_expected_again() -> None:

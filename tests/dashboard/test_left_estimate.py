@@ -132,7 +132,75 @@ def test_an_evaluation_that_takes_longer_takes_nothing_from_the_next_ones() -> N
     )
     slow = [*events[:place], later(events[place], 300.0)]
     *_, one = told_of(slow)
-    assert one.left.seconds == pytest.approx(200 * 0.5 + 30.0, abs=1.0)
+    still_s = 6.0  # a tenth of it, at half the speed: what stood still says no more than that
+    assert one.left.seconds == pytest.approx(200 * 0.5 + 30.0 + still_s, abs=1.0)
+
+
+@pytest.mark.parametrize("slower", [0.7, 1.6])
+def test_an_evaluation_at_another_speed_is_told_right_from_its_first_third_on(
+    slower: float,
+) -> None:
+    events = events_of(Made(epochs=2, warm_up_s=0.0, evaluation_s=100.0))
+    began = [e.t for e in events if isinstance(e, ev.EvaluationProgress) and e.done == 0][-1]
+    assert began is not None
+    other = [
+        later(event, (slower - 1.0) * max(0.0, min((event.t or 0.0) - began, 100.0)))
+        for event in events
+    ]
+    whole_s, found = _end_s(other), []
+    for one in told_of(other):
+        event = one.event
+        if isinstance(event, ev.EvaluationProgress) and event.epoch == 2 and event.done >= 400:
+            assert one.left.seconds is not None
+            found.append((one.left.seconds, whole_s - one.state.active_s))
+    assert len(found) == 7
+    assert all(told == pytest.approx(true, rel=0.01, abs=0.1) for told, true in found)
+
+
+@pytest.mark.parametrize("slower", [0.5, 2.0])
+def test_a_machine_that_becomes_slower_is_told_of_when_twice_as_much_was_seen_as_is_to_come(
+    slower: float,
+) -> None:
+    events = events_of(Made(epochs=3, steps=400, warm_up_s=0.0, slower=slower))
+    whole_s = _end_s(events)
+    changed_s = next(e.t for e in events if isinstance(e, ev.EpochStarted) and e.epoch == 2)
+    assert changed_s is not None
+    for one in told_of(events):
+        since_s, left_s = one.state.active_s - changed_s, whole_s - one.state.active_s
+        if isinstance(one.event, ev.Progress) and since_s > 2.0 * left_s > 0.0:
+            assert one.left.seconds == pytest.approx(left_s, rel=0.1, abs=3.5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(save_s=st.floats(0.0, 60.0), every=st.integers(20, 60), told=st.sampled_from([1, 10]))
+def test_saves_move_the_time_left_by_no_more_than_two_of_them(
+    save_s: float, every: int, told: int
+) -> None:
+    made = Made(
+        epochs=1, steps=600, told_every=told, warm_up_s=0.0, save_every=every, save_s=save_s
+    )
+    events = events_of(made)
+    whole_s = _end_s(events)
+    for one in told_of(events):
+        if isinstance(one.event, ev.Progress) and one.state.step > 6 * every:
+            left_s = whole_s - one.state.active_s
+            assert one.left.seconds is not None
+            assert abs(one.left.seconds - left_s) < 0.1 * left_s + 2.0 * save_s + 2.0
+
+
+def test_the_speed_of_the_last_minutes_is_what_long_runs_go_by() -> None:
+    """One slow minute is not what the next hours are like."""
+    events = events_of(Made(epochs=40, steps=400, warm_up_s=0.0))
+    steps = [i for i, event in enumerate(events) if isinstance(event, ev.Progress)]
+    place = steps[300]
+    slow = [later(event, 20.0) for event in events[place:]]
+    before = step_times(events[:place])[-1]
+    *_, one = told_of([*events[:place], *slow[:1]])
+    *_, even = told_of(events[: place + 1])
+    assert before == pytest.approx(0.5)
+    assert one.left.seconds is not None
+    assert even.left.seconds is not None
+    assert one.left.seconds < 1.15 * even.left.seconds
 
 
 def test_once_stopped_early_only_the_final_test_is_left() -> None:

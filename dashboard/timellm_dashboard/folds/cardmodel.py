@@ -12,6 +12,7 @@ other time constants fit nearly as well and say something else, nothing is known
 import math
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 _MOST_BINS = 100
@@ -38,6 +39,10 @@ _SMALLEST_DETERMINANT = 1e-3
 """Relative; where rise and jump look more alike than this, they cannot be told apart."""
 _QUICK_S = (4.0, 1.0)
 """Time constants that the chip itself may have."""
+_LATE_TIMES = 2.0
+"""So many time constants say how it warms of late: most of what was before them has faded."""
+_LATE_READINGS = 3
+_LEAST_LATE_LOAD = 0.2
 _TIME_CONSTANTS_S = tuple(12.0 * 1.1**i for i in range(40))
 
 
@@ -72,6 +77,47 @@ class CardModel(Struct, frozen=True, kw_only=True):
         """Its temperature so much later, at the same load."""
         goal_c = self.settles_c(load)
         return goal_c + (from_c - goal_c) * math.exp(-seconds / self.time_constant_s)
+
+
+def heated_of_late(
+    card: CardModel, readings: Sequence[tuple[float, float]], loads: Sequence[tuple[float, float]]
+) -> CardModel | None:
+    """The same card, as warm and as warming as `readings` of the latest two time constants say: the
+    work may heat it less now, or the air be cooler. `None`: they do not go back so far, or it has
+    done too little in that time to tell by.
+
+    `loads`: as for `card_model`.
+    """
+    if not readings:
+        return None
+    newest_s = readings[-1][0]
+    begin_s = newest_s - _LATE_TIMES * card.time_constant_s
+    if readings[0][0] > begin_s:
+        return None
+    since = [reading for reading in readings if reading[0] >= begin_s]
+    if len(since) < 2 * _LATE_READINGS:
+        return None
+    (began_s, began_c), (ends_s, ends_c) = (
+        _mean(since[:_LATE_READINGS]),
+        _mean(since[-_LATE_READINGS:]),
+    )
+    place = max((i for i, (at_s, _) in enumerate(loads) if at_s <= began_s), default=0)
+    felt = 0.0
+    for index in range(place, len(loads)):
+        from_s = max(began_s, loads[index][0])
+        to_s = min(ends_s, loads[index + 1][0]) if index + 1 < len(loads) else ends_s
+        if to_s > from_s:
+            load = loads[index][1]
+            felt = load + (felt - load) * math.exp((from_s - to_s) / card.time_constant_s)
+    if felt < _LEAST_LATE_LOAD:
+        return None
+    chip_began_c = card.jump_c * _quick(loads, began_s, _QUICK_S[0])
+    chip_c = card.jump_c * _quick(loads, ends_s, _QUICK_S[0])
+    kept = math.exp((began_s - ends_s) / card.time_constant_s)
+    slow_c = (ends_c - chip_c) - card.rest_c
+    slow_c -= (began_c - chip_began_c - card.rest_c) * kept
+    rise_c = max(0.0, slow_c / felt) + card.jump_c
+    return msgspec.structs.replace(card, rise_c=rise_c, now_c=ends_c)
 
 
 class _Bin(Struct, frozen=True):

@@ -9,7 +9,7 @@ from copy import copy
 
 from msgspec import Struct
 
-from timellm_dashboard.folds.cardmodel import CardModel, card_model
+from timellm_dashboard.folds.cardmodel import CardModel, card_model, heated_of_late
 from timellm_dashboard.folds.gpucourse import GpuCourse
 from timellm_dashboard.folds.interludes import Interludes
 from timellm_dashboard.folds.ledger import Ledger
@@ -26,6 +26,8 @@ from timellm_ops.contract.state import RunState
 KEPT_EVENTS = 200
 
 _INTERVAL_SMOOTHING = 0.3
+_CARD_TRIES = 8
+"""Pauses after which the card is looked at, until once it is known."""
 
 
 class FeedItem(Struct, frozen=True):
@@ -67,6 +69,8 @@ class History:
         self.engine_word_t: float | None = None
         """Monotonic second of the engine's latest word."""
         self._card: tuple[float, CardModel | None] = (-1.0, None)  # by the reading it was made at
+        self._known_card: CardModel | None = None
+        self._card_tries = 0
         self._latest: ev.Progress | None = None
         self._found_t: float | None = None
         """Second in which a supervisor that took over has read what was written before."""
@@ -100,6 +104,15 @@ class History:
             since = [reading for reading in readings if reading[0] >= loads[0][0]]
             self._card = newest_s, card_model(since, tuple(loads), coolest_c)
         return self._card[1]
+
+    @property
+    def card_of_late(self) -> CardModel | None:
+        """The card as it was seen when heat had paused it, at what the work of late makes of it;
+        `None`: it was not seen well enough."""
+        if self._known_card is None:
+            return None
+        readings, loads = self.gpu.recent_temperature, self.trace.recent_pace
+        return heated_of_late(self._known_card, tuple(readings), tuple(loads))
 
     @property
     def feed_left_out(self) -> int:
@@ -149,6 +162,7 @@ class History:
                 self.steps.drop()
                 if before.evaluation is None and event.split == "test":
                     self.interludes.tested()
+                self.interludes.tell()
             case ev.ForecastsTimed():
                 self.steps.drop()  # the trial was no step
             case ev.EngineExited():
@@ -157,12 +171,14 @@ class History:
             case ev.EpochEnded():
                 self.steps.drop()
                 self.stated_pace.epoch_ended(event, after)
-                self.interludes.evaluated(self._untold_steps_s(event, after))
+                untold_s = self._untold_steps_s(event, after)
+                self.interludes.evaluated(untold_s, self.steps.work_of_late_s)
                 self.epoch_marks.append(EpochMark(self._step(after), event.epoch))
             case ev.CheckpointWriting() | ev.CheckpointSaved():
                 self.steps.save()
             case ev.Resumed():
                 seconds = event.paused_seconds or _since(before.paused_since_t, event.t)
+                self._look_at_card()
             case _:
                 pass
         if type(event) in _WORDS and event.t is not None:
@@ -187,6 +203,12 @@ class History:
         self._rewind(after.step)
         self.steps.start(event.start_epoch, event.start_iteration)
         self.interludes.drop()
+
+    def _look_at_card(self) -> None:
+        """A pause shows the card warming and cooling; how it does is its own, and stays."""
+        if self._known_card is None and self._card_tries < _CARD_TRIES:
+            self._card_tries += 1
+            self._known_card = self.card
 
     def _rewind(self, step: float) -> None:
         """Forget what lies beyond `step`: a resumed run does it again, and so does a script that

@@ -16,6 +16,8 @@ RECURRING_RULES = frozenset({"thermal", "power"})
 """Rules that hold the run for what the run itself does to the card."""
 _KEPT = 20
 _OUTGROWN_TIMES = 2.0
+_FEWEST_WARM = 3
+"""So many warm cycles say more of the next than how the card warms does."""
 _LEAST_DOUBT = 0.2
 """Stretches are as even as this share of them at the best."""
 
@@ -76,9 +78,14 @@ class PauseCycles:
         return self._moved_s > _OUTGROWN_TIMES * longest_s
 
     @property
-    def warm(self) -> bool:
-        """Whether a cycle is known that began with a card that had been at work before."""
-        return any(not cycle.cold for cycle in self._cycles)
+    def settled(self) -> bool:
+        """Whether enough cycles are known that began with a card that had been at work before."""
+        return sum(not cycle.cold for cycle in self._cycles) >= _FEWEST_WARM
+
+    @property
+    def moved_s(self) -> float:
+        """Seconds that the engine has moved since the last such pause; infinite: there was none."""
+        return math.inf if self._cold else self._moved_s
 
     @property
     def share(self) -> float:

@@ -5,6 +5,7 @@ may be of one step or of a hundred, and many may come at once. Rests for the pac
 from the work, so that a change of pace changes the estimate at once and not over many minutes.
 """
 
+import math
 from typing import Literal
 
 from msgspec import Struct
@@ -13,6 +14,13 @@ WARM_UP_STEPS = 3
 """The first steps of a process take longer than any later one."""
 LASTING_HALF_LIFE_S = 300.0
 RECENT_HALF_LIFE_S = 30.0
+_MEMORIES = 5
+"""One of that half-life, one of half of it, and so on: what is to come within a minute is told by
+the last minute, and not by the five before."""
+_SHORTEST_HALF_LIFE_S = LASTING_HALF_LIFE_S / 2 ** (_MEMORIES - 1)
+_LOOK_BACK = 0.25
+"""The half-life of the memory that tells of so much time to come, as a share of it."""
+_OF_LATE_S = 120.0
 _PACE_HALF_LIFE_S = 60.0
 _ODD_EXCESS_S = 15.0
 _ODD_TIMES = 4.0
@@ -46,6 +54,11 @@ class _Fading:
         return self.seconds / self.steps if self.steps > 0 and self.seconds > 0 else None
 
 
+def _memories() -> list[_Fading]:
+    """From the shortest to the longest."""
+    return [_Fading(_SHORTEST_HALF_LIFE_S * 2**place) for place in range(_MEMORIES)]
+
+
 class _Stretch(Struct):
     """From one place of an epoch to the next that the engine tells of."""
 
@@ -70,6 +83,7 @@ class StepTime:
 
     def __init__(self) -> None:
         self._work = _Fading(LASTING_HALF_LIFE_S)
+        self._saveless = _memories()
         self._recent = _Fading(RECENT_HALF_LIFE_S)
         self._cold = _Fading(LASTING_HALF_LIFE_S)
         self._duty: float | None = None
@@ -103,9 +117,34 @@ class StepTime:
     def lasting_s(self) -> float | None:
         """Seconds from step to step as they are to be expected, rests included, and stalls where
         there were some: as much of the time as they have taken of the whole run's."""
-        if self.work_s is None:
+        return self._with_stalls(self.work_s)
+
+    def ahead_s(self, seconds: float) -> float | None:
+        """The same for steps within the next `seconds`: by what was as shortly before."""
+        return self._with_stalls(self._work_within_s(seconds))
+
+    @property
+    def work_of_late_s(self) -> float | None:
+        """Seconds of work that a step takes of late; `None`: not measured."""
+        return self._work_within_s(_OF_LATE_S)
+
+    def _work_within_s(self, seconds: float) -> float | None:
+        """Seconds of work of a step within the next `seconds`: between the two memories that are
+        nearest to as long as is wanted, so that it goes smoothly from one to the next. Saves come
+        as often as in the longest, however short the time."""
+        if self._work.ratio is None:
+            return self._cold.ratio
+        places = math.log2(max(1.0, _LOOK_BACK * seconds / _SHORTEST_HALF_LIFE_S))
+        ratios = [memory.ratio or self._work.ratio for memory in self._saveless]
+        below = min(int(places), len(ratios) - 1)
+        above = min(below + 1, len(ratios) - 1)
+        saving_s = max(0.0, self._work.ratio - ratios[-1])
+        return ratios[below] + (places - below) * (ratios[above] - ratios[below]) + saving_s
+
+    def _with_stalls(self, work_s: float | None) -> float | None:
+        if work_s is None:
             return None
-        step_s = self.work_s / self.duty
+        step_s = work_s / self.duty
         if self._stalls < _FEWEST_STALLS:
             return step_s
         return step_s * self._all_s / (self._all_s - self._stalled_s)
@@ -203,6 +242,7 @@ class StepTime:
     def _believe(self) -> None:
         """It is so slow: what was before says nothing about what is to come."""
         self._work = _Fading(LASTING_HALF_LIFE_S)
+        self._saveless = _memories()
         for made in self._odd:
             self._take(made)
         self._odd.clear()
@@ -211,6 +251,11 @@ class StepTime:
         self._newest = "work"
         self._count(made)
         self._work.add(made.worked_s, made.steps)
+        steps_s, usual_s = made.worked_s, self._saveless[-1].ratio
+        if saves and usual_s is not None:
+            steps_s = min(steps_s, made.steps * usual_s)
+        for memory in self._saveless:
+            memory.add(steps_s, made.steps)
         if not saves:
             self._recent.add(made.moved_s, made.steps)
 

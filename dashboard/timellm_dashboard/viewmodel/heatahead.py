@@ -24,6 +24,8 @@ _DOUBT_S = 10.0
 """A first pause may come so much sooner or later, as a share of the time until it, and at least."""
 _LEFT_ALONE = 0.98
 """A card that would settle this near to full pace is left at it."""
+_SPARE_C = 3.0
+"""A card that settles so much below a limit will not cross it for what comes and goes."""
 _REACHED_C = 1.0
 """A card that settles so little above a limit may as well never cross it."""
 
@@ -67,11 +69,18 @@ def paced_s(work_s: float, pace: float, settled: float, fades_s: float) -> float
     return 0.5 * (low_s + high_s)
 
 
+def settles_below(card: CardModel | None, pace: float, hot_c: float) -> bool:
+    """Whether the card is known to stay cooler than that at this pace, with something to spare."""
+    return card is not None and card.settles_c(pace) < hot_c - _SPARE_C
+
+
 def pauses_ahead(
-    card: CardModel, moving_s: float, pace: float, limits: ThermalLimits, *, held: bool = False
-) -> PausesAhead | None:
+    card: CardModel, moving_s: float, pace: float, limits: ThermalLimits, *,
+    held: bool = False, moved_s: float = math.inf,
+) -> PausesAhead | None:  # fmt: skip
     """Pauses for heat before the engine has moved for `moving_s` more at that pace; the present
-    one, by which it is `held`, is not among them. `None`: the card does not get so hot."""
+    one, by which it is `held`, is not among them. It has moved for `moved_s` since the last one.
+    `None`: the card does not get so hot."""
     hot_c = limits.pause_above_c
     if card.settles_c(pace) < hot_c + _REACHED_C:
         return None
@@ -85,4 +94,9 @@ def pauses_ahead(
     now_c = min(card.now_c, hot_c)
     first_s = again_s if held else card.passage_s(now_c, hot_c, pace) + _NOTICED_S
     doubt_s = max(_DOUBT_S, _DOUBT * first_s)
+    bound_s = -math.inf if held else limits.least_pause_s - moved_s
+    if bound_s > first_s:
+        # It is hot before it may be paused, and then is paused at once.
+        doubt_s = max(_NOTICED_S, doubt_s - 2.0 * (bound_s - first_s))
+        first_s = bound_s
     return PausesAhead(count=pauses_within(moving_s, first_s, again_s, doubt_s), each_s=each_s)

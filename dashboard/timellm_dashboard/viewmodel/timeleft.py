@@ -9,7 +9,13 @@ from timellm_dashboard.folds.pausecycles import recurs
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.viewmodel.evaluationtime import evaluated_s, evaluation_left_s, evaluation_s
 from timellm_dashboard.viewmodel.headline import by_hand, silent_for
-from timellm_dashboard.viewmodel.heatahead import fades_s, paced_s, pauses_ahead, settled_pace
+from timellm_dashboard.viewmodel.heatahead import (
+    fades_s,
+    paced_s,
+    pauses_ahead,
+    settled_pace,
+    settles_below,
+)
 from timellm_dashboard.viewmodel.look import Look, ThermalLimits
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.stopping import stopping_words
@@ -87,10 +93,13 @@ def _with_heat(work: _Work, state: RunState, history: History, look: Look) -> fl
         return _with_cycles(work.seconds, state, history)
     if limits.held_c is not None:
         return _governed(work, state, history, limits, limits.held_c)
-    card = None if history.cycles.warm else history.card
+    pace, held = history.steps.duty, recurs(state)
+    if not held and settles_below(history.card_of_late, pace, limits.pause_above_c):
+        return work.seconds
+    card = None if history.cycles.settled else history.card
     if card is not None:
-        pace, held = history.steps.duty, recurs(state)
-        ahead = pauses_ahead(card, work.seconds, pace, limits, held=held)
+        moved_s = history.cycles.moved_s
+        ahead = pauses_ahead(card, work.seconds, pace, limits, held=held, moved_s=moved_s)
         if ahead is not None:
             return work.seconds + ahead.count * (history.cycles.pause_s or ahead.each_s)
     return _with_cycles(work.seconds, state, history)
@@ -158,7 +167,8 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
         step_s = state.seconds_per_iteration  # as it says; of our own, it is of a cold first step
     if step_s is None:
         return words.left_not_measured
-    steps_s = 0.0 if state.early_stopped else max(0, total - _done(state)) * step_s
+    steps = 0 if state.early_stopped else max(0, total - _done(state))
+    steps_s = steps * (history.steps.ahead_s(steps * step_s) or step_s)
     ending_s = _ENDING_S if state.engine == "timellm" else 0.0
     one_s = evaluation_s(state, history)
     if one_s is None:
@@ -166,10 +176,13 @@ def _work_left(state: RunState, history: History, moment: Moment, look: Look) ->
             steps_s + ending_s, words.left_plus_evaluation, complete=False, ending_s=ending_s
         )
     whole, part = _evaluations_left(state)
-    evaluations_s = (whole + part) * one_s
-    present_s = min(evaluated_s(state, history, moment), (1.0 if whole else part) * one_s)
+    present_s = (1.0 if whole else part) * one_s
+    others_s = (whole + part) * one_s - present_s
+    left_s = evaluation_left_s(state, history, moment)
+    if left_s is None:
+        left_s = max(0.0, present_s - evaluated_s(state, history, moment)) / history.steps.duty
     note = words.left_early_stop if state.early_counter > 0 and not state.early_stopped else ""
-    seconds = steps_s + (evaluations_s - present_s) / history.steps.duty + ending_s
+    seconds = steps_s + others_s / history.steps.duty + left_s + ending_s
     complete = state.activity != "restarting"
     return _Work(seconds, note, complete=complete, ending_s=ending_s)
 
