@@ -110,13 +110,15 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         covers=("left",),
         title=Said("Time left", "剩余时间"),
         body=Said(
-            "Steps left × measured seconds per step, plus the evaluations to come once one was"
-            " measured, stretched by the share of time that rules have paused the run lately. Where"
-            " it cannot be known there is no number but the reason. Early stopping may end the run"
-            " sooner.",
-            "剩余步数 × 实测每步秒数，加上还要做的评估（测得一次之后才计入），"
-            "再按近来规则暂停所占的比例放大。无法得知时不给数字，只说明原因。提前停止可能使运行更"
-            "早结束。",
+            "Steps left × seconds per step as measured of late (the last minutes, fewer near the"
+            " end), plus the evaluations to come, the pace at which the card will settle, and"
+            " the pauses that heat has made or will make by how the card warms. Other work on this"
+            " machine is in it once it has slowed the run. Where it cannot be known there is no"
+            " number but the reason. Early stopping may end the run sooner.",
+            "剩余步数 × 最近实测的每步秒数（按最近几分钟，临近结束时按更短的时间），"
+            "加上还要做的评估、显卡最终会稳定到的节奏，以及过热已造成的和按升温情况还会造成的暂停。"
+            "本机上别的工作要等到拖慢运行之后才会计入。无法得知时不给数字，只说明原因。"
+            "提前停止可能使运行更早结束。",
         ),
         now=lambda view: view.left.text,
     ),
