@@ -177,13 +177,13 @@ def test_a_clock_that_keeps_jumping_is_bounded_too() -> None:
 def test_at_present_the_newest_values_are_read_and_the_newest_mark() -> None:
     there = Seen(paused_thermal()).reading()
     assert {name: figure.text for name, figure in there.values.items()} == {
-        "loss": "0.3407 (batch 0.2651)",
+        "loss": "0.3438 (batch 0.4488)",
         "temperature": "83 °C",
         "power": "22 W",
         "clock": "1,410 MHz",
         "pace": "0 %",
     }
-    assert there.text[0] == "22:14:32 now"
+    assert there.text[0] == "22:14:36 now"
     assert there.mark is not None
     assert there.mark.text.startswith("thermal: pause · 86 °C > 85 °C")
 
