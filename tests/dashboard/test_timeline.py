@@ -24,6 +24,7 @@ from sample_journals import (
     without_gpu,
 )
 from test_languages import placeholders
+from test_timeline_screen import eventful
 
 from timellm_dashboard.folds.history import FeedItem
 from timellm_dashboard.folds.trace import KEPT_ANCHORS, KEPT_MARKS, MarkKind, Trace
@@ -306,6 +307,15 @@ def test_what_is_put_over_a_row_changes_no_other_cell(text: str, cell: int, over
 def test_the_limits_of_temperature_are_marked_in_words() -> None:
     seen = Seen(in_second_epoch())
     drawn = "\n".join(map(text_of, draw_tracks(seen.timeline(), seen.view, 20)))
+    assert "85 pauses" in drawn
+    assert "75 resumes" in drawn
+
+
+@pytest.mark.parametrize("cells", [110, 185])
+def test_a_limit_is_named_wherever_there_is_room_in_its_row(cells: int) -> None:
+    seen = Seen(eventful())
+    (track,) = (t for t in seen.timeline(cells=cells).tracks if t.id == "temperature")
+    drawn = "\n".join(map(text_of, draw_track(track, cells, 6, None, ascii_only=False)))
     assert "85 pauses" in drawn
     assert "75 resumes" in drawn
 
