@@ -51,6 +51,7 @@ class FactsOfRun:
             else HeatLimits(
                 pause_above_c=limits.pause_above_c,
                 resume_below_c=limits.resume_below_c,
+                emergency_c=limits.emergency_c,
                 governed=governed(self._layout, state),
             ),
             problem=problem,
@@ -126,5 +127,6 @@ def _configured(config: Config) -> HeatLimits | None:
     return HeatLimits(
         pause_above_c=thermal.pause_above_c,
         resume_below_c=thermal.resume_below_c,
+        emergency_c=thermal.emergency_c,
         governed=config.policy.governor.enabled,
     )

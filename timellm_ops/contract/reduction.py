@@ -8,7 +8,7 @@ import msgspec
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import StopMode, stronger
-from timellm_ops.contract.reboot import CLOCK_FELL_S, of_another_boot
+from timellm_ops.contract.reboot import is_another_boot, latest_second, of_another_boot
 from timellm_ops.contract.state import (
     EpochRow,
     Evaluation,
@@ -42,12 +42,11 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     """Move the clocks on. Seconds that run backwards count as none, and none of them twice."""
     if event.t is None:
         return state if event.at is None else _replace(state, updated_at=event.at)
-    t, latest_t = event.t, state.t
-    if latest_t is not None and t < latest_t:
-        if t < latest_t - CLOCK_FELL_S:
+    t = event.t
+    if state.t is not None and t < state.t:
+        if is_another_boot(state.t, t):
             state = of_another_boot(state, t, event.at)
-        else:
-            t = latest_t
+        t = latest_second(state.t, t)
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
     counted = not state.ended and not isinstance(event, ev.RunStarted)
     if isinstance(event, ev.Adopted) and event.engine_pid is None and state.exited_at is not None:

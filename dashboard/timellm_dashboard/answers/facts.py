@@ -18,6 +18,8 @@ class HeatLimits(Struct, frozen=True, kw_only=True):
 
     pause_above_c: float
     resume_below_c: float
+    emergency_c: float | None = None
+    """`None`: no temperature that is known stops the run."""
     governed: bool = True
     """Whether the governor slows the run down before it is paused."""
 
