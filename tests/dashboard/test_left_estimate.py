@@ -96,6 +96,43 @@ def test_a_trial_that_was_wrong_is_put_right_by_the_first_evaluation() -> None:
     assert max(abs(end_s - _end_s(events)) for end_s in said) < 2.0
 
 
+SLOW_EVALUATIONS = Made(warm_up_s=0.0, evaluation_s=120.0, trial_error=6.0)
+"""Six times as slow as the trial before the first one found."""
+
+
+def _said_within_the_first_evaluation(events: list[ev.Event]) -> list[float]:
+    """In which second the run was said to end, from 40 % of that evaluation on."""
+    return [
+        end_s
+        for one, end_s in _ends_s(events)
+        if isinstance(one.event, ev.EvaluationProgress)
+        and (one.event.epoch, one.event.done >= 400) == (1, True)
+    ]
+
+
+def test_a_first_evaluation_tells_of_the_next_ones_before_it_is_over() -> None:
+    events = events_of(SLOW_EVALUATIONS)
+    said = _said_within_the_first_evaluation(events)
+    assert len(said) == 7
+    assert max(abs(end_s - _end_s(events)) for end_s in said) < 2.0
+
+
+def test_an_evaluation_that_is_made_again_after_a_stop_is_told_of_like_any_other() -> None:
+    events = events_of(SLOW_EVALUATIONS)
+    begun = next(i for i, e in enumerate(events) if isinstance(e, ev.EvaluationProgress))
+    at = {"t": events[begun + 3].t, "at": events[begun + 3].at}
+    ended = ev.RunEnded(outcome="stopped", exit_code=0, reason="as asked")
+    stopped = [*events[: begun + 4], replace(ev.EngineExited(code=0), **at), replace(ended, **at)]
+    started, engine, training = (later(e, (stopped[-1].t or 0.0) + 50.0) for e in events[:3])
+    assert isinstance(training, ev.TrainingStarted)
+    again_s = (training.t or 0.0) - (events[begun].t or 0.0)
+    resumed = [started, engine, replace(training, start_iteration=200)]
+    events = [*stopped, *resumed, *(later(event, again_s) for event in events[begun:])]
+    said = _said_within_the_first_evaluation(events)
+    assert len(said) == 7
+    assert max(abs(end_s - _end_s(events)) for end_s in said) < 2.0
+
+
 def test_the_time_left_runs_down_through_pauses_without_jumps() -> None:
     events = events_of(Made(epochs=4, steps=600, hot_after_s=100.0, cools_s=60.0))
     ends = [end_s for one, end_s in _ends_s(events) if one.state.active_s > 400.0]

@@ -162,6 +162,8 @@ class History:
                 self.steps.drop()
                 if before.evaluation is None and event.split == "test":
                     self.interludes.tested()
+                elif event.split == "vali" and not event.done:
+                    self.interludes.begin()
                 self.interludes.tell()
             case ev.ForecastsTimed():
                 self.steps.drop()  # the trial was no step
