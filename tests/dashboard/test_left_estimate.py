@@ -89,6 +89,13 @@ def test_a_first_stretch_from_a_cold_card_is_not_taken_for_the_later_ones() -> N
     assert max(abs(end_s - whole_s) for end_s in ends) < 45.0  # one pause more or less
 
 
+def test_a_stretch_tells_of_the_next_ones_as_soon_as_a_pause_has_ended_it() -> None:
+    events = events_of(Made(steps=600, hot_after_s=200.0, cold_longer=0.4, cools_s=40.0))
+    ends = [end_s for one, end_s in _ends_s(events) if one.state.standing and one.state.pauses == 2]
+    assert ends
+    assert max(abs(end_s - _end_s(events)) for end_s in ends) < 45.0  # one pause more or less
+
+
 def test_a_trial_that_was_wrong_is_put_right_by_the_first_evaluation() -> None:
     events = events_of(Made(warm_up_s=0.0, evaluation_s=120.0, trial_error=2.0, save_s=2.0))
     said = [s for one, s in _ends_s(events) if one.state.epoch == 2 and one.state.iteration < 200]

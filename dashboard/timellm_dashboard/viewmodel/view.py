@@ -14,6 +14,7 @@ from timellm_dashboard.folds.history import EpochMark, History
 from timellm_dashboard.folds.series import Point
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.viewmodel.checkpoints import CheckpointPanel, checkpoint_panel
+from timellm_dashboard.viewmodel.cooledholds import with_cooled_holds
 from timellm_dashboard.viewmodel.feed import FeedLine, FeedMemory
 from timellm_dashboard.viewmodel.figure import Figure
 from timellm_dashboard.viewmodel.gpu import GpuCard, gpu_card
@@ -179,6 +180,7 @@ def build_view(
     loading: bool = False,
 ) -> View:
     """The view of a run in `state` with that history and those latest readings, at that moment."""
+    state = with_cooled_holds(state, look)
     left = time_left(state, history, moment, look)
     view = View(
         lang=look.shown_lang,
