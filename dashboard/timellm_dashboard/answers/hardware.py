@@ -37,8 +37,9 @@ def sharing(facts: Facts, say: Say) -> Told:
     if used is not None and all_of_it:
         blocks.append(
             say.passage(
-                "Now {used} are in use by all programs ({share}).",
-                "现在所有程序共占用 {used}（{share}）。",
+                "Now {used}{whose} are in use by all programs ({share}).",
+                "现在所有程序共占用{whose} {used}（{share}）。",
+                whose=say("", "显存") if on_gpu else say(" of the card's memory", "显卡的显存"),
                 used=part_text(used, all_of_it, say(" of ", " / ")),
                 share=fmt.percent(used / all_of_it),
             )
@@ -141,7 +142,6 @@ def heads(facts: Facts, say: Say) -> Told:
     """Heads are a way to compute, not devices."""
     model, size = facts.config.model, facts.plan.steps.batch_size
     keys = model.n_heads * model.d_ff
-    card = "" if facts.state.sample is None else facts.state.sample.name or ""
     stages = (
         (say("a patch", "一个 patch"), f"{model.d_model:,}", f"{model.d_model:,} x {keys:,}"),
         (
@@ -171,7 +171,7 @@ def heads(facts: Facts, say: Say) -> Told:
             "不需要：{heads} 个头是同一次矩阵乘法的 {heads} 个部分，都在同一个设备（{device}）上。",
             heads=Count(model.n_heads),
             parts=model.n_heads,
-            device=card or facts.state.device or facts.plan.device,
+            device=facts.trains_on or facts.plan.device,
         ),
         blocks=(
             path_diagram(stages),
@@ -265,6 +265,14 @@ def heat(facts: Facts, say: Say) -> Told:
                 "policy.thermal",
             ),
         ]
+    if limits is not None and limits.emergency_c is not None:
+        rows.append(
+            (
+                fmt.celsius(limits.emergency_c),
+                say("from here on the run is saved and stopped", "到此温度，保存并停止运行"),
+                "policy.thermal",
+            )
+        )
     if sample is not None and sample.slows_at_c is not None:
         rows.append(
             (
