@@ -7,6 +7,7 @@ and moment give the same view.
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -76,6 +77,8 @@ class Charts(Struct, frozen=True, kw_only=True):
     loss: tuple[Point, ...] = ()
     smoothed_loss: tuple[Point, ...] = ()
     epochs: tuple[EpochMark, ...] = ()
+    counts: Literal["steps", "records"] = "steps"
+    """What the losses are against: a script may tell losses and no steps."""
     temperature: tuple[Point, ...] = ()
     power: tuple[Point, ...] = ()
     recent_temperature: tuple[tuple[float, float], ...] = ()
@@ -206,7 +209,7 @@ def build_view(
         feed=feed,
         feed_left_out=history.feed_left_out,
         damaged_lines=_damaged(damaged, look),
-        charts=_charts(history),
+        charts=_charts(state, history),
         keys=look.keys,
         read_only=look.read_only,
     )
@@ -292,11 +295,13 @@ def _damaged(lines: int, look: Look) -> Figure:
     return Figure(lines, text)
 
 
-def _charts(history: History) -> Charts:
+def _charts(state: RunState, history: History) -> Charts:
+    untold = state.steps_per_epoch is None and state.iteration == 0
     return Charts(
         loss=history.losses.loss.points(),
         smoothed_loss=history.losses.smoothed.points(),
         epochs=tuple(history.epoch_marks),
+        counts="records" if untold and history.records_without_step else "steps",
         temperature=history.gpu.temperature.points(),
         power=history.gpu.power.points(),
         recent_temperature=tuple(history.gpu.recent_temperature),
