@@ -318,7 +318,8 @@ class Dashboard(App[None]):
     def _refusal(self, asked: Action) -> str:
         """Why it cannot be done now; empty where it can. Most can always be done, and for them no
         view is made."""
-        early = self._backlog or not self.recorder.state.run_id
+        state = self.recorder.state
+        early = self._backlog or not state.run_id or state.engine == "imported"
         may_fail = asked.changes_run or asked.on == "runs" or asked.id == "language"
         if not may_fail and not (asked.needs_record and early):
             return ""

@@ -140,6 +140,25 @@ def test_a_clock_that_jumps_back_takes_no_time_away() -> None:
     assert state.t == 8.0
 
 
+@given(
+    gaps=st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 50.0)), max_size=20),
+    paused=st.booleans(),
+)
+def test_no_second_counts_twice_where_two_writers_tell_of_it_out_of_order(
+    gaps: list[tuple[float, float]], paused: bool
+) -> None:
+    """An engine stamps its words itself, and they are read after a sample that is older."""
+    t, state = 0.0, after(started(0.0), training(0.0))
+    if paused:
+        state = after(ev.Paused(t=0.0), state=state)
+    for seconds, before_s in gaps:
+        t += seconds
+        late = ev.Telemetry(t=max(0.0, t - before_s), sample=GpuSample(source="nvml"))
+        state = after(progress(1, t=t), late, state=state)
+    assert state.active_s == pytest.approx(t)
+    assert state.paused_s == pytest.approx(t if paused else 0.0)
+
+
 def test_the_time_between_an_end_and_a_resume_is_not_counted() -> None:
     ended = ev.RunEnded(t=50.0, outcome="stopped", exit_code=0, reason="asked")
     state = after(started(0.0), ended, started(9000.0, resumed=True), progress(1, t=9010.0))

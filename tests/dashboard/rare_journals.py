@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from sample_journals import (
+    EPOCHS,
     RUN_ID,
+    STEPS,
     Journal,
     foreign,
     in_second_epoch,
@@ -40,7 +42,9 @@ def restarting() -> Journal:
 
 
 def refused() -> Journal:
-    reason = "data.path: found nothing at ETTh1.csv; expected a CSV or Parquet file"
+    reason = (
+        f"train.warmup_steps: found 7000; expected below {EPOCHS * STEPS}, the steps of the run"
+    )
     journal = started().add(ev.EngineFailed(message=reason, kind="input"), 1.0)
     journal.add(ev.EngineExited(code=2), 0.1)
     return journal.add(ev.RunEnded(outcome="refused", exit_code=2, reason=reason))
@@ -55,7 +59,8 @@ def stopped_for_hardware() -> Journal:
         ev.RunEnded(
             outcome="stopped_for_hardware",
             exit_code=5,
-            reason=f"{why}; stopped at step 3200 of 6000; the checkpoint is on disk;"
+            reason=f"{why}; stopped at step {STEPS + 1_200:,} of {EPOCHS * STEPS:,};"
+            " the checkpoint is on disk;"
             f" go on with: timellm-ops run --resume {RUN_ID}",
         )
     )

@@ -14,7 +14,7 @@ from timellm_ops.contract.state import RunState
 from timellm_ops.planning.make import make_plan
 from timellm_ops.planning.steps import published_data
 
-LIMITS = HeatLimits(pause_above_c=85.0, resume_below_c=75.0)
+LIMITS = HeatLimits(pause_above_c=85.0, resume_below_c=75.0, emergency_c=97.0)
 
 
 def plan_of(config: Config, device: Device = "cpu", *, source: str = "") -> Plan:

@@ -11,15 +11,19 @@ from datetime import UTC, datetime, timedelta, timezone
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import AnyRequest, Reply
 from timellm_ops.contract.events import JournalRecord
-from timellm_ops.contract.telemetry import GpuProcess, GpuSample
+from timellm_ops.contract.telemetry import GpuProcess, GpuSample, HostSample
 
 START = datetime(2026, 1, 31, 13, 45, 3, tzinfo=UTC)
 ZONE = timezone(timedelta(hours=8))
 BOOT_T = 5000.0
 RUN_ID = "20260131-214503-etth1-7f3a"
 
-STEPS = 2_000
+BATCH = 28
+WINDOWS = 56_231
+"""Those of ETTh1's training part, variable by variable."""
+STEPS = -(-WINDOWS // BATCH)
 EPOCHS = 3
+TOLD_EVERY = 20
 STEP_S = 0.5
 EVALUATION_S = 120.0
 GIB = 2**30
@@ -89,9 +93,15 @@ def sample(celsius: float | None = 72.0, **fields: object) -> GpuSample:
         "slowdown_c": 95.0,
         "shutdown_c": 100.0,
         "energy_mj": 5_000_000,
-        "processes": (GpuProcess(pid=4242, name="python3", used_bytes=5210 * 2**20),),
+        "processes": (GpuProcess(pid=4242, name="python3", used_bytes=5210 * 2**20, of_run=True),),
     }
     return GpuSample(**{**known, **fields})  # type: ignore[arg-type]
+
+
+LAPTOP = HostSample(
+    cpu_pct=21.0, load_1min=1.4, memory_available_bytes=19 * GIB, memory_total_bytes=32 * GIB,
+    disk_free_bytes=81_234 * 2**20, disk_total_bytes=476 * GIB, battery_pct=100.0, on_battery=False,
+)  # fmt: skip
 
 
 def started(
@@ -108,7 +118,10 @@ def started(
         )
     )
     if engine == "timellm":
-        findings = ("Data: ETTh1.csv, 17420 rows.", "Disk: 81234 MiB free.")
+        findings = (
+            "Data: /data/ETTh1.csv, 17,420 rows, sha256 f18de3ad269c…",
+            "Disk: 79.3 GiB free in /data/runs, about 120 MiB needed.",
+        )
         journal.add(ev.PreflightDone(findings=findings), 0.2)
     return journal.add(ev.EngineStarted(pid=4242), 0.3) if engine != "imported" else journal
 
@@ -118,6 +131,7 @@ def training(
     *,
     epochs: int = EPOCHS,
     name: str = "etth1",
+    device: str = "cuda",
     test: ev.TestCadence = "each_epoch",
 ) -> Journal:
     """A run whose model and data are ready."""
@@ -128,14 +142,14 @@ def training(
         ev.TrainingStarted(
             epochs=epochs,
             steps_per_epoch=STEPS,
-            batch_size=28,
-            train_samples=56_231,
+            batch_size=BATCH,
+            train_samples=WINDOWS,
             vali_samples=19_495,
             test_samples=19_495,
             trainable_parameters=3_830_112,
             frozen_parameters=3_085_000_000,
             backbone="Qwen2.5-3B",
-            device="cuda",
+            device=device,
             patience=10,
             test=test,
         ),
@@ -146,8 +160,13 @@ def training(
 def train(
     journal: Journal, epoch: int, first: int, last: int, *, celsius: float | None = 72.0
 ) -> Journal:
-    """Steps `first` to `last` of `epoch`, with a record every 20 and a reading every 10 s."""
-    for iteration in range(first, last + 1, 20):
+    """Steps `first` to `last` of `epoch`: a record and a reading every 20, and of the last step."""
+    told = [*range(first, last + 1, TOLD_EVERY)]
+    if last == STEPS != told[-1]:
+        told.append(STEPS)
+    journal.add(ev.HostTelemetry(sample=LAPTOP))
+    before = first - TOLD_EVERY
+    for iteration in told:
         step = (epoch - 1) * STEPS + iteration
         journal.add(
             ev.Progress(
@@ -155,11 +174,13 @@ def train(
                 epoch=epoch,
                 loss=loss_at(step),
                 seconds_per_iteration=STEP_S,
+                left_seconds=(EPOCHS * STEPS - step) * STEP_S,
                 lr=4e-4,
                 grad_norm=0.84,
             ),
-            20 * STEP_S,
+            (iteration - before) * STEP_S,
         )
+        before = iteration
         if celsius is not None:
             warm = celsius - 24.0 * math.exp(-step / 300) + math.sin(step / 40)
             journal.add(
@@ -216,7 +237,11 @@ def save_last(journal: Journal, epoch: int, iteration: int) -> Journal:
 
 
 def starting() -> Journal:
-    return started().add(ev.Telemetry(sample=sample(47.0, memory_used_bytes=900 * 2**20)), 1.0)
+    loading = sample(
+        47.0, memory_used_bytes=900 * 2**20, power_w=28.0, utilization_pct=12.0,
+        processes=(GpuProcess(pid=4242, name="python3", used_bytes=380 * 2**20, of_run=True),),
+    )  # fmt: skip
+    return started().add(ev.Telemetry(sample=loading), 1.0)
 
 
 def first_steps() -> Journal:
@@ -274,7 +299,8 @@ def stopped() -> Journal:
         ev.RunEnded(
             outcome="stopped",
             exit_code=0,
-            reason="stopped as asked at step 3200 of 6000; the checkpoint is on disk;"
+            reason=f"stopped as asked at step {STEPS + 1_200:,} of {EPOCHS * STEPS:,};"
+            " the checkpoint is on disk;"
             f" go on with: timellm-ops run --resume {RUN_ID}",
         )
     )
@@ -411,6 +437,18 @@ def imported() -> Journal:
             journal.add(ev.EarlyStopping(counter=1, patience=10))
         journal.add(ev.LearningRateChanged(lr=4e-4 / 2**epoch))
     return journal
+
+
+def imported_weights() -> Journal:
+    """A published checkpoint file: its weights, and no log of how they were trained."""
+    journal = started("none", "imported", name="weights")
+    journal.add(
+        ev.CheckpointSaved(
+            kind="best", path="checkpoints/best", bytes=612_000_000, sha256="ab" * 32
+        )
+    )
+    reason = "weights of checkpoint, trained elsewhere; they can be evaluated, not resumed"
+    return journal.add(ev.RunEnded(outcome="finished", exit_code=0, reason=reason))
 
 
 STATES: dict[str, Callable[[], Journal]] = {

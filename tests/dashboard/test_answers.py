@@ -285,6 +285,33 @@ def test_without_a_gpu_nobody_is_said_to_watch_its_heat(of: Facts) -> None:
         assert pause not in answer("heat", of, lang).brief
 
 
+@pytest.mark.parametrize(
+    ("cadence", "row"),
+    [("each_epoch", ["4,874", "14,622"]), ("end", ["4,874"]), ("never", None)],
+)
+def test_batches_of_the_test_are_counted_as_often_as_it_is_made(
+    cadence: str, row: list[str] | None
+) -> None:
+    rows = drawn(answer("total", facts("", f"train.test={cadence}", "train.eval_batch_size=4")))
+    assert any(re.split(r"  +", text.strip())[1:] == ["4,874", "14,622"] for text in rows)
+    of_test = [re.split(r"  +", text.strip())[1:] for text in rows if "of the test" in text]
+    assert of_test == ([] if row is None else [row])
+
+
+def test_a_share_that_is_not_nothing_is_not_called_nothing() -> None:
+    rows = drawn(answer("weights", facts("training")))
+    assert any("patch embedding" in row and row.endswith("< 0.1 %") for row in rows)
+
+
+def test_the_temperature_that_stops_the_run_stands_among_the_others() -> None:
+    rows = [text.strip() for text in drawn(answer("heat", facts("training")))]
+    assert any(row.startswith("97 °C  the run is saved and stopped") for row in rows)
+    of = msgspec.structs.replace(
+        facts("training"), limits=msgspec.structs.replace(LIMITS, emergency_c=None)
+    )
+    assert not any("the run is saved and stopped" in text for text in drawn(answer("heat", of)))
+
+
 # --- what a run's own disk, card and script say -------------------------------------------------
 
 
@@ -312,13 +339,6 @@ def test_a_card_beside_an_engine_on_the_processor_is_not_what_it_computes_on() -
     assert "(cpu)" in answer("heads", of).brief
     assert "of the card's memory are in use" in told("sharing", of)
     assert "显卡的显存" in told("sharing", of, "zh")
-
-
-def test_where_heat_stops_the_run_is_among_the_temperatures() -> None:
-    limits = msgspec.structs.replace(LIMITS, emergency_c=97.0)
-    stops = re.compile(r"97 °C\s+from here on the run is saved and stopped")
-    assert stops.search(told("heat", msgspec.structs.replace(facts("training"), limits=limits)))
-    assert not stops.search(told("heat", facts("training")))
 
 
 def test_of_a_script_with_epochs_of_unknown_length_no_iterations_of_all_are_told() -> None:

@@ -116,7 +116,7 @@ async def test_when_nobody_supervises_it(tmp_path: Path, screen: ScreenId) -> No
 
 
 async def test_the_log_of_a_finished_run(tmp_path: Path) -> None:
-    log = written(tmp_path / "engine.log")
+    log = written(tmp_path / "engine.log", "finished")
     app = app_of(STATES["finished"](), log=log, supervised=False)
     async with running(app) as pilot:
         await seen(pilot, app, "log")

@@ -85,8 +85,8 @@ def test_plain_lines_tell_a_whole_run() -> None:
     text = "\n".join(night.lines)
     assert state.outcome == "finished"
     assert night.lines[0].startswith("etth1 · 20260131-214503-etth1-7f3a")
-    assert "22:04:05  epoch 1: train 0.4512, vali 0.3912, test 0.4012, MAE 0.4562" in text
-    assert "22:04:05  best checkpoint on disk · epoch 1 · vali 0.3912 · 14.6 MiB" in text
+    assert "22:04:09  epoch 1: train 0.4512, vali 0.3912, test 0.4012, MAE 0.4562" in text
+    assert "22:04:09  best checkpoint on disk · epoch 1 · vali 0.3912 · 14.6 MiB" in text
     assert text.count("FINISHED · training finished; test MSE 0.3697") == 1
     assert night.lines[-1].endswith("final test, best weights: MSE 0.3697, MAE 0.3982")
 

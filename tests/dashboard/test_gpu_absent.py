@@ -30,7 +30,7 @@ HOST = HostSample(cpu_pct=37.0, load_1min=2.1, memory_available_bytes=3_100_000_
 
 def without_driver() -> Journal:
     """A machine without an NVIDIA driver, found out as the run began."""
-    journal = training("nvml")
+    journal = training("nvml", device="cpu")
     journal.records = [r for r in journal.records if not isinstance(r.event, ev.Telemetry)]
     journal.add(ev.TelemetryLost(reason=REASON, permanent=True))
     return train(journal, 1, 20, 600, celsius=None).add(ev.HostTelemetry(sample=HOST))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from sample_journals import (
+    STEPS,
     FakeRun,
     Journal,
     finished,
@@ -132,7 +133,7 @@ async def test_q_and_d_leave_and_ask_for_nothing(key: str) -> None:
         await until(pilot, lambda: not app.is_running)
     assert source.requests == []
     assert app.recorder.state.outcome is None
-    assert app.recorder.state.step == 3_200
+    assert app.recorder.state.step == STEPS + 1_200
 
 
 async def test_ctrl_c_ends_nothing_and_says_what_does() -> None:
@@ -221,7 +222,7 @@ async def test_help_shows_every_key_and_closes() -> None:
             if action.on not in (None, "overview") or action.id == "supervise":
                 continue  # the last is for a run that nobody supervises
             assert f"{action.shown_keys:<4}{action.label.en} — " in screen(app)
-        assert "now: 0.2651 (smoothed 0.3407)" in screen(app)
+        assert "now: 0.4488 (smoothed 0.3438)" in screen(app)
         await pilot.press("q")
         await until(pilot, lambda: app.screen is app.run_screen)
         assert app.is_running

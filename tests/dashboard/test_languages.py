@@ -242,6 +242,7 @@ def test_what_the_rules_would_do_next_can_be_said_in_chinese() -> None:
         *standings(PolicySection(), recent_training=LONG_AGO),
         *standings(PolicySection(), host=HostSample(on_battery=False), engine="foreign"),
         *standings(PolicySection(), gpu="none"),
+        *standings(PolicySection(), host=HostSample()),
         *standings(PolicySection(), telemetry_asleep=True),
         *standings(off),
         *standings(strict, recent_training=LONG_AGO, holds=(hold,)),
@@ -278,3 +279,18 @@ def test_what_the_supervisor_answers_can_be_said_in_chinese(request_: AnyRequest
 def test_other_peoples_sentences_stay_as_they_are() -> None:
     assert said("CUDA out of memory; tried 5 GiB", "zh") == "CUDA out of memory; tried 5 GiB"
     assert said("CUDA out of memory", "en") == "CUDA out of memory"
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("paused by dashboard", "由面板暂停"),
+        ("asked for by cli", "由命令行要求"),
+        ("asked for by terminal", "由终端要求"),
+        ("paused by a script of mine", "由 a script of mine 暂停"),
+    ],
+)
+def test_who_has_asked_is_named_in_chinese_where_it_is_one_of_ours(
+    english: str, chinese: str
+) -> None:
+    assert said(english, "zh") == chinese

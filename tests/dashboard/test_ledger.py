@@ -6,8 +6,10 @@ from itertools import pairwise
 import msgspec
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from random_journals import CAPPED, HOT, journals
 from sample_journals import (
+    STEPS,
     Journal,
     in_second_epoch,
     paused_thermal,
@@ -22,6 +24,7 @@ from timellm_dashboard.moment import Moment
 from timellm_dashboard.reports.report import build_report
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import Recorder
+from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.reduction import reduce
@@ -125,7 +128,7 @@ def test_the_wait_for_another_engine_says_which_steps_it_makes_again() -> None:
     recorder.take(journal.records)
     moment = Moment(t=journal.t, wall=journal.wall, supervised=True)
     reason = recorder.view(moment, Look()).headline.reason
-    assert reason.endswith("from step 3,000, and makes 200 steps again")
+    assert reason.endswith(f"from step {STEPS + 1_000:,}, and makes 200 steps again")
 
 
 def test_a_run_that_goes_on_where_it_was_makes_nothing_again() -> None:
@@ -299,3 +302,13 @@ def test_a_long_night_of_it_is_bounded() -> None:
             ledger.fold(before, journal.records[-1].event, state)
     assert len(ledger._hour) <= 62
     assert len(ledger._steps._speeds) <= 255
+
+
+@given(st.lists(st.floats(0.0, 0.2), max_size=5))
+def test_shares_add_up_to_the_share_of_all_of_them(shares: list[float]) -> None:
+    told = fmt.portions(shares)
+    whole = [0 if text == "<1 %" else int(text.removesuffix(" %")) for text in told]
+    assert sum(whole) == int(fmt.percent(sum(shares)).removesuffix(" %"))
+    for share, number, text in zip(shares, whole, told, strict=True):
+        assert number - 1 <= share * 100 <= number + 1
+        assert share > 0.0 or text == "0 %"

@@ -64,7 +64,7 @@ def test_the_line_stands_between_what_happened_before_and_after_it() -> None:
 
 
 def test_what_happened_is_told_in_full_where_there_are_rows_for_it() -> None:
-    text = "epoch 1: train 0.4512, vali 0.3912, test 0.4012, MAE 0.4562, 16 min 40 s"
+    text = "epoch 1: train 0.4512, vali 0.3912, test 0.4012, MAE 0.4562, 16 min 44 s"
     rows = told(STATES["failed"](), None)
     epoch = next(i for i, row in enumerate(rows) if "epoch 1: train" in row)
     assert f"{rows[epoch][11:]} {rows[epoch + 1][11:]}" == text
@@ -108,7 +108,7 @@ async def test_reading_further_up_shows_that_moment_beside_the_log(
     app = app_of(log, (lambda: times_of(log, begin())) if known else None)
     async with running(app, (200, 50)) as pilot:
         await opened(pilot, app)
-        assert "22:41:30 last" in "\n".join(rows_of(app))
+        assert "22:41:43 last" in "\n".join(rows_of(app))
         await pilot.press("home")
         here = "> 21:45:03 this line" if known else "Nobody has recorded when this line was"
         await until(pilot, lambda: here in "\n".join(rows_of(app)))

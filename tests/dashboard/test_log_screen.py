@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from sample_journals import STATES, FakeRun
+from sample_journals import (
+    EPOCHS,
+    STATES,
+    STEP_S,
+    STEPS,
+    FakeRun,
+    Journal,
+    imported_weights,
+    loss_at,
+)
 from screen_text import check_snapshot, dashboard, resized, rows_of, running, until
 from textual.events import Key
 from textual.pilot import Pilot
@@ -22,13 +31,20 @@ ENDED = ("finished", "failed", "stopped", "imported")
 PUBLISHED = """\
 \x1b[2mUse GPU: cuda:0\x1b[0m
 >>>>>>>start training : long_term_forecast_ETTh1_512_96>>>>>>>>>>>>>>>>>>>>>>>>>>
-{steps}Epoch: 1 cost time: 1042.731
-Epoch: 1 | Train Loss: 0.4512345 Vali Loss: 0.3912000 Test Loss: 0.4012000 MAE Loss: 0.4562000
+{first}Epoch: 1 cost time: 1004.500
+Epoch: 1 | Train Loss: 0.4512000 Vali Loss: 0.3912000 Test Loss: 0.4012000 MAE Loss: 0.4562000
 Validation loss decreased (inf --> 0.391200).  Saving model ...
-Updating learning rate to 0.0002
+Updating learning rate to 0.0004
 /opt/lib/sched.py:136: UserWarning: Detected call of `lr_scheduler.step()` before `optimizer.step()`
 loading weights:  10%|#         | 1/10\rloading weights: 100%|##########| 10/10
-{more}EarlyStopping counter: 1 out of 10
+{second}"""
+GOES_ON = """\
+Epoch: 2 cost time: 1004.500
+Epoch: 2 | Train Loss: 0.4305000 Vali Loss: 0.3705000 Test Loss: 0.3805000 MAE Loss: 0.4355000
+Validation loss decreased (0.391200 --> 0.370500).  Saving model ...
+{third}Epoch: 3 cost time: 1004.500
+Epoch: 3 | Train Loss: 0.4411000 Vali Loss: 0.3811000 Test Loss: 0.3911000 MAE Loss: 0.4461000
+EarlyStopping counter: 1 out of 10
 """
 ERROR = """\
 Traceback (most recent call last):
@@ -38,24 +54,35 @@ torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 512.00 MiB
 """
 
 
-def steps(epoch: int, last: int) -> str:
+def steps(epoch: int, first: int, last: int) -> str:
+    """What the journals' engine has printed meanwhile."""
+    before = (epoch - 1) * STEPS
     return "".join(
-        f"\titers: {n}, epoch: {epoch} | loss: {0.32 + 90 / (n + 200):.7f}\n"
-        f"\tspeed: 0.5000s/iter; left time: {3000 - n * 0.5:.4f}s\n"
-        for n in range(100, last + 1, 100)
+        f"\titers: {n}, epoch: {epoch} | loss: {loss_at(before + n):.7f}\n"
+        f"\tspeed: 0.5000s/iter; left time: {(EPOCHS * STEPS - before - n) * STEP_S:.4f}s\n"
+        for n in range(first, last + 1, 100)
     )
 
 
-def written(path: Path, *, failed: bool = False) -> Path:
-    text = PUBLISHED.format(steps=steps(1, 2000), more=steps(2, 1200))
-    path.write_text(text + (ERROR if failed else ""), encoding="utf-8", newline="")
+def written(path: Path, state: str = "training") -> Path:
+    text = PUBLISHED.format(first=steps(1, 100, STEPS), second=steps(2, 100, 1200))
+    if state == "finished":
+        text += steps(2, 1300, STEPS) + GOES_ON.format(third=steps(3, 100, STEPS))
+    if state == "failed":
+        text += ERROR
+    path.write_text(text, encoding="utf-8", newline="")
     return path
 
 
 def app_of(
-    log: Path | None, state: str = "training", *, supervised: bool | None = None, **kind: object
+    log: Path | None,
+    state: str = "training",
+    *,
+    supervised: bool | None = None,
+    journal: Journal | None = None,
+    **kind: object,
 ) -> Dashboard:
-    journal = STATES[state]()
+    journal = journal or STATES[state]()
     supervised = state not in ENDED if supervised is None else supervised
     source = FakeRun(journal, supervised=supervised)
     return dashboard(journal, source, services=Services(log=log), refresh_s=0.1, **kind)  # type: ignore[arg-type]
@@ -105,7 +132,7 @@ async def screen(
 
 @pytest.mark.parametrize("state", ["training", "failed", "telemetry_unknown"])
 async def test_a_log_looks_as_it_was_found_good_at_every_size(tmp_path: Path, state: str) -> None:
-    app = app_of(written(tmp_path / "engine.log", failed=state == "failed"), state)
+    app = app_of(written(tmp_path / "engine.log", state), state)
     async with running(app) as pilot:
         await opened(pilot, app)
         for width, height in SIZES:
@@ -117,7 +144,8 @@ async def test_a_log_that_is_not_there_says_why() -> None:
     gone = Path("/nowhere/engine.log")
     rows = await screen(gone, "starting", (80, 24))
     check_snapshot("log-starting-80x24", rows)
-    check_snapshot("log-imported-80x24", await screen(gone, "imported", (80, 24)))
+    weights = await screen(gone, "imported", (80, 24), journal=imported_weights())
+    check_snapshot("log-imported-80x24", weights)
     check_snapshot("log-gone-80x24", await screen(gone, "training", (80, 24)))
     assert "This view has no log." in "\n".join(await screen(None, "training", (80, 24)))
 

@@ -7,7 +7,12 @@ import pytest
 from sample_journals import STATES, ZONE, Journal, stopping
 
 from timellm_dashboard.actions import ACTIONS, offered
-from timellm_dashboard.viewmodel.view import View, view_of
+from timellm_dashboard.lines import text_of
+from timellm_dashboard.moment import Moment
+from timellm_dashboard.panels.rules import hold_rows
+from timellm_dashboard.viewmodel.look import Look
+from timellm_dashboard.viewmodel.view import Recorder, View, view_of
+from timellm_dashboard.words.text import Lang
 from timellm_ops.contract import events as ev
 
 ASKING = {found.id for found in ACTIONS if found.needs_supervisor}
@@ -60,3 +65,27 @@ def test_of_a_run_that_is_told_to_stop_it_is_not_said_what_s_would_do(mode: str)
     assert reason.startswith("200 steps at risk")
     assert ("until the next save" in reason) == (mode == "after_checkpoint")
     assert "s stops" not in reason
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("state", ["training", "first_steps", "paused_thermal"])
+@pytest.mark.parametrize("only", ["read", "replay", ""])
+def test_who_may_ask_nothing_is_told_of_no_key_that_asks(only: str, state: str, lang: Lang) -> None:
+    journal, keys = STATES[state](), dict.fromkeys(ASKING, "KEY")
+    recorder = Recorder()
+    recorder.take(journal.records)
+    replay = "REPLAY 60x" if only == "replay" else ""
+    moment = Moment(t=journal.t, wall=journal.wall, replay=replay)
+    seen = recorder.view(moment, Look(lang=lang, keys=keys, read_only=only == "read"))
+    told = [seen.checkpoints.safe.reason, " ".join(map(text_of, hold_rows(seen, 80)))]
+    asked = 0 if only else 2 if state == "paused_thermal" else 1
+    assert sum("KEY" in text for text in told) == asked
+
+
+def test_a_run_without_a_clock_is_offered_no_key_of_the_timeline() -> None:
+    def own(state: str) -> list[str]:
+        seen = view(STATES[state](), supervised=False)
+        return [found.id for found in offered(seen, "timeline") if found.on == "timeline"]
+
+    assert not own("imported")
+    assert "timeline_left" in own("finished")

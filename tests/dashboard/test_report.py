@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from sample_journals import (
     BOOT_T,
+    EPOCHS,
     START,
     STATES,
+    STEPS,
     ZONE,
     Journal,
     Limits,
@@ -37,7 +39,7 @@ from timellm_ops.contract.evaluation import BaselineScore, Computed, Evaluation,
 
 ENDED = ("finished", "failed", "stopped", "imported")
 EVALUATION = Evaluation(
-    run_id="r", split="test", checkpoint="best", epoch=2, iteration=2000, whole_epoch=True,
+    run_id="r", split="test", checkpoint="best", epoch=2, iteration=STEPS, whole_epoch=True,
     seq_len=512, pred_len=96, windows=19_495, mse=0.3697, mae=0.3982, variables=(), by_step=(),
     baselines=(
         BaselineScore(name="last value", detail="", mse=1.294, mae=0.713),
@@ -110,11 +112,13 @@ def test_a_finished_run_in_numbers() -> None:
     made = report("finished", extras=Extras(evaluations=(EVALUATION,)))
     assert (made.outcome, made.exit_code, made.ended) == ("finished", 0, True)
     assert value(made, "outcome", "epochs") == 3
-    assert value(made, "outcome", "steps") == 6000
+    assert value(made, "outcome", "steps") == EPOCHS * STEPS
     assert value(made, "results", "best_epoch") == 2
     assert value(made, "results", "final_test") == 0.3697
     assert value(made, "gpu", "peak_temperature_c") == 73.0
-    assert value(made, "gpu", "energy_kwh") == pytest.approx(252_000_000 / 3.6e9, rel=0.01)
+    assert value(made, "gpu", "energy_kwh") == pytest.approx(
+        42_000 * EPOCHS * STEPS / 3.6e9, rel=0.01
+    )
     assert value(made, "evaluations", "evaluation_1_last value", 2) == 1.294
     assert value(made, "evaluations", "evaluation_1_recorded", 2) == 0.3697
     baselines = made.section("evaluations")
@@ -197,7 +201,7 @@ def test_of_a_run_under_way_there_is_what_there_is_so_far(state: str) -> None:
     assert made.title == "Report of etth1, so far"
     assert not made.ended
     assert "timellm-ops attach" in report_page(made, 90)
-    assert (state == "starting") == ("nothing is on record" in made.note)
+    assert (state == "starting") == ("no epoch has ended yet" in made.note)
 
 
 def cells(made: Report) -> list[str]:
@@ -307,7 +311,7 @@ def test_a_run_under_way_counts_from_its_beginning() -> None:
 def test_before_anything_is_read_the_report_says_so() -> None:
     recorder, look = Recorder(), Look(zone=ZONE)
     moment = Moment(t=0.0, wall=START)
-    for loading, words in ((True, "reading the run's journal"), (False, "nothing is on record")):
+    for loading, words in ((True, "reading the run's journal"), (False, "no epoch has ended yet")):
         view = recorder.view(moment, look, loading=loading)
         made = build_report(view, recorder.state, recorder.history, look)
         assert words in report_page(made, 80)

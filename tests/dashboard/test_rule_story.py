@@ -36,7 +36,7 @@ def test_it_tells_why_a_rule_holds_the_run_and_how_often_it_has() -> None:
     text = "\n".join(story(STATES["paused_thermal"](), "thermal"))
     assert text.startswith("‖ holding · resumes below 75 °C\n  86 °C > 85 °C in 3 of the last 5")
     assert "paused the run 1 time, 22 s in all" in text
-    assert "22:14:11 thermal: pause" in text
+    assert "22:14:16 thermal: pause" in text
     assert "85 pauses" in text
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from sample_journals import RUN_ID, STATES
+from sample_journals import EPOCHS, RUN_ID, STATES, STEPS
 
 from timellm_dashboard.lines import text_of
 from timellm_dashboard.panels.rundetail import draw_run_detail
@@ -31,7 +31,7 @@ def test_it_tells_how_a_run_ended_and_how_to_go_on() -> None:
     text = "\n".join(told("failed"))
     assert text.startswith("✗ FAILED · the engine failed with exit code 4: CUDA out of memory")
     assert f"go on with: timellm-ops run --resume {RUN_ID}" in text
-    assert "step 3,200 of 6,000" in text
+    assert f"step {STEPS + 1_200:,} of {EPOCHS * STEPS:,}" in text
     assert "go on with" not in "\n".join(told("finished"))
 
 

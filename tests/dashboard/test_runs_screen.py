@@ -55,7 +55,7 @@ SUPERVISED = (SHOWN, "20260127-190330-weather-hot-9a21")
 CONFIG = {
     "run": {"name": "etth1", "seed": 2021},
     "data": {"dataset": "ETTh1", "pred_len": 96},
-    "train": {"learning_rate": 0.001, "epochs": 3},
+    "train": {"learning_rate": 0.0004, "epochs": 3},
 }
 
 
@@ -66,7 +66,17 @@ def journal_of(run_id: str) -> Journal:
     first = made.records[0]
     event = msgspec.structs.replace(first.event, run_id=run_id)
     made.records[0] = JournalRecord(seq=first.seq, event=event)
+    if run_id == OTHER:
+        made.records = [_lower(record) for record in made.records]
     return made
+
+
+def _lower(record: JournalRecord) -> JournalRecord:
+    """Losses that differ from the other run's."""
+    if not isinstance(record.event, ev.Progress) or record.event.loss is None:
+        return record
+    event = msgspec.structs.replace(record.event, loss=0.9 * record.event.loss)
+    return JournalRecord(seq=record.seq, event=event)
 
 
 @cache
@@ -89,7 +99,10 @@ def row(run_id: str) -> RunRow:
 def compared(run_ids: Sequence[str]) -> tuple[ComparedRun, ...]:
     found = []
     for place, run_id in enumerate(run_ids):
-        config = {**CONFIG, "train": {"learning_rate": 0.001 / (place + 1), "epochs": 3}}
+        config = {
+            **CONFIG,
+            "train": {"learning_rate": round(0.0004 + 0.0001 * place, 4), "epochs": 3},
+        }
         recorder = recorded(run_id)
         found.append(
             ComparedRun(

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_journals import Journal, in_second_epoch, loss_at, sample, training
+from sample_journals import STEPS, Journal, in_second_epoch, loss_at, sample, training
 
 from timellm_dashboard.folds.history import KEPT_EVENTS
 from timellm_dashboard.folds.series import CAPACITY, Series
@@ -121,10 +121,10 @@ def test_a_resumed_run_goes_on_where_its_checkpoint_was() -> None:
     journal.add(ev.RunStarted(run_id="r", name="r", engine="timellm", resumed=True), 60.0)
     journal.add(
         ev.TrainingStarted(
-            epochs=3, steps_per_epoch=2_000, batch_size=4, train_samples=8_000, vali_samples=1,
+            epochs=3, steps_per_epoch=STEPS, batch_size=4, train_samples=8_000, vali_samples=1,
             test_samples=1, trainable_parameters=1, frozen_parameters=1, backbone="b",
             device="cpu", patience=3, start_epoch=2, start_iteration=1_000,
         ),
         9.0,
     )  # fmt: skip
-    assert fold(journal).history.losses.loss.points()[-1].end == 3_000
+    assert fold(journal).history.losses.loss.points()[-1].end == STEPS + 1_000

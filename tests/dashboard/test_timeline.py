@@ -24,6 +24,7 @@ from sample_journals import (
     without_gpu,
 )
 from test_languages import placeholders
+from test_timeline_screen import eventful
 
 from timellm_dashboard.folds.history import FeedItem
 from timellm_dashboard.folds.trace import KEPT_ANCHORS, KEPT_MARKS, MarkKind, Trace
@@ -177,13 +178,13 @@ def test_a_clock_that_keeps_jumping_is_bounded_too() -> None:
 def test_at_present_the_newest_values_are_read_and_the_newest_mark() -> None:
     there = Seen(paused_thermal()).reading()
     assert {name: figure.text for name, figure in there.values.items()} == {
-        "loss": "0.3407 (batch 0.2651)",
+        "loss": "0.3438 (batch 0.4488)",
         "temperature": "83 °C",
         "power": "22 W",
         "clock": "1,410 MHz",
         "pace": "0 %",
     }
-    assert there.text[0] == "22:14:32 now"
+    assert there.text[0] == "22:14:36 now"
     assert there.mark is not None
     assert there.mark.text.startswith("thermal: pause · 86 °C > 85 °C")
 
@@ -306,6 +307,15 @@ def test_what_is_put_over_a_row_changes_no_other_cell(text: str, cell: int, over
 def test_the_limits_of_temperature_are_marked_in_words() -> None:
     seen = Seen(in_second_epoch())
     drawn = "\n".join(map(text_of, draw_tracks(seen.timeline(), seen.view, 20)))
+    assert "85 pauses" in drawn
+    assert "75 resumes" in drawn
+
+
+@pytest.mark.parametrize("cells", [110, 185])
+def test_a_limit_is_named_wherever_there_is_room_in_its_row(cells: int) -> None:
+    seen = Seen(eventful())
+    (track,) = (t for t in seen.timeline(cells=cells).tracks if t.id == "temperature")
+    drawn = "\n".join(map(text_of, draw_track(track, cells, 6, None, ascii_only=False)))
     assert "85 pauses" in drawn
     assert "75 resumes" in drawn
 

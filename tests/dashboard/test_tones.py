@@ -208,5 +208,5 @@ def test_a_run_that_has_ended_is_told_of_without_a_yet() -> None:
     over, going = view("refused"), view("starting")
     assert over.loss.absent == "no loss was told"
     assert going.loss.absent == "no loss yet"
-    assert text_of(draw_epochs(over, 40, 5)[0]) == "no epoch was ended"
+    assert text_of(draw_epochs(over, 40, 5)[0]) == "no epoch ended"
     assert text_of(draw_epochs(going, 40, 5)[0]) == "no epoch has ended yet"

@@ -11,6 +11,7 @@ from sample_journals import (
     EPOCHS,
     STATES,
     STEP_S,
+    STEPS,
     ZONE,
     Journal,
     Limits,
@@ -19,6 +20,7 @@ from sample_journals import (
     finished,
     foreign,
     imported,
+    imported_weights,
     in_second_epoch,
     partly_unknown,
     paused_by_user,
@@ -333,13 +335,13 @@ def test_the_mark_of_the_saved_weights_is_at_the_epoch_whose_weights_are_on_disk
     def marks(journal: Journal) -> list[tuple[bool, bool]]:
         return [(row.best, row.saved) for row in view(journal).results.rows]
 
-    journal = train(in_second_epoch(), 2, 1_220, 2_000)
+    journal = train(in_second_epoch(), 2, 1_220, STEPS)
     assert marks(journal) == [(True, True)]
     ended = ev.EpochEnded(epoch=2, train_mse=0.4, vali_mse=0.3705, seconds=1_000.0)
     journal.add(ended, 60.0)
     assert marks(journal) == [(False, True), (True, False)]
     saved = ev.CheckpointSaved(
-        kind="best", path="checkpoints/best", bytes=1, epoch=2, iteration=2_000, vali_mse=0.3705
+        kind="best", path="checkpoints/best", bytes=1, epoch=2, iteration=STEPS, vali_mse=0.3705
     )
     journal.add(saved, 1.0)
     assert marks(journal) == [(False, False), (True, True)]
@@ -356,9 +358,9 @@ def test_an_epoch_that_goes_on_after_a_resume_does_not_begin() -> None:
     again = training().records[-2].event
     assert isinstance(again, ev.TrainingStarted)
     journal.add(msgspec.structs.replace(again, start_epoch=2, start_iteration=1_200), 20.0)
-    journal.add(ev.EpochStarted(epoch=2, steps=2_000))
+    journal.add(ev.EpochStarted(epoch=2, steps=STEPS))
     assert told(journal)[-1] == "epoch 2 goes on after step 1,200"
-    train(journal, 2, 1_220, 2_000).add(ev.EpochStarted(epoch=3, steps=2_000), 1.0)
+    train(journal, 2, 1_220, STEPS).add(ev.EpochStarted(epoch=3, steps=STEPS), 1.0)
     assert told(journal)[-1] == "epoch 3 begins"
 
 
@@ -401,7 +403,7 @@ def test_an_engine_that_is_to_be_started_again_loses_no_more_and_has_steps_to_re
     shown = view(journal)
     assert shown.headline.state == "restarting"
     assert shown.checkpoints.safe.line == (
-        "safe to stop: yes · no engine is at work; it goes on from step 3,000"
+        f"safe to stop: yes · no engine is at work; it goes on from step {STEPS + 1_000:,}"
     )
     assert before is not None
     assert shown.left.seconds is not None
@@ -580,7 +582,7 @@ def test_what_a_person_has_said_against_a_rule_is_shown_until_it_ends() -> None:
     shown = view(journal).headline.line
     assert shown.startswith("TRAINING · ")
     assert shown.endswith(f" · thermal hold overridden until {clock} by dashboard")
-    assert f"dashboard 已越过温度规则，至 {clock}" in view(journal, lang="zh").headline.line
+    assert f"已越过温度规则，至 {clock}（面板）" in view(journal, lang="zh").headline.line
     assert "overridden" not in view(journal, 1800.0).headline.line
     told = [line.text for line in view(journal).feed]
     assert "dashboard: go on for 30 min 00 s whatever these rules say: thermal" in told
@@ -701,3 +703,9 @@ def test_without_a_supervisor_what_is_at_risk_is_told_as_last_seen(
     assert risk in view(in_second_epoch(), 900.0, supervised=False, lang=lang).checkpoints.safe.line
     ended = view(finished(), supervised=False, lang=lang).checkpoints.safe
     assert last_seen not in ended.reason
+
+
+def test_weights_that_were_imported_took_no_time_here() -> None:
+    progress = view(imported_weights()).progress
+    assert progress.elapsed.value is None
+    assert progress.paused.value is None

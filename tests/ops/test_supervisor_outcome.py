@@ -1,5 +1,6 @@
 """The verdict: from what the journal holds and how the engine left, to outcome and exit code."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,13 @@ def test_a_stop_with_its_checkpoint_on_disk_says_where_and_how_to_go_on() -> Non
         "stopped as asked at step 40 of 300; the checkpoint is on disk;"
         " go on with: timellm-ops run --resume 20260131-t"
     )
+
+
+def test_large_numbers_of_steps_are_told_as_on_the_screen() -> None:
+    last = msgspec.structs.replace(LAST, step=3_209)
+    state = own(stop="checkpoint", last=last, epochs=3, steps_per_epoch=2_009)
+    reason = verdict(state, None, ON_DISK, code=0)[2]
+    assert reason.startswith("stopped as asked at step 3,209 of 6,027; ")
 
 
 def test_a_stop_before_the_first_step_has_nothing_to_save() -> None:

@@ -17,6 +17,16 @@ CLOCK_FELL_S = 60.0
 _replace = msgspec.structs.replace
 
 
+def is_another_boot(latest_t: float | None, t: float) -> bool:
+    """Whether second `t` is told by a clock that began anew since `latest_t`."""
+    return latest_t is not None and t < latest_t - CLOCK_FELL_S
+
+
+def latest_second(latest_t: float | None, t: float) -> float:
+    """How far a journal's clock is with a record of second `t` after one of `latest_t`."""
+    return t if latest_t is None or is_another_boot(latest_t, t) else max(latest_t, t)
+
+
 def of_another_boot(state: RunState, now_t: float, now_at: datetime | None) -> RunState:
     """`state` as it is at the first moment known of the new boot, on both clocks.
 

@@ -8,7 +8,7 @@ import msgspec
 
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.commands import StopMode, stronger
-from timellm_ops.contract.reboot import CLOCK_FELL_S, of_another_boot
+from timellm_ops.contract.reboot import is_another_boot, latest_second, of_another_boot
 from timellm_ops.contract.state import (
     EpochRow,
     Evaluation,
@@ -39,25 +39,28 @@ def reduce(state: RunState, event: ev.Event) -> RunState:
 
 
 def _advance(state: RunState, event: ev.Event) -> RunState:
-    """Move the clocks on. Seconds that run backwards (a reboot in between) count as none."""
+    """Move the clocks on. Seconds that run backwards count as none, and none of them twice."""
     if event.t is None:
         return state if event.at is None else _replace(state, updated_at=event.at)
-    if state.t is not None and event.t < state.t - CLOCK_FELL_S:
-        state = of_another_boot(state, event.t, event.at)
+    t = event.t
+    if state.t is not None and t < state.t:
+        if is_another_boot(state.t, t):
+            state = of_another_boot(state, t, event.at)
+        t = latest_second(state.t, t)
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
     counted = not state.ended and not isinstance(event, ev.RunStarted)
     if isinstance(event, ev.Adopted) and event.engine_pid is None and state.exited_at is not None:
         counted = False  # nor before one that finds the engine's end on record, but not the run's
-    passed = max(0.0, event.t - state.t) if counted and state.t is not None else 0.0
+    passed = max(0.0, t - state.t) if counted and state.t is not None else 0.0
     if state.overrides:
-        state = _without_ended_overrides(state, event.t, event.at)
+        state = _without_ended_overrides(state, t, event.at)
     if state.standing and not isinstance(event, ev.Adopted):
         state = _replace(state, paused_s=state.paused_s + passed)
     # Every field named here costs time, and a long journal has a hundred thousand records.
     at, active_s = event.at or state.updated_at, state.active_s + passed
     if type(event) in _WORDS:
-        return _replace(state, t=event.t, updated_at=at, active_s=active_s, engine_word_t=event.t)
-    return _replace(state, t=event.t, updated_at=at, active_s=active_s)
+        return _replace(state, t=t, updated_at=at, active_s=active_s, engine_word_t=t)
+    return _replace(state, t=t, updated_at=at, active_s=active_s)
 
 
 def _without_ended_overrides(state: RunState, now_t: float, now_at: datetime | None) -> RunState:

@@ -425,6 +425,6 @@ def stamp(event: ev.Event, run: RunState, now: Moment) -> ev.Event:
     journal never runs backwards, or the seconds between two events would be counted twice. What an
     engine said before the machine was started anew is as old as its being read."""
     t = now.t if event.t is None else event.t
-    if run.t is not None and run.t <= now.t:
+    if run.t is not None and run.t <= now.t + AHEAD_S:
         t = max(now.t if t > now.t + AHEAD_S else t, run.t)
     return _replace(event, at=now.at if event.at is None else event.at, t=t)

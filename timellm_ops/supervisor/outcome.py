@@ -78,7 +78,8 @@ def left_as_told(memory: Memory) -> bool:
 
 def _stopped_by_itself(state: RunState, memory: Memory, evidence: Evidence) -> ev.RunEnded:
     if evidence.last_on_disk and state.last is not None:
-        where = f"at step {state.last.step} of {state.total_steps or 'unknown'}"
+        total = "unknown" if not state.total_steps else f"{state.total_steps:,}"
+        where = f"at step {state.last.step:,} of {total}"
         saved = f"the checkpoint is on disk; go on with: {resume_command(state)}"
         if state.stop is None:
             why = "nobody supervised it" if memory.saved_standing else "a signal told it to"

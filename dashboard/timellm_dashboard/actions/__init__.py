@@ -16,6 +16,7 @@ from timellm_dashboard.words.ascii import to_ascii
 from timellm_dashboard.words.keys import keyed
 from timellm_dashboard.words.read_only import read_only_words
 from timellm_dashboard.words.refusals import refusal_words
+from timellm_dashboard.words.timeline import timeline_words
 from timellm_ops.contract.commands import StopMode
 
 __all__ = [
@@ -104,6 +105,8 @@ def refusal(found: Action, view: View) -> str:
             return texts.loading
         if view.headline.state == "waiting":
             return texts.waiting
+    if found.on == "timeline" and view.run.engine == "imported":
+        return timeline_words(view.lang).no_clock
     if not of_supervisor:
         return ""
     if view.outcome is not None:

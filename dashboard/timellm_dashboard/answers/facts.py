@@ -19,7 +19,7 @@ class HeatLimits(Struct, frozen=True, kw_only=True):
     pause_above_c: float
     resume_below_c: float
     emergency_c: float | None = None
-    """From here on the run is saved and stopped; `None`: the card does not say."""
+    """`None`: no temperature that is known stops the run."""
     governed: bool = True
     """Whether the governor slows the run down before it is paused."""
 

@@ -141,7 +141,8 @@ def _largest(phase: MemoryPlan, say: Say) -> list[tuple[str, int]]:
 def heads(facts: Facts, say: Say) -> Told:
     """Heads are a way to compute, not devices."""
     model, size = facts.config.model, facts.plan.steps.batch_size
-    keys = model.n_heads * model.d_ff
+    keys, width = model.n_heads * model.d_ff, facts.plan.backbone.width
+    wide = say("width", "宽度") if width is None else f"{width:,}"
     stages = (
         (say("a patch", "一个 patch"), f"{model.d_model:,}", f"{model.d_model:,} x {keys:,}"),
         (
@@ -161,16 +162,17 @@ def heads(facts: Facts, say: Say) -> Told:
         (
             say("put together", "合并"),
             f"{keys:,}",
-            f"{keys:,} x {facts.plan.backbone.width:,}" if facts.plan.backbone.width else "",
+            f"{keys:,} x {wide}",
         ),
+        (say("in its words", "重编程后"), wide, ""),
     )
     return Told(
         brief=say(
-            "No: {heads:head is|heads are} {parts} of one matrix product, all on the one device"
-            " ({device}).",
+            "No: {heads:head is|heads are} {parts:part|parts} of one matrix product, all on the one"
+            " device ({device}).",
             "不需要：{heads} 个头是同一次矩阵乘法的 {heads} 个部分，都在同一个设备（{device}）上。",
             heads=Count(model.n_heads),
-            parts=model.n_heads,
+            parts=Count(model.n_heads),
             device=facts.trains_on or facts.plan.device,
         ),
         blocks=(
@@ -269,7 +271,7 @@ def heat(facts: Facts, say: Say) -> Told:
         rows.append(
             (
                 fmt.celsius(limits.emergency_c),
-                say("from here on the run is saved and stopped", "到此温度，保存并停止运行"),
+                say("the run is saved and stopped", "保存并停止运行"),
                 "policy.thermal",
             )
         )
@@ -323,10 +325,12 @@ def heat(facts: Facts, say: Say) -> Told:
         )
     blocks.append(
         say.passage(
-            "It helps to raise the back of the laptop, to clean the fan, and to set a lower"
-            " gpu power limit; policy simulate CONFIG rehearses a night for a given room.",
-            "垫高笔记本后部、清洁风扇、调低功率上限都有帮助；policy simulate CONFIG 可以按给定室温"
-            "预演一夜。",
+            "It helps to raise the back of the laptop, to clean the fan, and to lower the card's"
+            " power limit (policy.governor.actuator = power does so, with the rights to);"
+            " timellm-ops policy simulate CONFIG rehearses a night for a given room.",
+            "垫高笔记本后部、清洁风扇、调低显卡功率上限（有权限时 policy.governor.actuator ="
+            " power 会自动调）都有帮助；timellm-ops policy simulate CONFIG 可以按给定室温预演"
+            "一夜。",
         )
     )
     told = (

@@ -109,7 +109,7 @@ def weights(facts: Facts, say: Say) -> Told:
         "head": say("head", "输出层"),
     }
     bars = [
-        (modules[module.name], float(module.parameters), f"{100 * module.share:.1f} %")
+        (modules[module.name], float(module.parameters), _share(module.share))
         for module in trainable.modules
         if module.parameters
     ]
@@ -142,6 +142,11 @@ def weights(facts: Facts, say: Say) -> Told:
             **{tensor.name: tensor.parameters for tensor in tensors},
         },
     )
+
+
+def _share(share: float) -> str:
+    """A share that is not nothing is not called so."""
+    return "< 0.1 %" if 0.0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def _short(name: str) -> str:

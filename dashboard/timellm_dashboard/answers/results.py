@@ -224,7 +224,9 @@ def checkpoints(facts: Facts, say: Say) -> Told:
     now = ""
     if at_risk is not None:
         step_s = facts.step_s
-        lost = "" if step_s is None else f" ({fmt.duration(at_risk * step_s, words)})"
+        lost = ""
+        if step_s is not None:
+            lost = say(" ({time})", "（{time}）", time=fmt.duration(at_risk * step_s, words))
         now = say(
             "; a power cut now would cost {steps:step|steps}{lost}",
             "；此刻断电会损失 {steps} 步{lost}",

@@ -1,5 +1,7 @@
 """Questions about training: what it prints, what the loss is, how many iterations there are."""
 
+from typing import assert_never
+
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.facts import Facts
 from timellm_dashboard.words import format as fmt
@@ -27,9 +29,7 @@ def output(facts: Facts, say: Say) -> Told:
         ),
         (
             "epoch",
-            say(
-                "how often all samples were seen, of {all}", "第几轮，共 {all} 轮", all=facts.epochs
-            ),
+            say("which pass over all samples, of {all}", "第几轮，共 {all} 轮", all=facts.epochs),
             str(state.epoch) if facts.running else nothing,
         ),
         ("loss", say("of this one batch", "这一个批次的损失"), loss or nothing),
@@ -173,10 +173,11 @@ def total(facts: Facts, say: Say) -> Told:
             fmt.count(steps.total),
         ),
         (
-            say("batches of a validation, of a test", "验证、测试各多少批"),
+            say("batches of validation", "验证的批数"),
             fmt.count(steps.vali_batches),
-            fmt.count(steps.test_batches),
+            fmt.count(steps.vali_batches * steps.epochs),
         ),
+        *_test_row(facts, say),
     )
     blocks: list[Block] = [Table(rows=rows, right=(1, 2), titled=True)]
     step_s = facts.step_s
@@ -255,6 +256,21 @@ def total(facts: Facts, say: Say) -> Told:
             "evaluation_seconds": evaluation_s,
         },
     )
+
+
+def _test_row(facts: Facts, say: Say) -> tuple[tuple[str, str, str], ...]:
+    """The batches of the test, where there is one: in each epoch, or once after the last."""
+    steps, name = facts.plan.steps, say("batches of the test", "测试的批数")
+    match facts.config.train.test:
+        case "each_epoch":
+            every, all_of_it = steps.test_batches, steps.test_batches * steps.epochs
+            return ((name, fmt.count(every), fmt.count(all_of_it)),)
+        case "end":
+            return ((name, "", fmt.count(steps.test_batches)),)
+        case "never":
+            return ()
+        case other:
+            assert_never(other)
 
 
 def _count(number: int | None) -> str:

@@ -17,7 +17,6 @@ RECENT_HALF_LIFE_S = 30.0
 _MEMORIES = 5
 """One of that half-life, one of half of it, and so on: what is to come within a minute is told by
 the last minute, and not by the five before."""
-_SHORTEST_HALF_LIFE_S = LASTING_HALF_LIFE_S / 2 ** (_MEMORIES - 1)
 _LOOK_BACK = 0.25
 """The half-life of the memory that tells of so much time to come, as a share of it."""
 _OF_LATE_S = 120.0
@@ -54,9 +53,37 @@ class _Fading:
         return self.seconds / self.steps if self.steps > 0 and self.seconds > 0 else None
 
 
-def _memories() -> list[_Fading]:
-    """From the shortest to the longest."""
-    return [_Fading(_SHORTEST_HALF_LIFE_S * 2**place) for place in range(_MEMORIES)]
+class _Memories:
+    """The same with several half-lives at once, each of them twice as long as the next."""
+
+    __slots__ = ("_seconds", "_steps")
+
+    def __init__(self) -> None:
+        self._seconds, self._steps = [0.0] * _MEMORIES, [0.0] * _MEMORIES
+
+    def add(self, seconds: float, steps: float) -> None:
+        kept = 0.5 ** (seconds / LASTING_HALF_LIFE_S)
+        for place in range(_MEMORIES):
+            self._seconds[place] = kept * self._seconds[place] + seconds
+            self._steps[place] = kept * self._steps[place] + steps
+            kept *= kept  # half the half-life
+
+    @property
+    def lasting(self) -> float | None:
+        """By the longest; `None`: nothing was added."""
+        return self._seconds[0] / self._steps[0] if self._steps[0] > 0 else None
+
+    def within(self, seconds: float) -> float | None:
+        """For the next `seconds`: between the two that are nearest to as long as is wanted, so that
+        it goes smoothly from one to the next."""
+        if self._steps[-1] <= 0.0:
+            return self.lasting
+        shorter = math.log2(LASTING_HALF_LIFE_S / max(_LOOK_BACK * seconds, 1e-9))
+        place = min(max(shorter, 0.0), _MEMORIES - 1.0)
+        above = int(place)
+        below = min(above + 1, _MEMORIES - 1)
+        long_s, short_s = (self._seconds[i] / self._steps[i] for i in (above, below))
+        return long_s + (place - above) * (short_s - long_s)
 
 
 class _Stretch(Struct):
@@ -83,7 +110,7 @@ class StepTime:
 
     def __init__(self) -> None:
         self._work = _Fading(LASTING_HALF_LIFE_S)
-        self._saveless = _memories()
+        self._saveless = _Memories()
         self._recent = _Fading(RECENT_HALF_LIFE_S)
         self._cold = _Fading(LASTING_HALF_LIFE_S)
         self._duty: float | None = None
@@ -129,17 +156,12 @@ class StepTime:
         return self._work_within_s(_OF_LATE_S)
 
     def _work_within_s(self, seconds: float) -> float | None:
-        """Seconds of work of a step within the next `seconds`: between the two memories that are
-        nearest to as long as is wanted, so that it goes smoothly from one to the next. Saves come
-        as often as in the longest, however short the time."""
-        if self._work.ratio is None:
+        """Seconds of work of a step within the next `seconds`. Saves come as often as in the
+        longest memory, however short the time."""
+        usual_s, steps_s = self._saveless.lasting, self._saveless.within(seconds)
+        if self._work.ratio is None or usual_s is None or steps_s is None:
             return self._cold.ratio
-        places = math.log2(max(1.0, _LOOK_BACK * seconds / _SHORTEST_HALF_LIFE_S))
-        ratios = [memory.ratio or self._work.ratio for memory in self._saveless]
-        below = min(int(places), len(ratios) - 1)
-        above = min(below + 1, len(ratios) - 1)
-        saving_s = max(0.0, self._work.ratio - ratios[-1])
-        return ratios[below] + (places - below) * (ratios[above] - ratios[below]) + saving_s
+        return steps_s + max(0.0, self._work.ratio - usual_s)
 
     def _with_stalls(self, work_s: float | None) -> float | None:
         if work_s is None:
@@ -242,7 +264,7 @@ class StepTime:
     def _believe(self) -> None:
         """It is so slow: what was before says nothing about what is to come."""
         self._work = _Fading(LASTING_HALF_LIFE_S)
-        self._saveless = _memories()
+        self._saveless = _Memories()
         for made in self._odd:
             self._take(made)
         self._odd.clear()
@@ -251,11 +273,10 @@ class StepTime:
         self._newest = "work"
         self._count(made)
         self._work.add(made.worked_s, made.steps)
-        steps_s, usual_s = made.worked_s, self._saveless[-1].ratio
+        steps_s, usual_s = made.worked_s, self._saveless.lasting
         if saves and usual_s is not None:
             steps_s = min(steps_s, made.steps * usual_s)
-        for memory in self._saveless:
-            memory.add(steps_s, made.steps)
+        self._saveless.add(steps_s, made.steps)
         if not saves:
             self._recent.add(made.moved_s, made.steps)
 

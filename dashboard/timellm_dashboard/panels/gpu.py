@@ -170,8 +170,7 @@ def _chart(view: View, width: int, room: int) -> list[Line]:
     drawn = draw_chart(chart, width, room - 2, ascii_only=view.ascii_only)
     if not drawn:
         return _recent(view, width)
-    caption = f"{view.words.temperature}, {view.words.whole_run}"
-    return [(), *drawn, line(Span(caption, "muted"))]
+    return [(), *drawn, line(Span(view.words.whole_run, "muted"))]
 
 
 def gpu_title(view: View, width: int) -> str:

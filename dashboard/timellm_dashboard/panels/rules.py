@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, wrap, wrap_line
+from timellm_dashboard.lines import Line, Span, Tone, clip, line, pad, width_of, wrap, wrap_line
 from timellm_dashboard.viewmodel.rulerows import Standing
 from timellm_dashboard.viewmodel.rules import HoldView, RuleView
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words.keys import keyed
+from timellm_dashboard.words.rulekeys import meaning
 from timellm_dashboard.words.rules import RuleWords, rule_words
 
 _TONES: dict[Standing, Tone] = {
@@ -21,6 +22,8 @@ _LEAST_NEXT = 12
 """Cells that the last column needs, or it is left out."""
 _COMFORTABLE_NEXT = 40
 """Cells of the last column with which the others may stand further apart."""
+_LEAST_MEANING = 36
+"""Cells that what a key is for needs beside it, or it stands below."""
 _HERE = "> "
 HEAD_ROWS = 1
 
@@ -150,10 +153,14 @@ def hold_rows(view: View, width: int) -> list[Line]:
         tone: Tone = "strong" if view.headline.mood == "bad" else "good"
         stands = Span(words.moves_on if moves_on else words.nothing_holds, tone)
         space = "" if view.lang == "zh" and not view.ascii_only else " "
-        rows += wrap_line(
-            (stands, Span(space + keyed(words.select_hint, view.keys), "muted")), width
-        )
+        hint = words.select_hint if _may_ask(view) else words.look_hint
+        rows += wrap_line((stands, Span(space + keyed(hint, view.keys), "muted")), width)
     return rows
+
+
+def _may_ask(view: View) -> bool:
+    """Whether there is a supervisor, and whoever looks may ask it for something."""
+    return view.run.supervised and not view.read_only and not view.replay
 
 
 def _hold(hold: HoldView, view: View, width: int) -> list[Line]:
@@ -164,7 +171,7 @@ def _hold(hold: HoldView, view: View, width: int) -> list[Line]:
         head = [Span(f"{glyph} {hold.reason}", "held")]
     when = dot.join(part for part in (hold.since, hold.until, hold.expected) if part)
     deed = ""
-    if view.run.supervised:
+    if _may_ask(view):
         deed = words.how_to_resume if hold.mine else words.how_to_override
     rows = wrap_line(head, width, indent=2)
     rows += wrap_line((Span(when),), width - 2) if when else []
@@ -186,8 +193,30 @@ def draw_rule(view: View, width: int, height: int, selected: int, table_width: i
     section, names = _section(rule, words_of(view))
     if len(drawn) + len(names) < height:
         drawn.append(line(Span(words.keys_of.format(section=section, keys="").rstrip(), "muted")))
-        return [*drawn, *(_key(clip(name, width - 2)) for name in names)]
+        return [*drawn, *_explained(rule, names, view, width, height - len(drawn))]
     return _cut([*drawn, *_keys(rule, view, width)], height, width, view)
+
+
+def _explained(
+    rule: RuleView, names: Sequence[str], view: View, width: int, height: int
+) -> list[Line]:
+    """A key a row, with what it is for beside it, or else below it, where that has the room."""
+    lang = "en" if view.ascii_only else view.lang
+    meanings = [meaning(setting.partition("=")[0], lang) for setting in rule.settings]
+    keys = [_key(clip(name, width - 2)) for name in names]
+    column = max(map(width_of, keys)) + 2
+    beside = width - column >= _LEAST_MEANING
+    at = column if beside else 2 * len(_HERE)
+    rows: list[Line] = []
+    for key, told in zip(keys, meanings, strict=True):
+        first, *rest = wrap(told, width - at) if told else [""]
+        if beside:
+            gap = " " * (column - width_of(key))
+            rows.append(line(*key, Span(gap + first, "muted")) if first else key)
+        else:
+            rows += [key, *([line(Span(" " * at + first, "muted"))] if first else [])]
+        rows += [line(Span(" " * at + row, "muted")) for row in rest]
+    return rows if len(rows) <= height else keys
 
 
 def _key(text: str) -> Line:

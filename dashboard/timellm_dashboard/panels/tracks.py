@@ -180,8 +180,9 @@ def _names(
     cells: int,
 ) -> list[tuple[int, int, str, Tone]]:
     """What the limits are, as row, cell, text and tone: at the end where no course is, in the row
-    of the limit or, where that is full, in one beside it that has no limit of its own. That of the
-    pause comes first, and is shown in its own row at any rate, over the oldest of the course."""
+    of the limit or, where that is full, in one beside it that has no limit of its own, or else
+    wherever that row is free. That of the pause comes first, and is shown in its own row at any
+    rate, over the oldest of the course."""
     found: list[tuple[int, int, str, Tone]] = []
     taken: list[tuple[int, int, int]] = (
         [] if cursor is None else [(index, cursor, cursor + 1) for index in rows]
@@ -191,22 +192,27 @@ def _names(
         own, text = scale.cell_row(mark.celsius), f" {mark.text} "
         size = cell_len(text)
         beside = [] if mark.kind == "pause" else [own + 1, own - 1]
+        near = (own, *(i for i in beside if i in rows and i not in limits))
+        ends = [(index, place) for index in near for place in (cells - size, 1)]
+        within = (
+            [] if mark.kind == "pause" else [(own, at) for at in range(cells - size - 1, 1, -1)]
+        )
         places = [
             (index, place)
-            for index in (own, *(i for i in beside if i in rows and i not in limits))
-            for place in (cells - size, 1)
+            for index, place in (*ends, *within)
             if place >= 0
             and not any(i == index and a < place + size and b > place for i, a, b in taken)
         ]
-        free = [
+        free = (
             (index, place)
             for index, place in places
             if not canvas.covers(index, range(place, place + size))
-        ]
-        if not free and mark.kind == "pause":
-            free = places[-1:]
-        if free:
-            index, place = free[0]
+        )
+        spot = next(free, None)
+        if spot is None and mark.kind == "pause" and places:
+            spot = places[-1]
+        if spot is not None:
+            index, place = spot
             found.append((index, place, text, _LEVEL_TONES[mark.kind]))
             taken.append((index, place, place + size))
     return found

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from timellm_dashboard.words.refusals import refusal_words
 from timellm_ops.contract.commands import AnyRequest, Reply
 from timellm_ops.contract.events import JournalRecord, RunStarted
+from timellm_ops.contract.reboot import latest_second
 
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """What one step up or down leads to."""
@@ -31,10 +32,11 @@ class Schedule:
 
     def __init__(self, records: Sequence[JournalRecord]) -> None:
         self.times: list[float] = []
-        passed, before = 0.0, None
+        passed = 0.0
+        before: float | None = None
         for record in records:
-            t = record.event.t
-            if t is not None:
+            if record.event.t is not None:
+                t = latest_second(before, record.event.t)
                 if before is not None and not isinstance(record.event, RunStarted):
                     passed += max(0.0, t - before)
                 before = t

@@ -158,7 +158,11 @@ class RunsScreen(RunScreen):
             (shown_key(found, self.keymap, ascii_only=False), found.label)
             for found in map(action, _OF_COMPARISON)
         )
-        return (first, _SCROLL, *rest)
+        return (first, *rest) if self._comparison.fits else (first, _SCROLL, *rest)
+
+    def on_comparison_panel_fits(self) -> None:
+        """There is something to scroll now, or nothing any more."""
+        self.show_keys()
 
     def act(self, action_id: str) -> None:
         """Do what the registry has for this screen alone."""

@@ -181,6 +181,9 @@ def _verdict(
         waits_for_a_person = state.stop == "after_checkpoint" and by_hand(state)
         text = stopping.at_risk_user if waits_for_a_person else stopping.at_risk
         return "no", text.format(steps=risk)
+    if look.read_only or moment.replay:  # no key that asks the run for anything
+        text = words.risk_unsupervised if silent else stopping.at_risk
+        return "no", text.format(steps=risk)
     if silent:
         return "no", keyed(stopping.at_risk_silent, look.keys).format(steps=risk)
     if state.best is None and state.last is None:

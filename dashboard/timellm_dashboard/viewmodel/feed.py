@@ -10,7 +10,7 @@ from timellm_dashboard.viewmodel.headline import rule_name
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.phrases import said, said_of_data, without_command
-from timellm_dashboard.words.text import Words
+from timellm_dashboard.words.text import Lang, Words
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.dwell import until_told
@@ -126,17 +126,17 @@ def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
                 watts=f"{event.limit_w:g}", reason=said(event.reason, lang)
             )
         case ev.Command() as event:
-            return "info", _command(event, words)
+            return "info", _command(event, words, lang)
         case ev.PolicyDecision() as event:
             return _decision(event, look)
         case ev.RulesOverridden() as event:
             rules = ", ".join(rule_name(rule, words) for rule in event.rules)
             time = fmt.duration(event.for_s, words)
-            who = said(event.who, "en")
+            who = said(event.who, lang)
             return "warning", words.ev_overridden.format(who=who, time=time, rules=rules)
         case ev.PolicyChanged() as event:
             settings = said(", ".join(event.settings), "en")
-            return "info", words.ev_policy.format(who=said(event.who, "en"), settings=settings)
+            return "info", words.ev_policy.format(who=said(event.who, lang), settings=settings)
         case ev.TelemetryLost() as event:
             return _telemetry_lost(event, look)
         case ev.Alert() as event:
@@ -222,7 +222,7 @@ def _saved(event: ev.CheckpointSaved, words: Words) -> _Told:
     return "good" if event.kind == "best" else "quiet", " · ".join(parts)
 
 
-def _command(event: ev.Command, words: Words) -> str:
+def _command(event: ev.Command, words: Words, lang: Lang) -> str:
     known = {
         "pause": words.cmd_pause,
         "resume": words.cmd_resume,
@@ -232,7 +232,7 @@ def _command(event: ev.Command, words: Words) -> str:
         "stop kill": words.cmd_stop_kill,
     }
     what = known.get(event.what, said(event.what, "en"))
-    return words.ev_command.format(who=said(event.who, "en"), what=what)
+    return words.ev_command.format(who=said(event.who, lang), what=what)
 
 
 def _decision(event: ev.PolicyDecision, look: Look) -> _Told:

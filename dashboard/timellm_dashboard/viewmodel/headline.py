@@ -217,7 +217,7 @@ def _with_overrides(text: str, state: RunState, moment: Moment, look: Look) -> s
                 words.overridden.format(
                     rule=rule_name(override.rule, words),
                     time=fmt.day_and_time(override.until_at, moment.wall, look.zone, words),
-                    who=said(override.who, "en"),
+                    who=said(override.who, look.shown_lang),
                 )
             )
     return " · ".join(parts)

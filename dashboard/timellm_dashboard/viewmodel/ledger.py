@@ -66,6 +66,10 @@ class _Writer:
         self._losses, self._words = losses, look.words
         self._own = timeline_words(look.shown_lang)
         self._spent, self._step_s = ledger.spent, ledger.step_s
+        known = [loss for loss in losses if loss.lost_s is not None]
+        shares = [self._share(loss.lost_s).value or 0.0 for loss in known]
+        told = zip((loss.cause for loss in known), fmt.portions(shares), strict=True)
+        self._shares = dict(told) if self._spent.supervised_s > 0 else {}
         once_s = sum(loss.recent_lost_s or 0.0 for loss in losses if _is_no_rate(loss))
         recent_s = ledger.recent_s - once_s
         self._ahead_rate = (
@@ -84,7 +88,7 @@ class _Writer:
             lasted=Figure(loss.lasted_s, self._duration(loss.lasted_s)),
             lost=figure(loss.lost_s, self._duration, unknown),
             steps=self._steps_of(loss),
-            share=self._share(loss.lost_s),
+            share=self._share_of(loss),
             recent=figure(recent_s, self._duration, _DASH),
             ahead=self._ahead(ahead_s),
         )
@@ -181,6 +185,11 @@ class _Writer:
             return Figure(None, _DASH)
         share = lost_s / self._spent.supervised_s
         return Figure(share, fmt.portion(share))
+
+    def _share_of(self, loss: Loss) -> Figure:
+        """That of one cause, so written that all of them add up to the share of the total."""
+        share = self._share(loss.lost_s)
+        return Figure(share.value, self._shares.get(loss.cause, share.text))
 
     def _ahead(self, seconds: float | None) -> Figure:
         if seconds is None or seconds < 1.0:

@@ -12,6 +12,9 @@ from timellm_dashboard.words.text import Words
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import RunState
 
+_MANY = 1000
+"""Steps of a run above which a tenth of a percent is worth a look."""
+
 
 class Portion(Struct, frozen=True, kw_only=True):
     """Something that is under way: `done` of `total`, where the total is known."""
@@ -45,7 +48,9 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
     """Where the run stands in numbers."""
     words = look.words
     elapsed_s = state.active_s + unrecorded_s(state, moment)
-    timed = state.t is not None
+    timed = (
+        state.t is not None and state.engine != "imported"
+    )  # what was imported took no time here
     spent = history.ledger.spent
     mean_s = mean_step_s(state, history)
     speed_s = mean_s if state.ended else history.steps.recent_s or state.seconds_per_iteration
@@ -72,7 +77,7 @@ def mean_step_s(state: RunState, history: History) -> float | None:
 
 def _epoch(state: RunState, words: Words) -> Portion:
     if state.epoch == 0:
-        return _portion(words.epoch, 0, None, "—")
+        return _portion(words.epoch, 0, None, "—", state)
     label = (
         words.training_epoch_only.format(epoch=state.epoch)
         if state.epochs is None
@@ -84,30 +89,32 @@ def _epoch(state: RunState, words: Words) -> Portion:
             label = words.validation if evaluation.split == "vali" else words.test
         total = fmt.count(evaluation.total)
         text = words.window_of.format(done=fmt.count(evaluation.done), total=total)
-        return _portion(label, evaluation.done, evaluation.total, text)
+        return _portion(label, evaluation.done, evaluation.total, text, state)
     steps = state.steps_per_epoch
     if steps is None:
         told = _step(state.iteration, words) if state.iteration else "—"
-        return _portion(label, state.iteration, None, told)
+        return _portion(label, state.iteration, None, told, state)
     text = words.step_of.format(step=fmt.count(state.iteration), total=fmt.count(steps))
-    return _portion(label, state.iteration, steps, text)
+    return _portion(label, state.iteration, steps, text, state)
 
 
 def _whole(state: RunState, words: Words) -> Portion:
     total = state.total_steps
     if total is None:
-        return _portion(words.total, state.step, None, words.steps_unknown)
+        return _portion(words.total, state.step, None, words.steps_unknown, state)
     text = words.step_of.format(step=fmt.count(state.step), total=fmt.count(total))
-    return _portion(words.total, state.step, total, text)
+    return _portion(words.total, state.step, total, text, state)
 
 
 def _step(number: int, words: Words) -> str:
     return words.step.format(step=fmt.count(number)) if number > 0 else "—"
 
 
-def _portion(label: str, done: int, total: int | None, text: str) -> Portion:
+def _portion(label: str, done: int, total: int | None, text: str, state: RunState) -> Portion:
     share = min(1.0, done / total) if total else None
-    percent = "—" if share is None else fmt.percent(share, 1 if total and total > 1000 else 0)
+    # By the run, not by the bar: the two stand below each other.
+    decimals = 1 if max(total or 0, state.total_steps or 0) > _MANY else 0
+    percent = "—" if share is None else fmt.percent(share, decimals)
     return Portion(label=label, done=done, total=total, share=share, percent=percent, text=text)
 
 

@@ -192,6 +192,6 @@ def _overrides(state: RunState, moment: Moment, look: Look, words: RuleWords) ->
         if in_force is not None and override.until_at is not None:
             time = fmt.day_and_time(override.until_at, moment.wall, look.zone, look.words)
             name = rule_name(override.rule, look.words)
-            who = clean(override.who)
+            who = said(override.who, look.shown_lang)
             texts.append(words.override_until.format(rule=name, time=time, who=who))
     return texts

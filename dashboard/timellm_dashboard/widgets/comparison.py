@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from timellm_dashboard.lines import Line, Span, line
 from timellm_dashboard.panels.comparison import draw_comparison
@@ -20,6 +21,9 @@ from timellm_ops.contract.counting import Count
 class ComparisonPanel(Panel, can_focus=True):
     """A comparison as it was when it was asked for."""
 
+    class Fits(Message):
+        """It fits from now on, or no longer."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_rows(-1)", show=False),
         Binding("down,j", "scroll_rows(1)", show=False),
@@ -35,6 +39,8 @@ class ComparisonPanel(Panel, can_focus=True):
         self._count = 0
         self._problem = ""
         self._first = 0
+        self.fits = True
+        """Whether there is nothing to scroll."""
         self._rows: list[Line] = []
         self._drawn_for: tuple[object, ...] = ()
 
@@ -67,14 +73,16 @@ class ComparisonPanel(Panel, can_focus=True):
             compared = compare(self._runs, lang=view.lang, ascii_only=view.ascii_only)
             self._rows = draw_comparison(compared, width)
         self._first = max(0, min(self._first, len(self._rows) - height))
+        if (fits := len(self._rows) <= height) != self.fits:
+            self.fits = fits
+            self.post_message(self.Fits())
         return self._rows[self._first : self._first + height]
 
     def title(self, view: View, width: int) -> str:  # noqa: ARG002
         """That it is a comparison, and how to go on."""
         say = runs_words(view.lang, ascii_only=view.ascii_only)
-        fits = len(self._rows) <= self.content_size.height
         dot = " | " if view.ascii_only else " · "
-        more = keyed(say.compare_back if fits else say.compare_more, view.keys)
+        more = keyed(say.compare_back if self.fits else say.compare_more, view.keys)
         return f"{say.compare_title}{dot}{more}"
 
     def action_scroll_rows(self, rows: int) -> None:

@@ -43,6 +43,8 @@ class HoldsPanel(Panel):
 class RulesPanel(Panel, can_focus=True):
     """The table of rules, of which one is chosen."""
 
+    WHILE_READING = "says so"
+
     class Chosen(Message):
         """Another rule was chosen."""
 

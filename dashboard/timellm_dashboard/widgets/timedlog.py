@@ -232,6 +232,8 @@ class TimedLog(LogPanel):
 class MomentPanel(Panel):
     """The run at the line of the log's cursor, beside it."""
 
+    WHILE_READING = "says so"
+
     def __init__(self, past: Past, log: TimedLog, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._past, self._of = past, log
@@ -239,8 +241,6 @@ class MomentPanel(Panel):
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """What is known of that moment, or why nothing is."""
         log = self._of
-        if view.headline.state == "loading":
-            return []
         if not log.follows and log.moment is None:
             return unknown_moment(view, looking=log.looks_up, width=width)
         history, look = self._past()

@@ -7,7 +7,7 @@ from textual import events
 
 from timellm_dashboard.folds.history import History
 from timellm_dashboard.folds.trace import Trace
-from timellm_dashboard.lines import Line
+from timellm_dashboard.lines import Line, Span, line, wrap
 from timellm_dashboard.panels.ledger import draw_ledger, table_rows
 from timellm_dashboard.panels.timeline import (
     cells_of,
@@ -153,8 +153,6 @@ class TimelinePanel(Panel):
 class LedgerPanel(Panel):
     """What heat, power, pace and pauses took. No higher than its rows."""
 
-    WHILE_READING = "is empty"
-
     def show(self, view: View) -> None:
         """Show `view` from now on, and leave the room that it does not need to the tracks."""
         self.styles.max_height = table_rows(view) + 2
@@ -162,6 +160,10 @@ class LedgerPanel(Panel):
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """A row, or a table."""
+        why = {"loading": view.headline.reason, "waiting": words_of(view).nothing_yet}
+        if told := why.get(view.headline.state):
+            # In a single row it would stand there without a title, as if it were of the tracks.
+            return [line(Span(row, "muted")) for row in wrap(told, width)] if height > 1 else []
         return draw_ledger(view, width, height)
 
     def title(self, view: View, width: int) -> str:  # noqa: ARG002

@@ -52,6 +52,19 @@ def percent(share: float, decimals: int = 0) -> str:
     return f"{math.floor(share * 100 * scale + 1e-9) / scale:.{decimals}f} %"
 
 
+def portions(shares: Sequence[float]) -> list[str]:
+    """Shares as `portion` writes them, in whole percents that add up to those of their sum: the
+    ones that were cut most are rounded up."""
+    cut = [math.floor(share * 100 + 1e-9) for share in shares]
+    missing = max(0, math.floor(sum(shares) * 100 + 1e-9) - sum(cut))
+    by_rest = sorted(range(len(cut)), key=lambda place: cut[place] - shares[place] * 100)
+    rounded_up = set(by_rest[:missing])
+    return [
+        f"{cut[place] + 1} %" if place in rounded_up else portion(share)
+        for place, share in enumerate(shares)
+    ]
+
+
 def percents(parts: Sequence[float], decimals: int = 0) -> list[str]:
     """What share of all of them together each part is, so written that the shares add up to 100 %:
     those that were cut most are rounded up. Empty texts where the parts are nothing together."""

@@ -55,6 +55,7 @@ class RuleWords(Struct, frozen=True, kw_only=True):
     nobody: str
     starting: str
     select_hint: str
+    look_hint: str
     ask_setting: str
     ask_hint: str
 
@@ -104,6 +105,7 @@ _EN = RuleWords(
     nobody="Nobody supervises the run, so no rule acts; the rules as they stood at last.",
     starting="The run has not begun yet.",
     select_hint="Up and down choose a rule, <policies_change> changes a key of it.",
+    look_hint="Up and down choose a rule.",
     ask_setting="change",
     ask_hint="key=value; up and down show the other keys of the rule",
 )
@@ -139,7 +141,7 @@ _ZH = RuleWords(
     by_hand="你",
     how_to_override="<override>：不理会它，继续 30 分钟；会先询问",
     how_to_resume="<pause>：继续",
-    override_until="{who} 决定：{rule} 规则在 {time} 之前不能暂停运行",
+    override_until="{rule}规则在 {time} 之前不能暂停运行（{who}）",
     next_of="接下来：{text}",
     keys_of="[{section}]：{keys}",
     not_set="{key}：未设置",
@@ -152,6 +154,7 @@ _ZH = RuleWords(
     nobody="没有监管进程，规则不起作用；以下为最后的规则状态。",
     starting="运行尚未开始。",
     select_hint="上下键选择规则，<policies_change> 修改其设置项。",
+    look_hint="上下键选择规则。",
     ask_setting="修改",
     ask_hint="键=值；上下键切换该规则的其他设置项",
 )
