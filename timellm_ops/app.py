@@ -28,7 +28,7 @@ from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.control_socket import socket_path
 from timellm_ops.journal import Journal, read_records
-from timellm_ops.probe import open_probe
+from timellm_ops.probe import Unreadable, open_probe
 from timellm_ops.probe.host import BackgroundHostProbe, HostReader
 from timellm_ops.process.engine import (
     EngineHandle,
@@ -50,7 +50,7 @@ from timellm_ops.process.records import (
 )
 from timellm_ops.process.tree import kill_tree
 from timellm_ops.store import load_config
-from timellm_ops.supervisor.claim import full
+from timellm_ops.supervisor.claim import elsewhere, full
 from timellm_ops.supervisor.core import Settings, next_control
 from timellm_ops.supervisor.gpu_claim import GpuClaim
 from timellm_ops.supervisor.loop import Supervisor, Surroundings
@@ -352,14 +352,17 @@ def _launch(
 
 
 def _claim_gpu(supervisor: Supervisor, config: Config, claim: GpuClaim) -> str:
-    """Take the GPU for this run; why it cannot be had, if so, or has no memory left.
+    """Take the GPU for this run; why it cannot be had, if so: it is not here, another run has it,
+    or it has no memory left.
 
     Only a first reading tells which one it is.
     """
-    if config.gpu.share or supervisor.around.probe.source != "nvml":
+    if supervisor.around.probe.source != "nvml":
         return ""
     sample = supervisor.readings.first(config.gpu.deadline_s)
-    if not isinstance(sample, GpuSample) or sample.uuid is None:
+    if isinstance(sample, Unreadable):
+        return elsewhere(config.gpu, sample.others)
+    if config.gpu.share or not isinstance(sample, GpuSample) or sample.uuid is None:
         return ""
     return claim.take(sample) or full(sample)
 

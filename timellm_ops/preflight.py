@@ -84,7 +84,7 @@ def preflight(
 
     Raises `PreflightError`, and `EngineTaskFailed` where the engine could not read the data.
     """
-    config, gpu_words = _watched_gpu(config, env)
+    config, gpu_words = watched_gpu(config, env)
     if config.foreign.command:
         found = Preflight(config=config, findings=tuple(_foreign_findings(config)))
         shape = None
@@ -96,11 +96,12 @@ def preflight(
     return _with_findings(found, *gpu_words, _disk(config, runs_root, shape, kept_bytes), _memory())
 
 
-def _watched_gpu(config: Config, env: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
+def watched_gpu(config: Config, env: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
     """The config with `gpu.index` as the driver counts, which knows no `CUDA_VISIBLE_DEVICES`.
 
     Under that variable `gpu.index` is a place among the visible GPUs, as torch counts them. A
-    GPU that is named by its UUID, here or there, is watched by its UUID.
+    GPU that is named by its UUID, here or there, is watched by its UUID. The words say which, where
+    that is not plain. Raises `PreflightError` for one that the variable leaves out.
     """
     visible = env.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in visible.split(",") if name.strip()]

@@ -86,11 +86,13 @@ class Shell:
             "LC_ALL": "C.UTF-8",
         }
 
-    def __call__(self, *arguments: str, timeout_s: float = PATIENCE_S) -> "Done":
+    def __call__(
+        self, *arguments: str, timeout_s: float = PATIENCE_S, locale: str = "C.UTF-8"
+    ) -> "Done":
         done = subprocess.run(
             [sys.executable, "-m", "timellm_ops.cli", *arguments],
             cwd=self.folder,
-            env=self.env(),
+            env={**self.env(), "LC_ALL": locale},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -43,6 +43,23 @@ def test_a_config_says_which_gpu(shell: Shell, driver: Library) -> None:
     assert sample_of(msgspec.json.decode(done.out, type=GpuRecording)).temperature_c == 73.0
 
 
+def test_each_gpu_of_the_machine_is_told_and_of_a_config_its_own(
+    shell: Shell, driver: Library
+) -> None:
+    driver(FULL + "value gpus 2\nvalue temperature@1 73\n")
+    shell.write("one.toml", '[data]\ndataset = "synthetic"\n[gpu]\nindex = 1\n')
+    shell.write("none.toml", '[data]\ndataset = "synthetic"\n[gpu]\nindex = 2\n')
+    everything, one, none = (
+        shell("doctor"),
+        shell("doctor", "one.toml"),
+        shell("doctor", "none.toml"),
+    )
+    assert "number 0 of 0 to 1, 61 °C" in everything.out
+    assert "number 1 of 0 to 1, 73 °C" in everything.out
+    assert ("73 °C" in one.out, "61 °C" in one.out) == (True, False)
+    assert (none.code, "gpu.index: found 2; expected 0 to 1" in none.out) == (3, True)
+
+
 def test_a_mistyped_name_costs_no_other_file(shell: Shell) -> None:
     path = shell.write("run.toml", "[data]\n")
     done = shell("doctor", "--gpu", "--record", "run.toml")

@@ -104,3 +104,12 @@ def test_a_memory_that_cannot_be_kept_or_read_costs_nothing_but_time(
     a_file.write_text("")
     for folder in (broken, a_file):
         assert RunConfigs(folder).of(two)[two[0].run_id]["train.batch_size"] == 4
+
+
+def test_a_runs_folder_that_is_not_there_or_is_a_file_is_told(shell: Shell) -> None:
+    gone = shell("list")
+    assert (gone.code, f"{shell.store.root}, which is not there" in gone.out) == (0, True)
+    shell.store.root.write_text("")
+    refused = shell("list")
+    assert refused.code == 2
+    assert "a file; expected a folder of runs" in refused.error

@@ -268,3 +268,30 @@ def test_a_card_without_memory_left_is_refused_and_says_so(shell: Shell, driver:
     refused = shell("run", "run.toml", "--plain")
     assert refused.code == 3, refused
     assert "of 6.00 GiB are free" in refused.out + refused.err
+    unseen = shell("run", "run.toml", "--detach")
+    assert unseen.code == 3, unseen
+    assert "of 6.00 GiB are free" in unseen.err
+    assert shell.store.resolve(unseen.out.strip()).run_id == unseen.out.strip()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("gpu.uuid=GPU-9",), "gpu.uuid: found GPU-9; expected the UUID of a GPU that is here"),
+        (("gpu.uuid=GPU-0",), "or the beginning of one alone: GPU-00000000-1111"),
+        (
+            ('gpu.uuid=""', "gpu.index=2", "gpu.probe=auto", "gpu.share=true"),
+            "gpu.index: found 2; expected 0 to 1: 2 GPUs are here",
+        ),
+    ],
+)
+def test_a_run_does_not_begin_without_the_card_that_it_asks_for(
+    shell: Shell, driver: Library, options: tuple[str, ...], why: str
+) -> None:
+    driver(card("61"))
+    shell.write("script.py", SCRIPT)
+    shell.write("run.toml", CONFIG)
+    chosen = [word for option in options for word in ("--set", option)]
+    done = shell("run", "run.toml", "--detach", *chosen)
+    assert (done.code, why in done.err) == (3, True), done
+    assert not any(isinstance(event, ev.EngineStarted) for event in events(shell))

@@ -415,7 +415,8 @@ def test_a_foreign_script_is_stopped_in_its_tracks_and_goes_on(shell: Shell) -> 
     log = shell.run.engine_log.stat().st_size
     time.sleep(1.5)
     assert shell.run.engine_log.stat().st_size == log
-    assert shell("resume").code == 0
+    goes_on = shell("resume", locale="zh_CN.UTF-8")
+    assert (goes_on.code, "继续" in goes_on.out) == (0, True), goes_on
     shell.until(lambda state: state.step > stood.step)
     assert shell("stop", "--now").code == 0
     assert client.wait(PATIENCE_S) == 0

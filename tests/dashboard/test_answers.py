@@ -310,3 +310,41 @@ def test_the_temperature_that_stops_the_run_stands_among_the_others() -> None:
         facts("training"), limits=msgspec.structs.replace(LIMITS, emergency_c=None)
     )
     assert not any("the run is saved and stopped" in text for text in drawn(answer("heat", of)))
+
+
+# --- what a run's own disk, card and script say -------------------------------------------------
+
+
+def told(topic: str, of: Facts, lang: Lang = "en") -> str:
+    found = answer(topic, of, lang)
+    return " ".join([found.brief, *drawn(found, 400)])
+
+
+def test_the_bundle_on_disk_is_told_with_its_size_and_which_files_forecast() -> None:
+    ended = msgspec.structs.replace(facts("finished"), bundle_bytes=7 << 20)
+    assert "7.00 MiB" in told("saved", ended)
+    assert f"timellm-ops predict {ended.name} --input FILE" in told("saved", ended)
+    assert f"timellm-ops predict {ended.name} --input 文件" in told("saved", ended, "zh")
+    assert "7.00 MiB" not in told("saved", facts("finished"))
+    assert "predict ./bundle" not in told("saved", facts("training"))
+
+
+def test_a_card_beside_an_engine_on_the_processor_is_not_what_it_computes_on() -> None:
+    of = facts("training")
+    assert of.state.sample is not None
+    card = of.state.sample.name or ""
+    assert card in answer("heads", of).brief
+    on_cpu = msgspec.structs.replace(of.state, device="cpu")
+    of = msgspec.structs.replace(of, state=on_cpu, plan=plan_of(of.config, "cpu"))
+    assert "(cpu)" in answer("heads", of).brief
+    assert "of the card's memory are in use" in told("sharing", of)
+    assert "显卡的显存" in told("sharing", of, "zh")
+
+
+def test_of_a_script_with_epochs_of_unknown_length_no_iterations_of_all_are_told() -> None:
+    of = facts("foreign", problem=SCRIPT)
+    unknown = msgspec.structs.replace(of.state, steps_per_epoch=None, epoch=3, iteration=300)
+    of = msgspec.structs.replace(of, state=unknown)
+    assert "in epoch 3, 300 iterations into it" in told("total", of)
+    assert "目前在第 3 轮" in told("total", of, "zh")
+    assert "of ?" not in told("total", of)

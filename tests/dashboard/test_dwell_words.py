@@ -1,7 +1,7 @@
 """Where a pause is told of, the time that it lasts at least is told with it, while it matters."""
 
 import pytest
-from sample_journals import Journal, in_second_epoch
+from sample_journals import Journal, in_second_epoch, sample
 from test_view import view
 
 from timellm_dashboard.words.phrases import said
@@ -27,7 +27,8 @@ def test_the_headline_counts_it_down_and_drops_it(expected_s: float | None) -> N
 
 
 def test_a_pause_that_is_expected_to_last_longer_says_that_instead() -> None:
-    line = view(paused(200.0), 3.0).headline.line
+    hot = ev.Telemetry(sample=sample(84.0))
+    line = view(paused(200.0).add(hot), 3.0).headline.line
     assert line.endswith("resumes below 75 °C, about 3 min")
 
 

@@ -277,7 +277,7 @@ def test_what_the_supervisor_answers_can_be_said_in_chinese(request_: AnyRequest
 
 
 def test_other_peoples_sentences_stay_as_they_are() -> None:
-    assert said("CUDA out of memory; tried 5 GiB", "zh") == "CUDA out of memory；tried 5 GiB"
+    assert said("CUDA out of memory; tried 5 GiB", "zh") == "CUDA out of memory; tried 5 GiB"
     assert said("CUDA out of memory", "en") == "CUDA out of memory"
 
 

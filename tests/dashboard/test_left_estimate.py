@@ -89,10 +89,54 @@ def test_a_first_stretch_from_a_cold_card_is_not_taken_for_the_later_ones() -> N
     assert max(abs(end_s - whole_s) for end_s in ends) < 45.0  # one pause more or less
 
 
+def test_a_stretch_tells_of_the_next_ones_as_soon_as_a_pause_has_ended_it() -> None:
+    events = events_of(Made(steps=600, hot_after_s=200.0, cold_longer=0.4, cools_s=40.0))
+    ends = [end_s for one, end_s in _ends_s(events) if one.state.standing and one.state.pauses == 2]
+    assert ends
+    assert max(abs(end_s - _end_s(events)) for end_s in ends) < 45.0  # one pause more or less
+
+
 def test_a_trial_that_was_wrong_is_put_right_by_the_first_evaluation() -> None:
     events = events_of(Made(warm_up_s=0.0, evaluation_s=120.0, trial_error=2.0, save_s=2.0))
     said = [s for one, s in _ends_s(events) if one.state.epoch == 2 and one.state.iteration < 200]
     assert said
+    assert max(abs(end_s - _end_s(events)) for end_s in said) < 2.0
+
+
+SLOW_EVALUATIONS = Made(warm_up_s=0.0, evaluation_s=120.0, trial_error=6.0)
+"""Six times as slow as the trial before the first one found."""
+
+
+def _said_within_the_first_evaluation(events: list[ev.Event]) -> list[float]:
+    """In which second the run was said to end, from 40 % of that evaluation on."""
+    return [
+        end_s
+        for one, end_s in _ends_s(events)
+        if isinstance(one.event, ev.EvaluationProgress)
+        and (one.event.epoch, one.event.done >= 400) == (1, True)
+    ]
+
+
+def test_a_first_evaluation_tells_of_the_next_ones_before_it_is_over() -> None:
+    events = events_of(SLOW_EVALUATIONS)
+    said = _said_within_the_first_evaluation(events)
+    assert len(said) == 7
+    assert max(abs(end_s - _end_s(events)) for end_s in said) < 2.0
+
+
+def test_an_evaluation_that_is_made_again_after_a_stop_is_told_of_like_any_other() -> None:
+    events = events_of(SLOW_EVALUATIONS)
+    begun = next(i for i, e in enumerate(events) if isinstance(e, ev.EvaluationProgress))
+    at = {"t": events[begun + 3].t, "at": events[begun + 3].at}
+    ended = ev.RunEnded(outcome="stopped", exit_code=0, reason="as asked")
+    stopped = [*events[: begun + 4], replace(ev.EngineExited(code=0), **at), replace(ended, **at)]
+    started, engine, training = (later(e, (stopped[-1].t or 0.0) + 50.0) for e in events[:3])
+    assert isinstance(training, ev.TrainingStarted)
+    again_s = (training.t or 0.0) - (events[begun].t or 0.0)
+    resumed = [started, engine, replace(training, start_iteration=200)]
+    events = [*stopped, *resumed, *(later(event, again_s) for event in events[begun:])]
+    said = _said_within_the_first_evaluation(events)
+    assert len(said) == 7
     assert max(abs(end_s - _end_s(events)) for end_s in said) < 2.0
 
 

@@ -199,6 +199,11 @@ def test_a_share_that_is_not_nothing_is_not_written_as_nothing() -> None:
     ]  # fmt: skip
 
 
+def test_a_share_is_the_same_with_a_decimal_and_without_and_all_of_it_is_all() -> None:
+    shares = (0.0497, 0.145, 0.994, 0.996, 1.0)
+    assert [fmt.portion(share) for share in shares] == ["5 %", "14 %", "99 %", "99 %", "100 %"]
+
+
 def test_a_run_that_has_ended_is_told_of_without_a_yet() -> None:
     over, going = view("refused"), view("starting")
     assert over.loss.absent == "no loss was told"

@@ -105,6 +105,24 @@ def test_a_short_rest_of_a_pause_is_no_guess_at_seconds() -> None:
     assert line.endswith(" · resumes below 75 °C, under a minute")
 
 
+def test_a_card_that_has_cooled_sooner_than_expected_waits_for_the_shortest_pause_alone() -> None:
+    def paused(celsius: float) -> View:
+        journal = in_second_epoch()
+        journal.add(ev.Telemetry(sample=sample(86.0)), 1.0)
+        journal.add(
+            ev.PolicyDecision(
+                action="pause", rule="thermal", reason="86 °C > 85 °C in the last reading",
+                until="resumes below 75 °C", expected_s=400.0, least_s=30.0,
+            )
+        ).add(ev.Paused(), 0.5)  # fmt: skip
+        return view(journal.add(ev.Telemetry(sample=sample(celsius)), 9.5), later_s=0.0)
+
+    hot, cool = paused(80.0), paused(74.0)
+    assert hot.headline.line.endswith(" · resumes below 75 °C, about 6 min")
+    assert cool.headline.line.endswith(" · resumes below 75 °C, in 20 s at the earliest")
+    assert cool.left.seconds == pytest.approx((hot.left.seconds or 0.0) - 370.0)
+
+
 def test_a_pause_that_was_decided_but_has_not_come_yet_is_no_pause() -> None:
     journal = in_second_epoch().add(ev.Command(who="cli", what="pause"))
     assert view(journal).headline.word == "PAUSING"

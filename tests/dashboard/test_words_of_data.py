@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from test_languages import CHINESE
 
-from timellm_dashboard.words.phrases import said_of_data
+from timellm_dashboard.words.phrases import said, said_of_data
 from timellm_engine.data.inspection import report
 from timellm_ops.contract.config import DataSection
 
@@ -114,7 +114,7 @@ _IN_FULL = {
     " published ones.": (
         "20 行 8 列：ETTh1 通常的文件有 17420 行 7 列，因此结果不能与已发表的相比。"
     ),
-    "Data: /d/ETTh1.csv, 17,420 rows, sha256 a3eb52f6a367….": (
+    "Data: /d/ETTh1.csv, 17,420 rows, sha256 a3eb52f6a367…": (
         "数据：/d/ETTh1.csv，17,420 行，sha256 a3eb52f6a367…。"
     ),
     "Disk: 81.2 GiB free in /r, about 300 MiB needed.": (
@@ -128,3 +128,8 @@ _IN_FULL = {
 @pytest.mark.parametrize(("sentence", "chinese"), _IN_FULL.items())
 def test_a_sentence_in_full(sentence: str, chinese: str) -> None:
     assert said_of_data(sentence, "zh") == chinese
+
+
+def test_a_sentence_that_has_no_chinese_keeps_its_own_punctuation() -> None:
+    refused = "policy.thermal.resume_below_c: found 75; expected below 74"
+    assert said(refused, "zh") == refused

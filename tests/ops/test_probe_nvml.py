@@ -245,13 +245,23 @@ def test_no_library_is_told_once(
     assert "libnvidia-ml.so.1 is not installed" in reading.reason
 
 
-def test_an_index_beyond_the_last_gpu_is_absent(
+def test_a_gpu_that_is_not_among_those_of_the_machine_is_unknown_and_not_given_up(
     driver: Library, opened: Callable[..., NvmlProbe]
 ) -> None:
-    driver(FULL)
-    reading = next_problem(opened(index=3))
-    assert reading.permanent
-    assert "no GPU with index 3" in reading.reason
+    driver(f"{FULL}value gpus 2\n")
+    probe = opened(index=3)
+    reading = next_problem(probe)
+    assert not reading.permanent
+    assert reading.reason == "there is no GPU with index 3"
+    assert [uuid[:12] for uuid in reading.others] == ["GPU-00000000", "GPU-00000001"]
+
+
+def test_a_machine_whose_driver_has_no_gpu_is_one_without(
+    driver: Library, opened: Callable[..., NvmlProbe]
+) -> None:
+    driver(f"{FULL}value gpus 0\n")
+    reading = next_problem(opened())
+    assert (reading.permanent, reading.others) == (True, ())
 
 
 def test_a_required_driver_is_asked_again(

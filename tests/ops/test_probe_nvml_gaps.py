@@ -68,7 +68,8 @@ def test_the_gpu_of_a_uuid_or_of_its_beginning(driver: Library, opened: Opened, 
 def test_a_uuid_of_no_gpu_or_of_several(driver: Library, opened: Opened, uuid: str) -> None:
     driver(TWO)
     problem = next_problem(opened(uuid=uuid))
-    assert problem.permanent
+    assert not problem.permanent
+    assert len(problem.others) == 2
     assert f"no GPU with UUID {uuid}" in problem.reason
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from timellm_dashboard.words.phrases import said
 from timellm_ops.cli.errors import BAD_INPUT, UsageError
-from timellm_ops.cli.options import RunRef
+from timellm_ops.cli.options import RunRef, language
 from timellm_ops.cli.runs import ensure_supervised, state_of
 from timellm_ops.client import RunClient
 from timellm_ops.contract.commands import (
@@ -91,7 +92,7 @@ def ask(layout: RunLayout, request: AnyRequest) -> int:
         return BAD_INPUT
     reply = client.send(request)
     if reply.ok:
-        sys.stdout.write(f"{layout.run_id}: {reply.message}\n")
+        sys.stdout.write(f"{layout.run_id}: {said(reply.message, language())}\n")
         return 0
     sys.stderr.write(f"timellm-ops: {layout.run_id}: {reply.message}\n")
     return BAD_INPUT

@@ -1,5 +1,6 @@
 """`doctor`: what this machine has, and whether a config can run on it."""
 
+import contextlib
 import os
 import platform
 import shutil
@@ -22,9 +23,10 @@ from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.datasets import KNOWN, DataNotFound, locate
 from timellm_ops.engine_task import EngineTaskFailed
 from timellm_ops.manifest import installed_version
-from timellm_ops.preflight import PreflightError, preflight
+from timellm_ops.preflight import PreflightError, preflight, watched_gpu
 from timellm_ops.probe import PowerAnswer, Unreadable, open_probe
 from timellm_ops.store import runs_dir
+from timellm_ops.supervisor.claim import elsewhere
 
 SCHEMA = "timellm-ops.doctor/1"
 _GPU_WITHIN_S = 15.0
@@ -78,7 +80,7 @@ def doctor(
         return gpu_doctor(section.index, section.uuid, record, with_ids=with_ids, json=json)
     if record is not None or with_ids or index:
         raise UsageError("--record, --with-ids and --index belong to doctor --gpu")
-    findings = [_versions(), *_gpu(), *_data(), _disk()]
+    findings = [_versions(), *_gpus(config), *_data(), _disk()]
     if config is not None:
         findings += _can_run(config)
     if json:
@@ -101,8 +103,31 @@ def _versions() -> Finding:
     return Finding(about="versions", ok=torch is not None, words=words)
 
 
-def _gpu() -> list[Finding]:
-    probe = open_probe(GpuSection(), activity=lambda: 0.0)
+def _gpus(config: Path | None) -> list[Finding]:
+    """The GPU that a config watches; without one all GPUs of this machine.
+
+    Raises `ConfigError` for a config that is wrong in itself.
+    """
+    if config is not None:
+        return _gpu(_watched(config))[0]
+    findings, count = _gpu(GpuSection())
+    for index in range(1, count):
+        findings += _gpu(GpuSection(index=index))[0]
+    return findings
+
+
+def _watched(path: Path) -> GpuSection:
+    config = read_config(path)
+    if config.gpu.probe in ("simulated", "none"):
+        return GpuSection()  # which does not say what is here
+    with contextlib.suppress(PreflightError):  # told with what else the config lacks
+        config, _ = watched_gpu(config, os.environ)
+    return config.gpu
+
+
+def _gpu(section: GpuSection) -> tuple[list[Finding], int]:
+    """What is found of one GPU, and how many there are, where that is known."""
+    probe = open_probe(section, activity=lambda: 0.0)
     try:
         reading = None
         give_up_t = time.monotonic() + _GPU_WITHIN_S
@@ -114,12 +139,16 @@ def _gpu() -> list[Finding]:
     match reading:
         case None | PowerAnswer():
             words = f"the driver has not answered for {_GPU_WITHIN_S:g} s"
-            return [Finding(about="GPU", ok=False, words=words)]
+            return [Finding(about="GPU", ok=False, words=words)], 0
         case Unreadable():
+            refusal = elsewhere(section, reading.others)
+            if refusal:
+                return [Finding(about="GPU", ok=False, words=refusal)], 0
             note = "; a run goes on without it" if reading.permanent else ""
-            return [Finding(about="GPU", ok=None, words=f"{reading.reason}{note}")]
+            return [Finding(about="GPU", ok=None, words=f"{reading.reason}{note}")], 0
         case GpuSample():
-            return [Finding(about="GPU", ok=True, words=_card(reading)), _holders(reading)]
+            found = [Finding(about="GPU", ok=True, words=_card(reading)), _holders(reading)]
+            return found, reading.gpus or 1
 
 
 def _card(sample: GpuSample) -> str:

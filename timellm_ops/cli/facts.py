@@ -7,6 +7,7 @@ from timellm_ops.backbones import find_facts
 from timellm_ops.cli.plan import device_of, planned
 from timellm_ops.cli.thermal import governed, limits_of
 from timellm_ops.configfile import NO_DATA, default_config, read_config
+from timellm_ops.contract.bundle import WEIGHTS
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.plan import Plan
@@ -46,6 +47,7 @@ class FactsOfRun:
             plan=plan,
             state=state,
             mean_step_s=mean_step_s,
+            bundle_bytes=_bundle_bytes(self._layout),
             limits=None
             if limits is None
             else HeatLimits(
@@ -92,6 +94,13 @@ def example_facts() -> Facts:
         plan=_example_plan(config),
         limits=_configured(config),
     )
+
+
+def _bundle_bytes(layout: RunLayout) -> int | None:
+    try:
+        return (layout.bundle / WEIGHTS).stat().st_size
+    except OSError:
+        return None
 
 
 def _planned(layout: RunLayout) -> tuple[Config, Plan, str]:

@@ -74,6 +74,8 @@ def list_runs(
 ) -> int:
     """All runs below the runs folder (TIMELLM_RUNS_DIR, else ./runs), newest last."""
     store = RunStore(runs_dir())
+    if store.root.exists() and not store.root.is_dir():
+        raise UsageError(f"the runs folder: found {store.root}, a file; expected a folder of runs")
     wanted = _wanted(filter) if filter else None
     seen = _all_seen(store)
     found = tuple(map(_listed, seen if wanted is None else _chosen(seen, wanted)))
@@ -84,7 +86,8 @@ def list_runs(
         sys.stdout.write(f"no run of {len(seen)} in {store.root} has {' '.join(filter)}\n")
         return 0
     if not found:
-        sys.stdout.write(f"no runs in {store.root} yet: timellm-ops run configs/quickstart.toml\n")
+        where = f"{store.root} yet" if store.root.exists() else f"{store.root}, which is not there"
+        sys.stdout.write(f"no runs in {where}: timellm-ops run configs/quickstart.toml\n")
         return 0
     for line in table([_COLUMNS, *map(_cells, found)], words=(0, 1, 2)):
         sys.stdout.write(f"{line}\n")

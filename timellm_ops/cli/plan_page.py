@@ -21,7 +21,7 @@ def page(plan: Plan, lang: Language) -> str:
         (texts.steps, _steps(plan, texts)),
         (texts.trainable, _weights(plan, texts)),
         (texts.backbone, _backbone(plan, texts)),
-        (f"{texts.memory}, {texts.memory_where[plan.device]}", _memory(plan, texts)),
+        (texts.memory.format(where=texts.memory_where[plan.device]), _memory(plan, texts)),
         (texts.files, _files(plan, texts)),
         (texts.time, _time(plan, texts)),
         (texts.fit, [] if plan.fit is None else _fit(plan.fit, texts)),

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from timellm_ops.adapters import PUBLISHED
 from timellm_ops.adapters.pattern_file import load_patterns
 from timellm_ops.app import Order, SupervisorFailed, start_supervisor
+from timellm_ops.cli.detaching import wait_until_under_way
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Ascii, Json, Lang, Overrides, Plain, RunRef, Style, style_of
 from timellm_ops.cli.runs import ensure_supervised, state_of
@@ -224,6 +225,7 @@ def checked(
 def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, style: Style) -> int:
     interrupts = listen(style, owns_run=True)
     order = Order(root=str(layout.root), mode=mode, findings=found.findings, command=join(sys.argv))
+    written_bytes = layout.journal.stat().st_size if layout.journal.exists() else 0
     try:
         start_supervisor(order)
     except (SupervisorFailed, KeyboardInterrupt) as error:
@@ -233,11 +235,20 @@ def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, s
             sys.stderr.write(f"\n{layout.run_id} has begun already, and is told to stop")
         raise
     if style.form == "detach":
-        sys.stdout.write(f"{layout.run_id}\n")
-        told = watching_texts(style.shown_lang).detached.format(run=layout.run_id)
-        sys.stderr.write(f"{told}\n")
-        return 0
+        return _leave(layout, written_bytes, style)
     return watch(layout, style, interrupts)
+
+
+def _leave(layout: RunLayout, written_bytes: int, style: Style) -> int:
+    """Tell the run's id, and whether it is under way or has ended before there was an engine."""
+    sys.stdout.write(f"{layout.run_id}\n")
+    ended = wait_until_under_way(layout, written_bytes)
+    if ended is not None and ended.exit_code:
+        sys.stderr.write(f"timellm-ops: {layout.run_id}: {ended.reason}\n")
+        return ended.exit_code
+    told = watching_texts(style.shown_lang).detached.format(run=layout.run_id)
+    sys.stderr.write(f"{told}\n")
+    return 0
 
 
 def _has_begun(layout: RunLayout) -> bool:

@@ -47,6 +47,7 @@ def web(
         ),
         environment=environment_of_a_session(_DRIVER),
         assets=assets,
+        lang=shown,
     )  # fmt: skip
 
     def started(address: str) -> None:

@@ -19,6 +19,8 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     problem: str = ""
     absent: bool = False
     """There is no such GPU or driver on this machine."""
+    others: tuple[str, ...] = ()
+    """UUIDs of the GPUs that are here, where the one that was asked for is not."""
     asleep: bool = False
     """The GPU is powered down and was not woken."""
     lost: bool = False

@@ -90,6 +90,11 @@ def fault_of(code: int) -> Fault:
     return _BY_CODE.get(code, Fault(code, f"{code}", Scope.METRIC, f"NVML error {code}"))
 
 
+def is_elsewhere(code: int) -> bool:
+    """Whether opening a GPU failed because there is none by that number or UUID."""
+    return code in _NOT_THIS_GPU
+
+
 def opening_fault(code: int, which: str) -> Fault:
     """The meaning of `code` while a GPU is being opened, where no single metric is at stake.
 

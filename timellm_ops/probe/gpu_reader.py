@@ -30,9 +30,11 @@ T = TypeVar("T")
 class DeviceUnusableError(Exception):
     """Nothing more can be read through this connection."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, others: tuple[str, ...] = ()) -> None:
+        """`others`: UUIDs of the GPUs that are here in place of the one that was asked for."""
         super().__init__(fault.message)
         self.fault = fault
+        self.others = others
 
 
 class _Memory(Struct):

@@ -134,8 +134,10 @@ class NvmlProbe:
     def _problem(self, answer: Answer, now_t: float) -> Unreadable:
         if not answer.absent or self._ever_read:
             return self._failed(answer.problem, now_t, lost=answer.lost)
-        if self._required:
-            return self._failed(f'{answer.problem}, but gpu.probe is "nvml"', now_t)
+        if self._required or answer.others:
+            because = "" if answer.others else ', but gpu.probe is "nvml"'
+            failed = self._failed(f"{answer.problem}{because}", now_t)
+            return msgspec.structs.replace(failed, others=answer.others)
         self._over = True
         self._drop_child()
         return Unreadable(

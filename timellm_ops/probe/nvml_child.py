@@ -17,9 +17,9 @@ from pathlib import Path
 
 from timellm_ops.probe import queries
 from timellm_ops.probe.answer import Answer, QueryAnswer, decode_limit, encode_answer
-from timellm_ops.probe.fault import Scope, fault_of, opening_fault
+from timellm_ops.probe.fault import Scope, fault_of, is_elsewhere, opening_fault
 from timellm_ops.probe.gpu_reader import DeviceUnusableError, GpuReader
-from timellm_ops.probe.nvml_driver import NvmlDriver, Which
+from timellm_ops.probe.nvml_driver import NvmlDriver, Which, uuids
 from timellm_ops.probe.queries import Driver, DriverError, Plain, Query
 from timellm_ops.probe.sleep import PCI_DEVICES, is_asleep, power_notes
 from timellm_ops.probe.wsl import OS_RELEASE, is_wsl
@@ -90,7 +90,9 @@ def serve(options: _Options) -> None:
         except DeviceUnusableError as error:
             absent = error.fault.scope is Scope.ABSENT
             fault = error.fault
-            _send(Answer(problem=fault.message, absent=absent, lost=fault.lost))
+            _send(
+                Answer(problem=fault.message, absent=absent, lost=fault.lost, others=error.others)
+            )
             return
 
 
@@ -99,7 +101,8 @@ def _open(options: _Options) -> tuple[NvmlDriver, GpuReader]:
     try:
         driver = NvmlDriver(options.which)
     except DriverError as error:
-        raise DeviceUnusableError(opening_fault(error.code, options.words)) from None
+        others = uuids() if is_elsewhere(error.code) else ()
+        raise DeviceUnusableError(opening_fault(error.code, options.words), others) from None
     reader = GpuReader(
         _NotedDriver(driver, _note_in(options.note), frozenset(options.left_out)),
         index=options.index,

@@ -79,6 +79,17 @@ class NvmlDriver:
         return found
 
 
+def uuids() -> tuple[str, ...]:
+    """Of the GPUs of this machine, in the driver's order, once it has been loaded; empty: it does
+    not say."""
+    try:
+        count = _call("nvmlDeviceGetCount")
+        handles = [_call("nvmlDeviceGetHandleByIndex", i) for i in range(count)]
+        return tuple(_call("nvmlDeviceGetUUID", handle) for handle in handles)
+    except DriverError:
+        return ()
+
+
 def _by_uuid(uuid: str) -> Any:
     try:
         return _call("nvmlDeviceGetHandleByUUID", uuid)

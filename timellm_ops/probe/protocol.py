@@ -17,6 +17,8 @@ class Unreadable(Struct, frozen=True, kw_only=True):
     """The GPU is powered down and was not woken: it does no work and makes no heat."""
     lost: bool = False
     """The GPU itself has failed: it has fallen off the bus, or must be reset."""
+    others: tuple[str, ...] = ()
+    """UUIDs of the GPUs that are here, where the one that the config asks for is not."""
 
 
 class PowerAnswer(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,12 @@
 """The page around the terminal. Nothing in it is from another host."""
 
 from html import escape
+from typing import Literal
+
+from msgspec import Struct
 
 _PAGE = """<!DOCTYPE html>
-<html lang="en">
+<html lang="{lang}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -15,10 +18,10 @@ _PAGE = """<!DOCTYPE html>
 <script src="/page.js"></script>
 </head>
 <body>
-<noscript>This page needs JavaScript: the dashboard is drawn in a terminal.</noscript>
-<p class="note opening">Opening {title} …</p>
-<p class="note closed">This view has been closed; the run goes on.
-<a href="/">Open it again</a>. If that does not answer, timellm-ops web has ended.</p>
+<noscript>{script_needed}</noscript>
+<p class="note opening">{opening}</p>
+<p class="note closed">{closed}
+<a href="/">{again}</a>{ended}</p>
 <div id="terminal" class="textual-terminal" data-session-websocket-url="{socket}"
  data-font-size="14"></div>
 </body>
@@ -69,6 +72,40 @@ addEventListener("load", () => {
 """Sent at `/page.js`: keys go to the dashboard without a click into it first."""
 
 
-def page(*, title: str, socket: str) -> str:
-    """The page whose terminal talks to the address `socket`."""
-    return _PAGE.format(title=escape(title), socket=escape(socket))
+class _Texts(Struct, frozen=True, kw_only=True):
+    script_needed: str
+    opening: str
+    closed: str
+    again: str
+    ended: str
+
+
+_EN = _Texts(
+    script_needed="This page needs JavaScript: the dashboard is drawn in a terminal.",
+    opening="Opening {title} …",
+    closed="This view has been closed; the run goes on.",
+    again="Open it again",
+    ended=". If that does not answer, timellm-ops web has ended.",
+)
+_ZH = _Texts(
+    script_needed="此页面需要 JavaScript：仪表盘画在一个终端里。",
+    opening="正在打开 {title} …",
+    closed="此窗口已关闭；运行继续。",
+    again="重新打开",
+    ended="。如果没有反应，说明 timellm-ops web 已经结束。",
+)
+
+
+def page(*, title: str, socket: str, lang: Literal["en", "zh"] = "en") -> str:
+    """The page whose terminal talks to the address `socket`, in the language of the dashboard."""
+    texts = _ZH if lang == "zh" else _EN
+    return _PAGE.format(
+        title=escape(title),
+        socket=escape(socket),
+        lang="zh-CN" if lang == "zh" else "en",
+        script_needed=texts.script_needed,
+        opening=escape(texts.opening.format(title=title)),
+        closed=texts.closed,
+        again=texts.again,
+        ended=texts.ended,
+    )

@@ -5,7 +5,7 @@ import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
 
 from aiohttp import WSMsgType, web
 from msgspec import Struct
@@ -37,6 +37,8 @@ class Dashboards(Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     assets: Path
     """The folder with `js/textual.js`, `css/` and `fonts/` of the terminal."""
+    lang: Literal["en", "zh"] = "en"
+    """Of what the page itself says."""
 
 
 class WebServer:
@@ -123,7 +125,9 @@ class WebServer:
     # --- what there is ---------------------------------------------------------------------------
 
     async def _page(self, request: web.Request) -> web.Response:
-        text = page(title=self._served.title, socket=f"ws://{request.host}/ws")
+        text = page(
+            title=self._served.title, socket=f"ws://{request.host}/ws", lang=self._served.lang
+        )
         return web.Response(text=text, content_type="text/html")
 
     async def _style(self, request: web.Request) -> web.Response:  # noqa: ARG002

@@ -38,6 +38,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     mean_step_s: float | None = None
     """Seconds from step to step over the run until now, as its screens show it: rests for the pace
     included. `None`: not measured."""
+    bundle_bytes: int | None = None
+    """Of the run's bundle on disk, its weights; `None`: there is none."""
     limits: HeatLimits | None = None
     """`None`: no thermal rule is in force."""
     problem: str = ""
@@ -63,6 +65,14 @@ class Facts(Struct, frozen=True, kw_only=True):
         """Whether nobody reads a GPU: as the run was started, else as it is configured."""
         probe = self.state.gpu if self.running else self.config.gpu.probe
         return probe == "none"
+
+    @property
+    def trains_on(self) -> str:
+        """What the engine computes on: a card by its name. One that is only looked at, or simulated
+        beside an engine on the processor, is not it."""
+        device = self.state.device or ("" if self.problem == SCRIPT else self.plan.device)
+        card = "" if self.state.sample is None else self.state.sample.name or ""
+        return device if device == "cpu" or not card else card
 
     @property
     def epochs(self) -> int:

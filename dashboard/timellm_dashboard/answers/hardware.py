@@ -37,8 +37,9 @@ def sharing(facts: Facts, say: Say) -> Told:
     if used is not None and all_of_it:
         blocks.append(
             say.passage(
-                "Now {used} are in use by all programs ({share}).",
-                "现在所有程序共占用 {used}（{share}）。",
+                "Now {used}{whose} are in use by all programs ({share}).",
+                "现在所有程序共占用{whose} {used}（{share}）。",
+                whose=say("", "显存") if on_gpu else say(" of the card's memory", "显卡的显存"),
                 used=part_text(used, all_of_it, say(" of ", " / ")),
                 share=fmt.percent(used / all_of_it),
             )
@@ -142,7 +143,6 @@ def heads(facts: Facts, say: Say) -> Told:
     model, size = facts.config.model, facts.plan.steps.batch_size
     keys, width = model.n_heads * model.d_ff, facts.plan.backbone.width
     wide = say("width", "宽度") if width is None else f"{width:,}"
-    card = "" if facts.state.sample is None else facts.state.sample.name or ""
     stages = (
         (say("a patch", "一个 patch"), f"{model.d_model:,}", f"{model.d_model:,} x {keys:,}"),
         (
@@ -173,7 +173,7 @@ def heads(facts: Facts, say: Say) -> Told:
             "不需要：{heads} 个头是同一次矩阵乘法的 {heads} 个部分，都在同一个设备（{device}）上。",
             heads=Count(model.n_heads),
             parts=Count(model.n_heads),
-            device=card or facts.state.device or facts.plan.device,
+            device=facts.trains_on or facts.plan.device,
         ),
         blocks=(
             path_diagram(stages),

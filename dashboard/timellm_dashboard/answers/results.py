@@ -5,6 +5,7 @@ from timellm_dashboard.answers.diagrams import bars_diagram, timeline_diagram
 from timellm_dashboard.answers.facts import SCRIPT, Facts
 from timellm_dashboard.words import format as fmt
 from timellm_ops.contract.counting import Count
+from timellm_ops.contract.state import SavedCheckpoint
 
 
 def saved(facts: Facts, say: Say) -> Told:
@@ -12,13 +13,21 @@ def saved(facts: Facts, say: Say) -> Told:
     files, state = facts.plan.files, facts.state
     blocks: list[Block] = []
     kinds = (
-        ("checkpoints/best", say("weights of the best epoch", "最佳一轮的权重"), state.best),
+        (
+            "checkpoints/best",
+            say("weights of the best epoch", "最佳一轮的权重"),
+            _bytes(state.best),
+        ),
         (
             "checkpoints/last",
             say("weights, optimiser, position: to go on", "权重、优化器、位置：用于续训"),
-            state.last,
+            _bytes(state.last),
         ),
-        ("bundle", say("the model for forecasts alone", "只用于预测的模型"), None),
+        (
+            "bundle",
+            say("the model for forecasts alone", "只用于预测的模型"),
+            facts.bundle_bytes,
+        ),
     )
     sizes = (
         (None, None, None)
@@ -35,7 +44,7 @@ def saved(facts: Facts, say: Say) -> Told:
     ]
     for (folder, holds, now), size in zip(kinds, sizes, strict=True):
         planned = "-" if size is None or not facts.own else fmt.storage(size)
-        found = "-" if now is None else fmt.storage(now.bytes)
+        found = "-" if now is None else fmt.storage(now)
         rows.append((folder, holds, planned, found))
     blocks.append(Table(rows=tuple(rows), right=(2, 3), titled=True))
     trainable = facts.plan.trainable
@@ -65,6 +74,7 @@ def saved(facts: Facts, say: Say) -> Told:
             "全部都在 runs/<id> 下面：配置、运行日志、引擎输出、检查点，以及 evaluate 和 predict"
             " 的结果。预计大小不含几 kB 的 JSON。",
         ),
+        *_to_forecast(facts, say),
     ]
     best = None if state.best is None else state.best.bytes
     planned_best = None if files is None or not facts.own else files.best_bytes
@@ -75,7 +85,7 @@ def saved(facts: Facts, say: Say) -> Told:
             "训练的权重 {best}；续训用 {last}；预测用模型 {bundle}。",
             best="-" if size is None else fmt.storage(size),
             last=_size(None if state.last is None else state.last.bytes, sizes[1], facts),
-            bundle=_size(None, sizes[2], facts),
+            bundle=_size(facts.bundle_bytes, sizes[2], facts),
         ),
         blocks=tuple(blocks),
         numbers={
@@ -86,6 +96,27 @@ def saved(facts: Facts, say: Say) -> Told:
             "last_bytes": None if state.last is None else state.last.bytes,
         },
     )
+
+
+def _to_forecast(facts: Facts, say: Say) -> list[Block]:
+    """Which of the files forecasts, of a run that has ended."""
+    if not facts.own or not facts.state.ended or facts.state.best is None:
+        return []
+    return [
+        say.passage(
+            "To forecast from your newest rows: timellm-ops predict {run} --input FILE. It takes"
+            " checkpoints/best. Elsewhere the folder bundle is enough: timellm-ops predict ./bundle"
+            " --input FILE.",
+            "用你最新的数据预测：timellm-ops predict {run} --input 文件，所用的是"
+            " checkpoints/best。在别处有 bundle 文件夹就够了：timellm-ops predict ./bundle --input"
+            " 文件。",
+            run=facts.name,
+        )
+    ]
+
+
+def _bytes(checkpoint: SavedCheckpoint | None) -> int | None:
+    return None if checkpoint is None else checkpoint.bytes
 
 
 def _size(found: int | None, planned: int | None, facts: Facts) -> str:

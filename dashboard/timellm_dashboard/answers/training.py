@@ -35,7 +35,7 @@ def output(facts: Facts, say: Say) -> Told:
         ("loss", say("of this one batch", "这一个批次的损失"), loss or nothing),
         (
             "speed",
-            say("seconds of one iteration", "一次迭代的秒数"),
+            say("seconds of one iteration, on average", "一次迭代的秒数，至今平均"),
             nothing if step_s is None else fmt.pace(step_s, words),
         ),
         (
@@ -221,6 +221,17 @@ def total(facts: Facts, say: Say) -> Told:
                 "目前已完成 {done} / {all} 次迭代，用时 {time}，其中停住 {paused}。",
                 done=fmt.count(state.step),
                 all=Count(_count(state.total_steps or every)),
+                time=fmt.duration(state.active_s, words),
+                paused=fmt.duration(state.paused_s, words),
+            )
+            if state.total_steps or every
+            else say.passage(
+                "So far it is in epoch {epoch}, {done:iteration|iterations} into it, after {time},"
+                " of which {paused} stood still; how many an epoch has, the script does not tell.",
+                "目前在第 {epoch} 轮，该轮已完成 {done} 次迭代，用时 {time}，其中停住 {paused}；"
+                "脚本没有说明一轮有多少次迭代。",
+                epoch=state.epoch,
+                done=Count(state.iteration),
                 time=fmt.duration(state.active_s, words),
                 paused=fmt.duration(state.paused_s, words),
             )

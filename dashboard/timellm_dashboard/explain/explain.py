@@ -50,7 +50,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         id="chart",
-        covers=("charts.loss", "charts.smoothed_loss", "charts.epochs"),
+        covers=("charts.loss", "charts.smoothed_loss", "charts.epochs", "charts.counts"),
         title=Said("Loss chart", "损失曲线"),
         body=Said(
             "Faint: the batches, from lowest to highest where many fall into one column. Strong:"

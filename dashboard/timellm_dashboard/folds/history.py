@@ -77,6 +77,8 @@ class History:
         self._took_over = False
         self._steps_before_epoch = 0
         self._last_place = (0, 0)
+        self.records_without_step = 0
+        """Of progress: a script may tell losses and no steps."""
 
     @property
     def seconds_per_step(self) -> float | None:
@@ -162,6 +164,8 @@ class History:
                 self.steps.drop()
                 if before.evaluation is None and event.split == "test":
                     self.interludes.tested()
+                elif event.split == "vali" and not event.done:
+                    self.interludes.begin()
                 self.interludes.tell()
             case ev.ForecastsTimed():
                 self.steps.drop()  # the trial was no step
@@ -218,16 +222,19 @@ class History:
             self.epoch_marks.pop()
 
     def _step(self, after: RunState) -> float:
-        """Steps of the whole run; where nobody said how many an epoch has, those that were seen."""
+        """Steps of the whole run; where nobody said how many an epoch has, those that were seen,
+        and of a script that tells none its records."""
         if after.steps_per_epoch is not None:
             return after.step
         epoch, iteration = self._last_place
         if after.epoch != epoch:
             self._steps_before_epoch += iteration
         self._last_place = (after.epoch, after.iteration)
-        return self._steps_before_epoch + after.iteration
+        return self._steps_before_epoch + after.iteration + self.records_without_step
 
     def _progress(self, event: ev.Progress, after: RunState) -> None:
+        if after.steps_per_epoch is None and event.iteration == 0:
+            self.records_without_step += 1
         step = self._step(after)
         if self.epoch_marks and self.epoch_marks[-1].step > step:
             self._rewind(step)

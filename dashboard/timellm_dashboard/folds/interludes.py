@@ -66,6 +66,12 @@ class Interludes:
         """The engine says how far its evaluation is."""
         self._told_s = self._worked_s
 
+    def begin(self) -> None:
+        """An epoch's evaluation begins. Mostly its last step has told so already; of a run that has
+        been resumed at an epoch's end, there was none."""
+        if self._began_s is None:
+            self._began_s, self._evaluated = self._worked_s, False
+
     def move(self, worked_s: float) -> None:
         """The engine was at work for so long."""
         self._worked_s += worked_s

@@ -99,25 +99,34 @@ class PauseCycles:
         warm = [cycle for cycle in self._cycles if not cycle.cold]
         return warm or list(self._cycles)
 
+    def _stretches_s(self, *, with_present: bool) -> list[float]:
+        """Those between the pauses to come are like these."""
+        stretches = [(cycle.moved_s, cycle.cold) for cycle in self._cycles]
+        if with_present:
+            stretches.append((self._moved_s, self._cold))
+        warm = [moved_s for moved_s, cold in stretches if not cold]
+        return warm or [moved_s for moved_s, _ in stretches]
+
     def ahead(self, moving_s: float, *, held: bool = False) -> float:
         """How many pauses are to be expected before the engine has moved for `moving_s` more; the
         present one is not among them, nor, where the run is `held` already, the one that begins.
 
         The next is due when the present stretch is as long as the others. A stretch that is longer
-        already counts with them.
+        already counts with them, and so does one that a pause has just ended.
         """
-        telling = self._telling
-        if not telling:
+        if not self._cycles:
             return 0.0
-        moved_s = 0.0 if held or self._recurs else self._moved_s
-        stretches_s = [cycle.moved_s for cycle in telling]
+        over = held or self._recurs
+        moved_s = 0.0 if over else self._moved_s
+        stretches_s = self._stretches_s(with_present=over)
+        alone = len(stretches_s) == 1
         if moved_s > fmean(stretches_s):
             stretches_s.append(moved_s)
         stretch_s = fmean(stretches_s)
         if stretch_s <= 0.0:
             return 0.0
         spread_s = max(stretches_s) - min(stretches_s)
-        doubt_s = stretch_s if len(telling) == 1 else max(_LEAST_DOUBT * stretch_s, spread_s)
+        doubt_s = stretch_s if alone else max(_LEAST_DOUBT * stretch_s, spread_s)
         return pauses_within(moving_s, stretch_s - moved_s, stretch_s, doubt_s)
 
 

@@ -55,7 +55,9 @@ def _axis(view: View, axis_cells: int, width: int) -> Line:
     for mark in view.charts.epochs:
         if end > start and start <= mark.step <= end:
             marks[min(cells - 1, int((mark.step - start) / (end - start) * cells))] = tick
-    first = view.words.step.format(step=fmt.count(start))
+    words = view.words
+    counted = words.step if view.charts.counts == "steps" else words.record
+    first = counted.format(step=fmt.count(start))
     last = fmt.count(end)
     text = "".join(marks)
     if cell_len(first) + cell_len(last) + 4 <= cells:

@@ -102,7 +102,12 @@ def _best(saved: SavedCheckpoint, words: Words) -> SavedView:
 
 def _last(saved: SavedCheckpoint, state: RunState, moment: Moment, look: Look) -> SavedView:
     words = look.words
-    parts = [words.saved_at_step.format(step=fmt.count(saved.step))]
+    # A script may tell epochs and no steps.
+    parts = [
+        words.saved_at_step.format(step=fmt.count(saved.step))
+        if saved.step or saved.epoch is None
+        else words.saved_in_epoch.format(epoch=saved.epoch)
+    ]
     age_s = moment.since(saved.t)
     if age_s is not None and not state.ended:
         parts.append(fmt.ago(age_s, words))

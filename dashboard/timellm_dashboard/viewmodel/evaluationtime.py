@@ -13,7 +13,8 @@ _MOST_TIMES = 2.0
 def evaluation_s(state: RunState, history: History) -> float | None:
     """Seconds of work from an epoch's last step to the next epoch, as measured by the journal's
     clock, or of its evaluation as the engine has measured it; before the first, by the engine's
-    trial of a few windows."""
+    trial of a few windows, and soon by how long the first has taken itself: since the trial other
+    work on the machine may have slowed it down many times."""
     expected_s = history.interludes.expected_s(history.steps.work_of_late_s)
     if expected_s is not None:
         return expected_s
@@ -22,7 +23,11 @@ def evaluation_s(state: RunState, history: History) -> float | None:
         return measured[-1] * history.steps.duty
     if not state.windows_per_second:
         return None
-    return ((state.vali_samples or 0) + _tested(state)) / state.windows_per_second
+    tried_s = ((state.vali_samples or 0) + _tested(state)) / state.windows_per_second
+    left, told_s = _share_left(state), history.interludes.told_s
+    if left is None or left >= 1.0 or told_s <= 0.0:
+        return tried_s
+    return tried_s + _trust(left) * (told_s / (1.0 - left) - tried_s)
 
 
 def evaluated_s(state: RunState, history: History, moment: Moment) -> float:
@@ -43,32 +48,44 @@ def evaluation_left_s(state: RunState, history: History, moment: Moment) -> floa
     """Seconds until the evaluation under way is done, all its splits counted, by the share of its
     windows that are done: by how long others took, and soon by how long it has taken itself.
     `None`: there is none, or nothing to tell it by."""
-    at, vali = state.evaluation, state.vali_samples or 0
-    if at is None or not at.total:
+    left = _share_left(state)
+    if state.evaluation is None or left is None:
         return None
-    whole_s, final = evaluation_s(state, history), is_final_test(state)
-    windows, done = at.total, at.done
-    if not final and at.split == "vali":
-        windows += _tested(state)
-    elif not final:
-        windows, done = vali + at.total, vali + at.done
-    left = max(0.0, 1.0 - done / windows)
-    if whole_s is not None and final:
-        usual = vali + _tested(state)
-        whole_s = whole_s * windows / usual if usual else None
+    whole_s = evaluation_s(state, history)
+    if whole_s is not None and is_final_test(state):
+        usual = (state.vali_samples or 0) + _tested(state)
+        whole_s = whole_s * state.evaluation.total / usual if usual else None
     told_s = history.interludes.told_s
-    if done and told_s > 0.0:
+    if left < 1.0 and told_s > 0.0:
         measured_s = told_s / (1.0 - left)
         if whole_s is None:
             whole_s = measured_s
         else:
             measured_s = min(max(measured_s, whole_s / _MOST_TIMES), whole_s * _MOST_TIMES)
-            told = min(1.0, _TELLS_BY_ITSELF * (1.0 - left))
-            whole_s += told * (measured_s - whole_s)
+            whole_s += _trust(left) * (measured_s - whole_s)
     if whole_s is None:
         return None
     since_s = max(0.0, evaluated_s(state, history, moment) - told_s)
     return max(0.0, whole_s * left - since_s) / history.steps.duty
+
+
+def _share_left(state: RunState) -> float | None:
+    """What is left of the evaluation under way, all its splits counted, as a share of it."""
+    at, vali = state.evaluation, state.vali_samples or 0
+    if at is None or not at.total:
+        return None
+    windows, done = at.total, at.done
+    if not is_final_test(state):
+        if at.split == "vali":
+            windows += _tested(state)
+        else:
+            windows, done = vali + at.total, vali + at.done
+    return max(0.0, 1.0 - done / windows)
+
+
+def _trust(left: float) -> float:
+    """How far an evaluation of which that share is left tells by itself how long it takes."""
+    return min(1.0, _TELLS_BY_ITSELF * (1.0 - left))
 
 
 def _tested(state: RunState) -> int:

@@ -210,7 +210,7 @@ def _saved(event: ev.CheckpointSaved, words: Words) -> _Told:
         "best": words.ev_saved_best, "last": words.ev_saved_last, "step": words.ev_saved_step,
     }  # fmt: skip
     parts = [saved[event.kind]]
-    if event.kind != "best" and event.epoch is not None and event.iteration is not None:
+    if event.kind != "best" and event.epoch is not None and event.iteration:
         step = fmt.count(event.iteration)
         parts.append(words.saved_mid_epoch.format(epoch=event.epoch, step=step))
     elif event.epoch is not None:

@@ -92,7 +92,8 @@ def _epoch(state: RunState, words: Words) -> Portion:
         return _portion(label, evaluation.done, evaluation.total, text, state)
     steps = state.steps_per_epoch
     if steps is None:
-        return _portion(label, state.iteration, None, _step(state.iteration, words), state)
+        told = _step(state.iteration, words) if state.iteration else "—"
+        return _portion(label, state.iteration, None, told, state)
     text = words.step_of.format(step=fmt.count(state.iteration), total=fmt.count(steps))
     return _portion(label, state.iteration, steps, text, state)
 

@@ -7,6 +7,7 @@ and moment give the same view.
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -14,6 +15,7 @@ from timellm_dashboard.folds.history import EpochMark, History
 from timellm_dashboard.folds.series import Point
 from timellm_dashboard.moment import Moment
 from timellm_dashboard.viewmodel.checkpoints import CheckpointPanel, checkpoint_panel
+from timellm_dashboard.viewmodel.cooledholds import with_cooled_holds
 from timellm_dashboard.viewmodel.feed import FeedLine, FeedMemory
 from timellm_dashboard.viewmodel.figure import Figure
 from timellm_dashboard.viewmodel.gpu import GpuCard, gpu_card
@@ -75,6 +77,8 @@ class Charts(Struct, frozen=True, kw_only=True):
     loss: tuple[Point, ...] = ()
     smoothed_loss: tuple[Point, ...] = ()
     epochs: tuple[EpochMark, ...] = ()
+    counts: Literal["steps", "records"] = "steps"
+    """What the losses are against: a script may tell losses and no steps."""
     temperature: tuple[Point, ...] = ()
     power: tuple[Point, ...] = ()
     recent_temperature: tuple[tuple[float, float], ...] = ()
@@ -179,6 +183,7 @@ def build_view(
     loading: bool = False,
 ) -> View:
     """The view of a run in `state` with that history and those latest readings, at that moment."""
+    state = with_cooled_holds(state, look)
     left = time_left(state, history, moment, look)
     view = View(
         lang=look.shown_lang,
@@ -204,7 +209,7 @@ def build_view(
         feed=feed,
         feed_left_out=history.feed_left_out,
         damaged_lines=_damaged(damaged, look),
-        charts=_charts(history),
+        charts=_charts(state, history),
         keys=look.keys,
         read_only=look.read_only,
     )
@@ -290,11 +295,13 @@ def _damaged(lines: int, look: Look) -> Figure:
     return Figure(lines, text)
 
 
-def _charts(history: History) -> Charts:
+def _charts(state: RunState, history: History) -> Charts:
+    untold = state.steps_per_epoch is None and state.iteration == 0
     return Charts(
         loss=history.losses.loss.points(),
         smoothed_loss=history.losses.smoothed.points(),
         epochs=tuple(history.epoch_marks),
+        counts="records" if untold and history.records_without_step else "steps",
         temperature=history.gpu.temperature.points(),
         power=history.gpu.power.points(),
         recent_temperature=tuple(history.gpu.recent_temperature),

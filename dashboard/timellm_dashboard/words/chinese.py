@@ -181,6 +181,7 @@ ZH = Words(
     none_yet="尚无",
     none_at_all="无",
     vali="验证 {mse}",
+    record="第 {step} 条记录",
     saved_at_step="第 {step} 步",
     saved_mid_epoch="第 {epoch} 轮第 {step} 步",
     saved_in_epoch="第 {epoch} 轮",

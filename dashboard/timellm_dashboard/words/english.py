@@ -181,6 +181,7 @@ EN = Words(
     none_yet="none yet",
     none_at_all="none",
     vali="vali {mse}",
+    record="record {step}",
     saved_at_step="step {step}",
     saved_mid_epoch="epoch {epoch}, step {step}",
     saved_in_epoch="epoch {epoch}",

@@ -80,8 +80,11 @@ def percents(parts: Sequence[float], decimals: int = 0) -> list[str]:
 
 
 def portion(share: float) -> str:
-    """A share of something that is worth a word however small it is: `<1 %`, never `0 %` of it."""
-    return "<1 %" if 0 < share < 0.01 else percent(share)
+    """A share of something that is worth a word however small it is: `<1 %`, never `0 %` of it.
+    Rounded, so that it agrees with the same share told with a decimal, but 100 % is all of it."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    return percent(share) if share >= 0.995 else f"{share * 100:.0f} %"
 
 
 def storage(size_bytes: float) -> str:

@@ -245,7 +245,8 @@ def _chinese(text: str, patterns: _Patterns = _PATTERNS) -> str:
     clauses = text.split("; ")
     if len(clauses) == 1:
         return text
-    return "；".join(_chinese(clause, patterns) for clause in clauses)
+    told = [_chinese(clause, patterns) for clause in clauses]
+    return text if told == clauses else "；".join(told)
 
 
 def _filled(found: re.Match[str], template: str, patterns: _Patterns) -> str:

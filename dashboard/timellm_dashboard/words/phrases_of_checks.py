@@ -1,7 +1,7 @@
 """What the checks before a start have found (`timellm_ops.preflight`), in Chinese."""
 
 OF_CHECKS: tuple[tuple[str, str], ...] = (
-    (r"Data: (.+), ([\d,]+) rows?, sha256 (\w+)…\.", r"数据：\1，\2 行，sha256 \3…。"),
+    (r"Data: (.+), ([\d,]+) rows?, sha256 (\w+)…\.?", r"数据：\1，\2 行，sha256 \3…。"),
     (r"Rows from (.+) to (.+), (\S+) apart\.", r"各行从 \1 到 \2，间隔 \3。"),
     (r"This is not the published (\S+): its bytes differ\.", r"这不是已发表的 \1：内容不同。"),
     (r"Synthetic data, ([\d,]+) rows? from seed (\d+)\.", r"合成数据，\1 行，种子 \2。"),

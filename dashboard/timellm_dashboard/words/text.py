@@ -207,6 +207,8 @@ class Words(Struct, frozen=True, kw_only=True):
     none_yet: str
     none_at_all: str
     vali: str
+    record: str
+    """One of a script's words of progress, where it tells no steps."""
     saved_at_step: str
     saved_mid_epoch: str
     saved_in_epoch: str
