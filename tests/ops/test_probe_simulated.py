@@ -180,6 +180,29 @@ def test_the_busy_share_is_the_engines_cpu_time() -> None:
     assert reading(probe, 14.0).utilization_pct == 0.0
 
 
+@given(cores=st.floats(1.0, 16.0), pace=st.floats(0.05, 1.0))
+def test_rests_show_however_many_threads_the_engine_works_with(cores: float, pace: float) -> None:
+    used_s, shares = 0.0, []
+    probe = SimulatedProbe(GpuSection(), lambda: used_s)
+    for second in range(60):
+        used_s += cores if second < 20 else cores * pace
+        share = reading(probe, float(second)).utilization_pct
+        assert share is not None
+        shares.append(share)
+    assert shares[1:20] == [100.0] * 19
+    assert shares[-1] == pytest.approx(min(100.0, 125.0 * pace), abs=0.1) or cores < 1.25
+    assert shares[-1] <= 100.0
+
+
+def test_work_of_before_that_is_found_all_at_once_is_not_how_it_works() -> None:
+    used_s, shares = 0.0, []
+    probe = SimulatedProbe(GpuSection(), lambda: used_s)
+    for second in range(30):
+        used_s += 500.0 if second == 10 else 1.0
+        shares.append(reading(probe, float(second)).utilization_pct)
+    assert shares[1:] == [100.0] * 29
+
+
 def test_a_card_idles_while_an_engine_that_stands_still_looks_up_now_and_then() -> None:
     used = [0.0]
     probe = SimulatedProbe(GpuSection(), lambda: used[0])

@@ -15,6 +15,7 @@ the law of power) to 1 (voltage at its floor). The default of 1/2 is on the care
 laptops do in the upper half of their range: half the power above idle leaves 71 % of the clock.
 """
 
+import heapq
 import math
 import random
 from collections import deque
@@ -41,6 +42,11 @@ _STEPS_PER_TIME_CONSTANT = 50
 _STEPS_PER_CHIP_TIME_CONSTANT = 10
 _MOST_STEPS = 1000
 _HALVINGS = 30
+_HIGHEST = 5
+"""So many seconds with the most work are looked at: one alone may be that of a new process, whose
+work of before is found all at once."""
+_MOSTLY = 0.8
+"""Of the most that an engine uses of the processors, what it uses most of the time."""
 
 
 class ThermalState(Struct, frozen=True, kw_only=True):
@@ -169,11 +175,34 @@ class Thermometer:
         return float(round(celsius)) if params.whole_degrees else round(celsius, 1)
 
 
+class _CoresAtWork:
+    """How many cores the engine works on when it does nothing else."""
+
+    def __init__(self) -> None:
+        self._highest = [0.0] * _HIGHEST
+        self._worked_s = self._passed_s = 0.0
+
+    def take(self, worked_s: float, passed_s: float) -> None:
+        """It has used that much of the processors' time. A second at least is looked at at once:
+        CPU time is counted in hundredths."""
+        self._worked_s += worked_s
+        self._passed_s += passed_s
+        if self._passed_s >= 1.0:
+            heapq.heappushpop(self._highest, self._worked_s / self._passed_s)
+            self._worked_s = self._passed_s = 0.0
+
+    @property
+    def fully_busy(self) -> float:
+        """So many are taken for a card at full load."""
+        return max(1.0, _MOSTLY * min(self._highest))
+
+
 class SimulatedProbe:
     """The model, driven by what the engine does.
 
-    `activity` tells how many CPU seconds the engine's processes have used; one core's worth of
-    work per second counts as a fully busy card. An engine that stands still, whether paused
+    `activity` tells how many CPU seconds the engine's processes have used. About as many cores as
+    it was seen to work on, and at least one, are a fully busy card: resting a fifth of the
+    time shows, however many threads it works with. An engine that stands still, whether paused
     through its control file or stopped by a signal, uses none, and the card cools.
     """
 
@@ -186,6 +215,7 @@ class SimulatedProbe:
         self._state = settled(self._params)
         self._read_t: float | None = None
         self._activity_s = 0.0
+        self._cores = _CoresAtWork()
         self._worked = False
         self._thermometer = Thermometer(gpu.simulated)
         self._simulated_s = 0.0
@@ -216,7 +246,8 @@ class SimulatedProbe:
         activity_s = self._activity()
         # The total falls when the engine is replaced by a new one: no work is known then.
         worked_s = max(0.0, activity_s - self._activity_s)
-        busy = min(1.0, worked_s / passed_s)
+        self._cores.take(worked_s, passed_s)
+        busy = min(1.0, worked_s / passed_s / self._cores.fully_busy)
         self._worked = self._worked or worked_s > 0.0
         self._read_t, self._activity_s = now_t, activity_s
         simulated_s = passed_s * self._params.time_scale
