@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from random_journals import CAPPED, HOT, journals
 from sample_journals import (
@@ -305,10 +305,15 @@ def test_a_long_night_of_it_is_bounded() -> None:
 
 
 @given(st.lists(st.floats(0.0, 0.2), max_size=5))
+@example([0.1875])
 def test_shares_add_up_to_the_share_of_all_of_them(shares: list[float]) -> None:
     told = fmt.portions(shares)
-    whole = [0 if text == "<1 %" else int(text.removesuffix(" %")) for text in told]
-    assert sum(whole) == int(fmt.percent(sum(shares)).removesuffix(" %"))
+    together = fmt.portion(sum(shares))
+    whole, in_all = (
+        [0 if text == "<1 %" else int(text.removesuffix(" %")) for text in texts]
+        for texts in (told, [together])
+    )
+    assert sum(whole) == sum(in_all)
     for share, number, text in zip(shares, whole, told, strict=True):
         assert number - 1 <= share * 100 <= number + 1
         assert share > 0.0 or text == "0 %"

@@ -53,15 +53,16 @@ def percent(share: float, decimals: int = 0) -> str:
 
 
 def portions(shares: Sequence[float]) -> list[str]:
-    """Shares as `portion` writes them, in whole percents that add up to those of their sum: the
-    ones that were cut most are rounded up."""
+    """Shares as `portion` writes them, in whole percents that add up to those of their sum: of the
+    ones that are cut, those that are cut most are rounded up."""
     cut = [math.floor(share * 100 + 1e-9) for share in shares]
-    missing = max(0, math.floor(sum(shares) * 100 + 1e-9) - sum(cut))
+    missing = max(0, _whole_percents(sum(shares)) - sum(cut))
     by_rest = sorted(range(len(cut)), key=lambda place: cut[place] - shares[place] * 100)
-    rounded_up = set(by_rest[:missing])
+    for place in by_rest[:missing]:
+        cut[place] += 1
     return [
-        f"{cut[place] + 1} %" if place in rounded_up else portion(share)
-        for place, share in enumerate(shares)
+        f"{whole} %" if whole or share <= 0 else "<1 %"
+        for share, whole in zip(shares, cut, strict=True)
     ]
 
 
@@ -82,9 +83,13 @@ def percents(parts: Sequence[float], decimals: int = 0) -> list[str]:
 def portion(share: float) -> str:
     """A share of something that is worth a word however small it is: `<1 %`, never `0 %` of it.
     Rounded, so that it agrees with the same share told with a decimal, but 100 % is all of it."""
-    if 0 < share < 0.01:
-        return "<1 %"
-    return percent(share) if share >= 0.995 else f"{share * 100:.0f} %"
+    return "<1 %" if 0 < share < 0.01 else f"{_whole_percents(share)} %"
+
+
+def _whole_percents(share: float) -> int:
+    if share < 0.01:
+        return 0
+    return math.floor(share * 100 + 1e-9) if share >= 0.995 else int(f"{share * 100:.0f}")
 
 
 def storage(size_bytes: float) -> str:
