@@ -114,8 +114,15 @@ def sample_after_problems(probe: GpuProbe, clock: LeapingClock | None = None) ->
 def readers() -> list[psutil.Process]:
     """The NVML children of this process that live."""
     mine = psutil.Process().children(recursive=True)
-    alive = [child for child in mine if child.status() != psutil.STATUS_ZOMBIE]
-    return [child for child in alive if "timellm_ops.probe.nvml_child" in child.cmdline()]
+    return [child for child in mine if "timellm_ops.probe.nvml_child" in _command_of(child)]
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    """Its command line; empty for one that has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
