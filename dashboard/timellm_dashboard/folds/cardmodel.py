@@ -97,23 +97,15 @@ def heated_of_late(
     since = [reading for reading in readings if reading[0] >= begin_s]
     if len(since) < 2 * _LATE_READINGS:
         return None
-    (began_s, began_c), (ends_s, ends_c) = (
-        _mean(since[:_LATE_READINGS]),
-        _mean(since[-_LATE_READINGS:]),
-    )
-    place = max((i for i, (at_s, _) in enumerate(loads) if at_s <= began_s), default=0)
-    felt = 0.0
-    for index in range(place, len(loads)):
-        from_s = max(began_s, loads[index][0])
-        to_s = min(ends_s, loads[index + 1][0]) if index + 1 < len(loads) else ends_s
-        if to_s > from_s:
-            load = loads[index][1]
-            felt = load + (felt - load) * math.exp((from_s - to_s) / card.time_constant_s)
+    began_s, began_c = _mean(since[:_LATE_READINGS])
+    ends_s, ends_c = _mean(since[-_LATE_READINGS:])
+    kept = math.exp((began_s - ends_s) / card.time_constant_s)
+    felt, felt_before = (_felt(loads, at_s, card.time_constant_s) for at_s in (ends_s, began_s))
+    felt -= felt_before * kept
     if felt < _LEAST_LATE_LOAD:
         return None
-    chip_began_c = card.jump_c * _quick(loads, began_s, _QUICK_S[0])
-    chip_c = card.jump_c * _quick(loads, ends_s, _QUICK_S[0])
-    kept = math.exp((began_s - ends_s) / card.time_constant_s)
+    chip_began_c = card.jump_c * _felt(loads, began_s, _QUICK_S[0])
+    chip_c = card.jump_c * _felt(loads, ends_s, _QUICK_S[0])
     slow_c = (ends_c - chip_c) - card.rest_c
     slow_c -= (began_c - chip_began_c - card.rest_c) * kept
     rise_c = max(0.0, slow_c / felt) + card.jump_c
@@ -146,7 +138,7 @@ def card_model(
     told_c2 = _WHOLE_DEGREES_C2 * len(bins) / len(readings)
     jumping: list[Sequence[_Fit]] = []
     for quick_s in _QUICK_S:
-        quick = _quick(loads, readings[0][0], quick_s)
+        quick = _felt(loads, readings[0][0], quick_s)
         fits = [_fit(bins, rest_c, quick, tau, quick_s) for tau in _TIME_CONSTANTS_S]
         if not jumping:
             plain = [without for without, _ in fits]
@@ -214,14 +206,14 @@ def _mean_load(
     return total / (to_s - from_s)
 
 
-def _quick(loads: Sequence[tuple[float, float]], at_s: float, quick_s: float) -> float:
-    """The share of late as a chip with that time constant feels it at that second."""
+def _felt(loads: Sequence[tuple[float, float]], at_s: float, time_constant_s: float) -> float:
+    """The share of late as what has that time constant feels it at that second."""
     felt = 0.0
     for index, (begin_s, load) in enumerate(loads):
         if begin_s >= at_s:
             break
         end_s = min(at_s, loads[index + 1][0]) if index + 1 < len(loads) else at_s
-        felt = load + (felt - load) * math.exp(-(end_s - begin_s) / quick_s)
+        felt = load + (felt - load) * math.exp(-(end_s - begin_s) / time_constant_s)
     return felt
 
 

@@ -6,6 +6,7 @@ say nothing of the next one (a person's, a battery's, another program's) are not
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from statistics import fmean
 
 from msgspec import Struct
@@ -96,16 +97,7 @@ class PauseCycles:
 
     @property
     def _telling(self) -> list[Cycle]:
-        warm = [cycle for cycle in self._cycles if not cycle.cold]
-        return warm or list(self._cycles)
-
-    def _stretches_s(self, *, with_present: bool) -> list[float]:
-        """Those between the pauses to come are like these."""
-        stretches = [(cycle.moved_s, cycle.cold) for cycle in self._cycles]
-        if with_present:
-            stretches.append((self._moved_s, self._cold))
-        warm = [moved_s for moved_s, cold in stretches if not cold]
-        return warm or [moved_s for moved_s, _ in stretches]
+        return _warm_or_all(self._cycles)
 
     def ahead(self, moving_s: float, *, held: bool = False) -> float:
         """How many pauses are to be expected before the engine has moved for `moving_s` more; the
@@ -116,9 +108,11 @@ class PauseCycles:
         """
         if not self._cycles:
             return 0.0
-        over = held or self._recurs
-        moved_s = 0.0 if over else self._moved_s
-        stretches_s = self._stretches_s(with_present=over)
+        moved_s, cycles = self._moved_s, list(self._cycles)
+        if held or self._recurs:
+            cycles.append(Cycle(moved_s, 0.0, self._cold))
+            moved_s = 0.0
+        stretches_s = [cycle.moved_s for cycle in _warm_or_all(cycles)]
         alone = len(stretches_s) == 1
         if moved_s > fmean(stretches_s):
             stretches_s.append(moved_s)
@@ -128,6 +122,12 @@ class PauseCycles:
         spread_s = max(stretches_s) - min(stretches_s)
         doubt_s = stretch_s if alone else max(_LEAST_DOUBT * stretch_s, spread_s)
         return pauses_within(moving_s, stretch_s - moved_s, stretch_s, doubt_s)
+
+
+def _warm_or_all(cycles: Iterable[Cycle]) -> list[Cycle]:
+    """Those that the next ones are like."""
+    told = list(cycles)
+    return [cycle for cycle in told if not cycle.cold] or told
 
 
 def pauses_within(moving_s: float, first_s: float, stretch_s: float, doubt_s: float) -> float:

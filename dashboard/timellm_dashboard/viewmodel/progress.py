@@ -48,9 +48,8 @@ def progress_view(state: RunState, history: History, moment: Moment, look: Look)
     """Where the run stands in numbers."""
     words = look.words
     elapsed_s = state.active_s + unrecorded_s(state, moment)
-    timed = (
-        state.t is not None and state.engine != "imported"
-    )  # what was imported took no time here
+    # What was imported took no time here.
+    timed = state.t is not None and state.engine != "imported"
     spent = history.ledger.spent
     mean_s = mean_step_s(state, history)
     speed_s = mean_s if state.ended else history.steps.recent_s or state.seconds_per_iteration

@@ -55,11 +55,7 @@ def percent(share: float, decimals: int = 0) -> str:
 def portions(shares: Sequence[float]) -> list[str]:
     """Shares as `portion` writes them, in whole percents that add up to those of their sum: of the
     ones that are cut, those that are cut most are rounded up."""
-    cut = [math.floor(share * 100 + 1e-9) for share in shares]
-    missing = max(0, _whole_percents(sum(shares)) - sum(cut))
-    by_rest = sorted(range(len(cut)), key=lambda place: cut[place] - shares[place] * 100)
-    for place in by_rest[:missing]:
-        cut[place] += 1
+    cut = _adding_up([share * 100 for share in shares], _whole_percents(sum(shares)))
     return [
         f"{whole} %" if whole or share <= 0 else "<1 %"
         for share, whole in zip(shares, cut, strict=True)
@@ -72,12 +68,17 @@ def percents(parts: Sequence[float], decimals: int = 0) -> list[str]:
     whole, units = sum(parts), 100 * 10**decimals
     if whole <= 0:
         return [""] * len(parts)
-    exact = [part / whole * units for part in parts]
-    cut = [math.floor(share + 1e-9) for share in exact]
-    by_rest = sorted(range(len(parts)), key=lambda place: cut[place] - exact[place])
-    for place in by_rest[: units - sum(cut)]:
-        cut[place] += 1
+    cut = _adding_up([part / whole * units for part in parts], units)
     return [f"{share / 10**decimals:.{decimals}f} %" for share in cut]
+
+
+def _adding_up(exact: Sequence[float], whole: int) -> list[int]:
+    """Whole numbers that add up to that: those that are cut most are rounded up."""
+    cut = [math.floor(number + 1e-9) for number in exact]
+    by_rest = sorted(range(len(cut)), key=lambda place: cut[place] - exact[place])
+    for place in by_rest[: max(0, whole - sum(cut))]:
+        cut[place] += 1
+    return cut
 
 
 def portion(share: float) -> str:
