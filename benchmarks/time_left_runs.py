@@ -41,11 +41,11 @@ class Planned(NamedTuple):
 
 
 PLAN = (
-    Planned("alone", "etth1.toml", (*_NO_CARD, "train.epochs=12")),
+    Planned("alone", "etth1.toml", (*_NO_CARD, "train.epochs=18")),
     Planned("etth2", "etth2.toml", (*_NO_CARD, "train.epochs=6")),
-    Planned("governed", "etth1.toml", (*_WARM_ROOM, "train.epochs=10")),
+    Planned("governed", "etth1.toml", (*_WARM_ROOM, "train.epochs=14")),
     Planned(
-        "paused", "etth1.toml", (*_WARM_ROOM, "train.epochs=8", "policy.governor.enabled=false")
+        "paused", "etth1.toml", (*_WARM_ROOM, "train.epochs=10", "policy.governor.enabled=false")
     ),
     Planned(
         _SHAPE,
