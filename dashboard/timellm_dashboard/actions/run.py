@@ -99,7 +99,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         help=Said(
             "close the dashboard; the run goes on, and `timellm-ops attach` brings the dashboard"
             " back",
-            "关闭面板；运行继续，`timellm-ops attach` 可再次打开面板",
+            "关闭仪表盘；运行继续，`timellm-ops attach` 可再次打开它",
         ),
         also=Said("d does the same", "d 键相同"),
     ),

@@ -139,7 +139,7 @@ def checkpoints(facts: Facts, say: Say) -> Told:
             say("nothing: the run goes on", "没有：运行继续"),
         ),
         (
-            say("Ctrl+C in the dashboard", "面板里按 Ctrl+C"),
+            say("Ctrl+C in the dashboard", "仪表盘里按 Ctrl+C"),
             say("nothing: it says how to leave", "没有：只提示如何离开"),
         ),
         (

@@ -59,7 +59,7 @@ def output(facts: Facts, say: Say) -> Told:
                 " steps and evaluations by the journal's clock, and says so where it does not know"
                 " yet.",
                 "日志里的 left time 不知道评估、暂停和提前停止，开头几分钟还会偏高。"
-                "面板自己的剩余时间把它们都算进去：按运行日志的时钟测量每步和每次评估，"
+                "仪表盘自己的剩余时间把它们都算进去：按运行日志的时钟测量每步和每次评估，"
                 "还不知道时会如实说明。",
             ),
             say.passage(

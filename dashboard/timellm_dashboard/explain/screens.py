@@ -34,7 +34,7 @@ SCREENS: tuple[Explanation, ...] = (
         body=Said(
             "The dashboard only looks. Closing it, or the terminal, never touches the run:"
             " timellm-ops attach brings it back, as often as you like.",
-            "面板只是观看。关闭面板或终端都不会影响运行：timellm-ops attach 可以随时再次打开。",
+            "仪表盘只是观看。关闭它或终端都不会影响运行：timellm-ops attach 可以随时再次打开。",
         ),
     ),
     Explanation(

@@ -82,7 +82,7 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"the power limit cannot be set to ([\d.]+) W: ([^;]+)", r"功率上限无法设为 \1 W：\2"),
     (r"this user may not ask the driver for it", r"当前用户无权要求驱动这样做"),
     (r"the card or driver does not support this", r"显卡或驱动不支持"),
-    (r"dashboard", r"面板"),
+    (r"dashboard", r"仪表盘"),
     (r"cli", r"命令行"),
     (r"terminal", r"终端"),
     (r"signal", r"信号"),
