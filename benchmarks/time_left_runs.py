@@ -20,6 +20,7 @@ from typing import NamedTuple
 from backbone_shapes import DEFAULT_LAYERS, write_backbone
 from time_left import judged, table
 
+from timellm_ops.cli.runs import state_of
 from timellm_ops.contract.layout import RunLayout
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
@@ -67,22 +68,30 @@ def made(planned: Planned, folder: Path) -> RunLayout:
     Raises `SystemExit` where it fails.
     """
     runs = folder / planned.name
-    changes = planned.changes
-    if planned.name == _SHAPE:
-        backbone = folder / "backbone"
-        if not backbone.is_dir():
-            write_backbone(_SHAPE, DEFAULT_LAYERS, backbone)
-        changes = (*changes, f"backbone.source={backbone.resolve()}")
-    # Left of an earlier call, and finished: --resume says so and does nothing.
-    what = ("--resume", "latest") if _run_in(runs) else (str(_CONFIGS / planned.config),)
-    sets = () if _run_in(runs) else [word for one in changes for word in ("--set", one)]
-    command = [sys.executable, "-P", "-m", "timellm_ops.cli", "run", *what, *sets, "--plain"]
+    run = _run_in(runs)
+    if run is not None and state_of(run).outcome == "finished":
+        return run
+    if run is not None:
+        what = ["--resume", "latest"]
+    else:
+        changes = [*planned.changes, *_backbone_of(planned, folder)]
+        what = [str(_CONFIGS / planned.config), *(w for one in changes for w in ("--set", one))]
+    command = [sys.executable, "-P", "-m", "timellm_ops.cli", "run", *what, "--plain"]
     env = {**os.environ, "TIMELLM_RUNS_DIR": str(runs)}
     if subprocess.run(command, env=env, stdout=subprocess.DEVNULL, check=False).returncode:
         raise SystemExit(f"{planned.name} failed: see {runs}")
     run = _run_in(runs)
     assert run is not None
     return run
+
+
+def _backbone_of(planned: Planned, folder: Path) -> list[str]:
+    if planned.name != _SHAPE:
+        return []
+    backbone = folder / "backbone"
+    if not backbone.is_dir():
+        write_backbone(_SHAPE, DEFAULT_LAYERS, backbone)
+    return [f"backbone.source={backbone.resolve()}"]
 
 
 def _run_in(runs: Path) -> RunLayout | None:
