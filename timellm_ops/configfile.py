@@ -20,6 +20,7 @@ from timellm_ops.contract.config import (
     PolicySection,
     RunSection,
 )
+from timellm_ops.contract.run_name import NOT_IN_A_RUN_NAME
 from timellm_ops.contract.section import Section
 from timellm_ops.contract.validation import ConfigError, all_keys, parse_config, refuse
 from timellm_ops.paths import full_path, is_folder, read_file
@@ -113,7 +114,7 @@ def foreign_name(command: str) -> str:
 
 def safe_name(text: str) -> str:
     """`text` as a run's name: what is not a letter, digit, dot, dash or underscore is dropped."""
-    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
+    kept = re.sub(NOT_IN_A_RUN_NAME, "-", text).strip("-._")
     return kept[:64].rstrip("-._") or "run"
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from timellm_ops.contract import config as sections
 from timellm_ops.contract.config import Config
+from timellm_ops.contract.run_name import RUN_NAME, RUN_NAME_IN_A_SCHEMA
 from timellm_ops.contract.section import Section
 
 SCHEMA = "timellm-ops.config/1"
@@ -25,8 +26,8 @@ def config_schema() -> dict[str, Any]:
         texts = key_texts(getattr(sections, name))
         for key, schema in part["properties"].items():
             schema["description"] = texts[key]
-            if "pattern" in schema:  # Python's own sign for the end of a text
-                schema["pattern"] = schema["pattern"].replace(r"\Z", "$")
+            if "pattern" in schema:
+                schema["pattern"] = _for_any_reader(schema["pattern"])
     return {"$schema": DIALECT, "title": SCHEMA, **top, "$defs": parts}
 
 
@@ -47,3 +48,8 @@ def key_texts(section: type[Section]) -> dict[str, str]:
             ):
                 texts[name] = " ".join(text.split())
     return texts
+
+
+def _for_any_reader(pattern: str) -> str:
+    """A pattern without what only Python understands."""
+    return pattern.replace(RUN_NAME, RUN_NAME_IN_A_SCHEMA).replace(r"\Z", "$")

@@ -13,14 +13,15 @@ import msgspec
 from timellm_ops.configfile import parse_toml, write_config
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
+from timellm_ops.contract.run_name import RUN_NAME
 from timellm_ops.contract.validation import one_line
 from timellm_ops.manifest import Manifest
 from timellm_ops.paths import full_path
 from timellm_ops.process.files import read_json, sync_folder, write_all
 from timellm_ops.process.records import is_live
 
-_RUN_ID = re.compile(r"\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9._-]{0,63}-[0-9a-f]{4}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RUN_ID = re.compile(rf"[0-9]{{8}}-[0-9]{{6}}-{RUN_NAME}-[0-9a-f]{{4}}")
+_NAME = re.compile(RUN_NAME)
 _SHOWN = 5
 _ATTEMPTS = 100
 

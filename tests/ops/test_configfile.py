@@ -89,7 +89,10 @@ def test_a_description_in_any_language_is_kept(file: Path) -> None:
 
 
 def test_a_run_is_named_after_its_file_where_the_file_does_not_say(tmp_path: Path) -> None:
-    for name, expected in (("a b.toml", "a-b"), ("..toml", "run"), ("ETTh1.v2.toml", "ETTh1.v2")):
+    for name, expected in (
+        ("a b.toml", "a-b"), ("..toml", "run"), ("ETTh1.v2.toml", "ETTh1.v2"),
+        ("变压器 夜.toml", "变压器-夜"),
+    ):  # fmt: skip
         path = tmp_path / name
         path.write_text(MINIMAL)
         assert read_config(path).run.name == expected
@@ -523,7 +526,7 @@ def test_what_is_unset_is_left_out_of_the_file(file: Path) -> None:
         ("torchrun train", "foreign"),
         ("", "foreign"),
         ("echo .sh", "foreign"),
-        ("bash 脚本.sh", "run"),
+        ("bash 脚本.sh", "脚本"),
     ],
 )
 def test_a_foreign_run_is_named_after_its_script(command: str, name: str) -> None:

@@ -52,6 +52,7 @@ def test_the_configs_of_the_project_are_valid(path: Path) -> None:
         ({"data": {"dataset": "ETTh9"}}, "'ETTh9' is not valid under any"),
         ({"data": {"dataset": "ETTh1", "seq_len": 0}}, "0 is less than the minimum of 1"),
         ({"data": {"dataset": "ETTh1"}, "run": {"name": "a b"}}, "'a b' does not match"),
+        ({"data": {"dataset": "ETTh1"}, "run": {"name": "电/压"}}, "'电/压' does not match"),
         ({}, "'data' is a required property"),
     ],
 )
@@ -60,3 +61,7 @@ def test_what_is_wrong_with_a_config_is_wrong_by_the_schema(
 ) -> None:
     (problem,) = problems(tables)
     assert words in problem
+
+
+def test_a_run_may_be_called_something_in_any_script() -> None:
+    assert problems({"data": {"dataset": "ETTh1"}, "run": {"name": "变压器-2.夜"}}) == []

@@ -119,8 +119,8 @@ def test_an_id_is_never_used_twice_even_when_all_are_taken(store: RunStore) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../up", "a/b", "/abs", "a\\b", "-dash", ".hidden", "a b", "a\n", "ä", "x" * 65,
-     "a\0b"],
+    ["", ".", "..", "../up", "a/b", "/abs", "a\\b", "-dash", ".hidden", "a b", "a\n", "x" * 65,
+     "𠀀", "电" * 65, "·", "\u202ea", "a\0b"],
     ids=repr,
 )  # fmt: skip
 def test_a_name_that_is_no_safe_part_of_a_file_name_is_refused(store: RunStore, name: str) -> None:
@@ -129,7 +129,9 @@ def test_a_name_that_is_no_safe_part_of_a_file_name_is_refused(store: RunStore, 
     assert not store.root.exists()
 
 
-@pytest.mark.parametrize("name", ["a", "A.b_c-d", "x" * 64, "7", "a..b"])
+@pytest.mark.parametrize(
+    "name", ["a", "A.b_c-d", "x" * 64, "7", "a..b", "ä", "变压器-2.夜", "电" * 64]
+)
 def test_a_safe_name_is_found_again(store: RunStore, name: str) -> None:
     layout = create(store, name)
     assert ids(store.runs()) == [layout.run_id]

@@ -17,6 +17,7 @@ from timellm_ops.contract.policy_sections import (
     SharingSection,
     VramSection,
 )
+from timellm_ops.contract.run_name import RUN_NAME
 from timellm_ops.contract.section import (
     Celsius,
     NotNegative,
@@ -31,7 +32,7 @@ from timellm_ops.contract.section import (
 class RunSection(Section, frozen=True, kw_only=True):
     """`[run]`: the run's name and its randomness."""
 
-    name: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?\Z")] = ""
+    name: Annotated[str, Meta(pattern=rf"^({RUN_NAME})?\Z")] = ""
     """Part of the run's id; empty means the config file's own name."""
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 2021
     """Of everything that is drawn: initial weights, order, dropout, synthetic data."""
