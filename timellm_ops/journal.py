@@ -29,7 +29,8 @@ _EXPENDABLE = (
 )  # fmt: skip
 _TAIL_BYTES = 1 << 16
 """More than the longest usual record."""
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 17
+"""Of a long journal at once: larger ones come with new pages of memory each time."""
 
 
 class _Line(Struct):

@@ -42,23 +42,23 @@ def _advance(state: RunState, event: ev.Event) -> RunState:
     """Move the clocks on. Seconds that run backwards count as none, and none of them twice."""
     if event.t is None:
         return state if event.at is None else _replace(state, updated_at=event.at)
-    t = event.t
+    t, kind = event.t, type(event)
     if state.t is not None and t < state.t:
         if is_another_boot(state.t, t):
             state = of_another_boot(state, t, event.at)
         t = latest_second(state.t, t)
     # Between a supervisor that vanished and one that starts the run anew, nothing was running.
-    counted = not state.ended and not isinstance(event, ev.RunStarted)
+    counted = state.outcome is None and kind is not ev.RunStarted
     if isinstance(event, ev.Adopted) and event.engine_pid is None and state.exited_at is not None:
         counted = False  # nor before one that finds the engine's end on record, but not the run's
-    passed = max(0.0, t - state.t) if counted and state.t is not None else 0.0
+    passed = t - state.t if counted and state.t is not None and t > state.t else 0.0
     if state.overrides:
         state = _without_ended_overrides(state, t, event.at)
-    if state.standing and not isinstance(event, ev.Adopted):
+    if state.standing and kind is not ev.Adopted:
         state = _replace(state, paused_s=state.paused_s + passed)
     # Every field named here costs time, and a long journal has a hundred thousand records.
     at, active_s = event.at or state.updated_at, state.active_s + passed
-    if type(event) in _WORDS:
+    if kind in _WORDS:
         return _replace(state, t=t, updated_at=at, active_s=active_s, engine_word_t=t)
     return _replace(state, t=t, updated_at=at, active_s=active_s)
 
@@ -639,16 +639,17 @@ def _other_holds(state: RunState, rule: str) -> tuple[Hold, ...]:
 
 
 def _telemetry(state: RunState, event: ev.Telemetry) -> RunState:
-    temperature, peak = event.sample.temperature_c, state.peak_temperature_c
-    if temperature is not None:
-        peak = temperature if peak is None else max(peak, temperature)
+    sample, peak = event.sample, state.peak_temperature_c
+    temperature = sample.temperature_c
+    if temperature is not None and (peak is None or temperature > peak):
+        peak = temperature
     state = _readable(state)
-    errors, power = state.ecc_errors_before, _power_told(state, event.sample.power_limits)
+    errors, power = state.ecc_errors_before, _power_told(state, sample.power_limits)
     if errors is None:
-        errors = event.sample.ecc_errors
+        errors = sample.ecc_errors
     if errors is not state.ecc_errors_before or power is not state.power:
         state = _replace(state, ecc_errors_before=errors, power=power)
-    return _replace(state, sample=event.sample, sample_t=event.t, peak_temperature_c=peak)
+    return _replace(state, sample=sample, sample_t=event.t, peak_temperature_c=peak)
 
 
 def _readable(state: RunState) -> RunState:

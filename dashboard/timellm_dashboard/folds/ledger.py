@@ -173,7 +173,7 @@ class Ledger:
         if before.standing:
             self.standing.stand(passed, after.active_s)
             self._hour.lose(self.standing.cause, passed)
-        elif before.activity == "training":
+        elif before.activity == "training":  # most of a long journal
             self._training_s += passed
             self._move(passed, before)
         elif before.activity == "evaluating":
@@ -183,9 +183,9 @@ class Ledger:
             self._loading_s += passed
 
     def _move(self, passed: float, before: RunState) -> None:
-        rested = 0.0
-        if before.duty < 1.0:
-            rested = (1.0 - max(0.0, before.duty)) * passed
+        rested, duty = 0.0, before.duty
+        if duty < 1.0:
+            rested = (1.0 - max(0.0, duty)) * passed
             self._paced_s += passed
             self._rested_s += rested
             self._hour.lose("pace", rested)

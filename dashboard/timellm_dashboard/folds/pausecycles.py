@@ -48,7 +48,7 @@ class PauseCycles:
 
     def fold(self, before: RunState, after: RunState) -> None:
         """Take in the time between two states."""
-        passed_s = max(0.0, after.active_s - before.active_s)
+        passed_s = after.active_s - before.active_s
         if before.standing:
             if self._standing_s is not None:
                 self._standing_s += passed_s

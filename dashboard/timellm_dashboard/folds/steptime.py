@@ -63,9 +63,10 @@ class _Memories:
 
     def add(self, seconds: float, steps: float) -> None:
         kept = 0.5 ** (seconds / LASTING_HALF_LIFE_S)
+        all_seconds, all_steps = self._seconds, self._steps
         for place in range(_MEMORIES):
-            self._seconds[place] = kept * self._seconds[place] + seconds
-            self._steps[place] = kept * self._steps[place] + steps
+            all_seconds[place] = kept * all_seconds[place] + seconds
+            all_steps[place] = kept * all_steps[place] + steps
             kept *= kept  # half the half-life
 
     @property
@@ -197,12 +198,17 @@ class StepTime:
 
     def move(self, seconds: float, duty: float) -> None:
         """The engine moved for `seconds`, at work for this share of them."""
-        duty = min(1.0, max(0.0, duty))
-        kept = 0.5 ** (seconds / _PACE_HALF_LIFE_S)
-        self._duty = duty if self._duty is None else kept * self._duty + (1.0 - kept) * duty
-        if self._stretch is not None:
-            self._stretch.moved_s += seconds
-            self._stretch.worked_s += duty * seconds
+        if not 0.0 <= duty <= 1.0:
+            duty = min(1.0, max(0.0, duty))
+        if self._duty is None:
+            self._duty = duty
+        elif duty != self._duty:
+            kept = 0.5 ** (seconds / _PACE_HALF_LIFE_S)
+            self._duty = kept * self._duty + (1.0 - kept) * duty
+        stretch = self._stretch
+        if stretch is not None:
+            stretch.moved_s += seconds
+            stretch.worked_s += duty * seconds
 
     def progress(self, epoch: int, iteration: int) -> Made | None:
         """The engine tells that it has come here. The steps since it last did, if they count."""

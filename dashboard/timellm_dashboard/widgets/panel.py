@@ -7,6 +7,8 @@ from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Region
 from textual.markup import escape
+from textual.strip import Strip
+from textual.visual import Visual
 from textual.widget import Widget
 
 from timellm_dashboard.folds.history import History
@@ -31,8 +33,12 @@ class Panel(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
+        self.auto_links = False  # no text of a panel is one, and looking for them takes time
         self._view: View | None = None
         self._drawn: Sequence[Line] = ()
+        self._strips: list[Strip | None] = []
+        """Rows as they go to the terminal, those that were asked for since they changed."""
+        self._strips_of: object = None
 
     def draw(self, view: View, width: int, height: int) -> list[Line]:
         """The lines to show in so many cells."""
@@ -64,8 +70,13 @@ class Panel(Widget):
         if title != self.border_title:
             self.border_title = title
         if drawn != self._drawn:
-            before, self._drawn = self._drawn, drawn
-            self.refresh(*_changed(before, drawn, size.width))
+            changed = _changed(self._drawn, drawn)
+            self._drawn = drawn
+            for row in changed:
+                self._strips[row] = None
+            if not changed:
+                self._strips = [None] * len(drawn)
+            self.refresh(*(Region(0, row, size.width, 1) for row in changed))
 
     def _to_show(self, view: View, width: int, height: int) -> list[Line]:
         if view.headline.state != "loading" or self.WHILE_READING == "draws":
@@ -78,10 +89,26 @@ class Panel(Widget):
         """What was drawn last."""
         return to_content(self._drawn)
 
+    def render_line(self, y: int) -> Strip:
+        """One row of it, made anew only where it has changed: most of what a second look costs is
+        painting. Where somebody selects text, all rows are Textual's own."""
+        if self.text_selection is not None:
+            return super().render_line(y)
+        width, style = self.size.width, self.visual_style
+        if self._strips_of != (width, style):
+            self._strips_of, self._strips = (width, style), [None] * len(self._drawn)
+        if y >= len(self._drawn):
+            return Strip.blank(width, style.rich_style)
+        strip = self._strips[y]
+        if strip is None:
+            row = to_content([self._drawn[y]])
+            strip = self._strips[y] = Visual.to_strips(self, row, width, 1, style)[0]
+        return strip
 
-def _changed(before: Sequence[Line], after: Sequence[Line], width: int) -> list[Region]:
+
+def _changed(before: Sequence[Line], after: Sequence[Line]) -> list[int]:
     """The rows that are different, to be painted anew; empty: all of them."""
     if len(before) != len(after):
         return []
     pairs = enumerate(zip(before, after, strict=True))
-    return [Region(0, row, width, 1) for row, (old, new) in pairs if old != new]
+    return [row for row, (old, new) in pairs if old != new]
