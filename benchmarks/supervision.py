@@ -3,9 +3,12 @@
     python benchmarks/supervision.py [--pairs 6] [--seconds 5] [--pauses 100] [--only PART]
 
 Four parts, each a table:
-- `engine`: steps a second of an engine under a supervisor that reads a simulated GPU once a second,
-  with a dashboard attached on a terminal of 120x40, and while both are stopped. In pairs, in turn.
-- `cost`: of one such run, share of a core and memory of supervisor and dashboard.
+- `engine`: an engine under a supervisor that reads a simulated GPU once a second, with a dashboard
+  attached on a terminal of 120x40 that nobody touches, and while both are stopped, in turn: steps a
+  second, and how long its threads waited for a processor (`waiting.py`). It begins after two
+  minutes, when the dashboard has seen that it is left alone.
+- `cost`: of one such run, share of a core and memory of supervisor and dashboard, at first and when
+  that is left alone.
 - `reaction`: from the reading above the threshold to the standing engine, over many pauses on a
   simulated GPU that heats and cools within seconds.
 - `night`: reading the journal of 14 hours (`long_journal.py`), as a supervisor that takes over and
@@ -35,7 +38,9 @@ from typing import NamedTuple
 import long_journal
 import psutil
 from run_record import events_of
+from waiting import share_waited, threads_of
 
+from timellm_dashboard.attention import ATTENDED_S
 from timellm_ops.configfile import read_config
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
@@ -47,6 +52,7 @@ from timellm_ops.store import RunStore
 PARTS = ("engine", "cost", "reaction", "night")
 POLL_S = 1.0
 MIB = 1 << 20
+_LEFT_ALONE_S = ATTENDED_S + 10.0
 _WARM_UP_STEPS = 10
 _PATIENCE_S = 180.0
 _KEPT_TEXT = 1 << 20
@@ -206,6 +212,7 @@ def engine_table(folder: Path, pairs: int, seconds: float) -> str:
     if they were not there. Two engines one after the other differ by more than is looked for.
     """
     windows: list[tuple[float, float]] = []
+    waited: list[float] = []
     with (
         supervised(folder, TRAINING, "data.synthetic_rows=40000", "train.log_every=2") as layout,
         attached(folder, layout) as screen,
@@ -214,21 +221,29 @@ def engine_table(folder: Path, pairs: int, seconds: float) -> str:
         record = read_record(layout.supervisor_process, SupervisorRecord)
         assert record is not None, "it is in charge"
         watchers = [psutil.Process(record.process.pid), psutil.Process(screen.pid)]
-        time.sleep(5.0)
+        (engine,) = (p.pid for p in watchers[0].children() if p.is_running())
+        time.sleep(_LEFT_ALONE_S)
         for pair in range(pairs):
             if not all(process.is_running() for process in watchers):
                 raise SystemExit(f"the run was over after {pair} of {pairs} pairs of {seconds:g} s")
-            windows.append(_window(seconds))
-            with _stopped(watchers):
-                windows.append(_window(seconds))
+            for hidden in ([], watchers):
+                with _stopped(hidden):
+                    before = threads_of(engine)
+                    windows.append(_window(seconds))
+                    waited.append(share_waited(before, threads_of(engine), seconds))
         told = [e for e in events_of(layout.engine_events) if isinstance(e, ev.Progress)]
-    rows = ["| pair | watched, steps/s | alone, steps/s | watched / alone |", "|---" * 4 + "|"]
+    rows = [
+        "| pair | watched, steps/s | alone, steps/s | watched / alone | waited, watched | alone |",
+        "|---" * 6 + "|",
+    ]
     ratios = []
     for pair in range(pairs):
         watched, alone = (steps_a_second(told, *w) for w in windows[2 * pair : 2 * pair + 2])
         ratios.append(watched / alone)
-        rows.append(f"| {pair + 1} | {watched:.3f} | {alone:.3f} | {ratios[-1]:.1%} |")
-    rows.append(f"| median | | | {statistics.median(ratios):.1%} |")
+        shares = " | ".join(f"{share:.2%}" for share in waited[2 * pair : 2 * pair + 2])
+        rows.append(f"| {pair + 1} | {watched:.3f} | {alone:.3f} | {ratios[-1]:.1%} | {shares} |")
+    shares = " | ".join(f"{statistics.median(waited[of::2]):.2%}" for of in (0, 1))
+    rows.append(f"| median | | | {statistics.median(ratios):.1%} | {shares} |")
     return "\n".join(rows)
 
 
@@ -286,12 +301,15 @@ def cost_table(folder: Path, seconds: float) -> str:
             "supervisor": psutil.Process(record.process.pid),
             "dashboard": psutil.Process(screen.pid),
         }
-        before = {name: cpu_s(process) for name, process in processes.items()}
-        time.sleep(seconds)
         rows = ["| process | share of a core | memory, MiB |", "|---" * 3 + "|"]
-        for name, process in processes.items():
-            share = (cpu_s(process) - before[name]) / seconds
-            rows.append(f"| {name} | {share:.2%} | {process.memory_info().rss / MIB:.0f} |")
+        for kind, wait_s in (("", 0.0), (", left alone", _LEFT_ALONE_S)):
+            time.sleep(wait_s)
+            before = {name: cpu_s(process) for name, process in processes.items()}
+            time.sleep(seconds)
+            for name, process in processes.items():
+                share = (cpu_s(process) - before[name]) / seconds
+                memory = process.memory_info().rss / MIB
+                rows.append(f"| {name}{kind} | {share:.2%} | {memory:.0f} |")
     return "\n".join(rows)
 
 

@@ -15,6 +15,7 @@ from textual.actions import SkipAction
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import CommandPalette, SearchIcon
+from textual.events import AppFocus, Event, InputEvent
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
@@ -32,6 +33,7 @@ from timellm_dashboard.actions import (
     refusal,
 )
 from timellm_dashboard.actions.keymap import help_of, told_keys
+from timellm_dashboard.attention import refresh_every_s
 from timellm_dashboard.explain.explain import part_of
 from timellm_dashboard.folds.history import History
 from timellm_dashboard.jobcontrol import continue_well, leave_well
@@ -75,8 +77,7 @@ from timellm_ops.contract.events import JournalRecord
 from timellm_ops.contract.state import RunState
 
 REFRESH_S = 1.0
-"""Between two looks at the run. Most of what a dashboard costs is drawing, and training on a CPU
-pays for it."""
+"""Between two looks at the run, while somebody may be at the dashboard."""
 _BATCH = 1000
 """Records taken in between two chances for the screen to live."""
 _WHO = "dashboard"
@@ -125,6 +126,7 @@ class Dashboard(App[None]):
         self._backlog = True
         self._supervised = True
         self._wake = asyncio.Event()
+        self._touched_t = monotonic()
         self._problem = ""
         self._supervising = False
         self._here: ScreenId = "overview"
@@ -151,6 +153,20 @@ class Dashboard(App[None]):
     def moment(self) -> Moment:
         """Now."""
         return Moment(t=self._monotonic(), wall=self._now(), supervised=self._supervised)
+
+    @property
+    def refresh_s(self) -> float:
+        """Seconds from this look at the run to the next."""
+        untouched_s = self._monotonic() - self._touched_t
+        return refresh_every_s(self._refresh_s, untouched_s, self.recorder.state.device)
+
+    async def on_event(self, event: Event) -> None:
+        """Somebody is there: what they see is of now."""
+        if isinstance(event, InputEvent | AppFocus):
+            if self.refresh_s > self._refresh_s:
+                self._wake.set()
+            self._touched_t = self._monotonic()
+        await super().on_event(event)
 
     def on_mount(self) -> None:
         """Show something at once, then follow the run."""
@@ -232,7 +248,7 @@ class Dashboard(App[None]):
         begin_work(self, self._follow, group="follow")
 
     async def _follow(self) -> None:
-        """Read what is new, once a second, and show it. Reading happens on another thread."""
+        """Read what is new, again and again, and show it. Reading happens on another thread."""
         while True:
             try:
                 # Asked first: what a supervisor wrote before it went is then among the records.
@@ -245,7 +261,7 @@ class Dashboard(App[None]):
                 self._complain(str(error))
             self._show()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._refresh_s)
+                await asyncio.wait_for(self._wake.wait(), self.refresh_s)
             self._wake.clear()
 
     async def _take(self, records: list[JournalRecord]) -> None:

@@ -92,6 +92,11 @@ class ReplayDashboard(Dashboard):
             replay=self.replay.text(word, of),
         )
 
+    @property
+    def refresh_s(self) -> float:
+        """The same always: no training pays for it."""
+        return self._refresh_s
+
     def _log_end(self) -> int:
         """By the records that the rest of the screen is made of."""
         taken = self.recorder.records
