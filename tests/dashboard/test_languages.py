@@ -284,7 +284,7 @@ def test_other_peoples_sentences_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("english", "chinese"),
     [
-        ("paused by dashboard", "由面板暂停"),
+        ("paused by dashboard", "由仪表盘暂停"),
         ("asked for by cli", "由命令行要求"),
         ("asked for by terminal", "由终端要求"),
         ("paused by a script of mine", "由 a script of mine 暂停"),

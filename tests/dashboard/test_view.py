@@ -582,7 +582,7 @@ def test_what_a_person_has_said_against_a_rule_is_shown_until_it_ends() -> None:
     shown = view(journal).headline.line
     assert shown.startswith("TRAINING · ")
     assert shown.endswith(f" · thermal hold overridden until {clock} by dashboard")
-    assert f"已越过温度规则，至 {clock}（面板）" in view(journal, lang="zh").headline.line
+    assert f"已越过温度规则，至 {clock}（仪表盘）" in view(journal, lang="zh").headline.line
     assert "overridden" not in view(journal, 1800.0).headline.line
     told = [line.text for line in view(journal).feed]
     assert "dashboard: go on for 30 min 00 s whatever these rules say: thermal" in told
