@@ -5,7 +5,7 @@
 Four parts, each a table:
 - `engine`: an engine under a supervisor that reads a simulated GPU once a second, with a dashboard
   attached on a terminal of 120x40 that nobody touches, and while both are stopped, in turn: steps a
-  second, and how long its threads waited for a processor (`waiting.py`). It begins after two
+  second, and how long its threads waited for a processor (`queueing.py`). It begins after two
   minutes, when the dashboard has seen that it is left alone.
 - `cost`: of one such run, share of a core and memory of supervisor and dashboard, at first and when
   that is left alone.
@@ -37,8 +37,8 @@ from typing import NamedTuple
 
 import long_journal
 import psutil
+from queueing import share_waited, threads_of
 from run_record import events_of
-from waiting import share_waited, threads_of
 
 from timellm_dashboard.attention import ATTENDED_S
 from timellm_ops.configfile import read_config

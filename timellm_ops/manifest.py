@@ -65,8 +65,8 @@ def collect_manifest(
     """The manifest of a run that begins `now` on this machine. Imports no package to ask it."""
     return Manifest(
         created_at=now,
-        command_line=tuple(_recordable(word) for word in command_line),
-        workdir=_recordable(str(workdir)),
+        command_line=tuple(recordable(word) for word in command_line),
+        workdir=recordable(str(workdir)),
         gpu=gpu,
         python=platform.python_version(),
         platform=platform.platform(),
@@ -81,7 +81,7 @@ def collect_manifest(
     )
 
 
-def _recordable(text: str) -> str:
+def recordable(text: str) -> str:
     """`text` with bytes that are not UTF-8, as file names and arguments may hold, written out, and
     without the secrets of the environment."""
     return Mask(secrets_of(os.environ)).text(text.encode("utf-8", "backslashreplace").decode())
@@ -125,7 +125,7 @@ def describe_file(path: Path) -> DataFile:
         while block := file.read(_BLOCK):
             digest.update(block)
             size += len(block)
-    return DataFile(path=_recordable(str(path)), bytes=size, sha256=digest.hexdigest())
+    return DataFile(path=recordable(str(path)), bytes=size, sha256=digest.hexdigest())
 
 
 def git_blob(path: Path) -> str:

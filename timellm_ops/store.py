@@ -14,7 +14,7 @@ from timellm_ops.configfile import parse_toml, write_config
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.run_name import RUN_NAME
-from timellm_ops.contract.validation import one_line
+from timellm_ops.contract.validation import ConfigError, one_line
 from timellm_ops.manifest import Manifest
 from timellm_ops.paths import full_path
 from timellm_ops.process.files import read_json, sync_folder, write_all
@@ -70,10 +70,14 @@ class RunStore:
         so that a later change of the file changes nothing for it.
 
         It is written aside and renamed into place: there is the whole folder or none. Raises
-        `ValueError` for a name that is not safe as part of a file name, and `OSError`.
+        `ValueError` for a name that is not safe as part of a file name, `ConfigError` for a folder
+        whose path no record can hold, and `OSError`.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be part of a run's id")
+        if not _is_utf8(self.root):
+            expected = "another one, such as TIMELLM_RUNS_DIR can name"
+            raise ConfigError(str(self.root), "", "a folder whose name is not UTF-8", expected)
         self.root.mkdir(parents=True, exist_ok=True)
         aside = self.root / f".new-{secrets.token_hex(8)}"
         aside.mkdir()
@@ -136,6 +140,14 @@ class RunStore:
         if not runs:
             raise RunNotFound(f'no run "{asked}": there are no runs in {self.root} yet')
         raise RunNotFound(f'no run "{asked}" in {self.root}; there are: {_names(runs)}')
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _order(layout: RunLayout) -> tuple[str, int, str]:

@@ -50,6 +50,16 @@ def goes_on(state: RunState) -> bool:
     return not state.ended and state.activity in ("training", "evaluating")
 
 
+def test_a_config_may_be_called_by_bytes_that_are_no_text(shell: Shell) -> None:
+    config = os.fsdecode(b"caf\xe9.toml")
+    shell.write(config, TINY)
+    done = shell("run", config, "--plain")
+    assert done.code == 0, done
+    began = next(r.event for r in read_records(shell.run.journal))
+    assert isinstance(began, ev.RunStarted)
+    assert "caf\\udce9.toml" in began.command
+
+
 def test_a_run_trains_to_its_end_and_leaves_a_whole_record(shell: Shell) -> None:
     shell.write("run.toml", TINY)
     done = shell("run", "run.toml", "--plain")

@@ -450,7 +450,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 def bounded(base: type, meta: msgspec.Meta) -> st.SearchStrategy[Any]:
     if base is str:
         if meta.pattern:
-            return st.from_regex(meta.pattern.replace("^", r"\A"))
+            return st.from_regex(rf"\A{meta.pattern.removeprefix('^')}")
         return texts.filter(bool)
     low = meta.ge if meta.ge is not None else meta.gt
     high = meta.le if meta.le is not None else meta.lt

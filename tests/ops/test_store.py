@@ -129,6 +129,13 @@ def test_a_name_that_is_no_safe_part_of_a_file_name_is_refused(store: RunStore, 
     assert not store.root.exists()
 
 
+def test_no_run_is_begun_in_a_folder_that_no_record_can_name(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(ConfigError, match="found a folder whose name is not UTF-8; expected ano"):
+        create(RunStore(root))
+    assert not root.exists()
+
+
 @pytest.mark.parametrize(
     "name", ["a", "A.b_c-d", "x" * 64, "7", "a..b", "ä", "变压器-2.夜", "电" * 64]
 )

@@ -27,7 +27,7 @@ from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.validation import ConfigError
 from timellm_ops.datasets import fetch_with_bar
-from timellm_ops.manifest import collect_manifest
+from timellm_ops.manifest import collect_manifest, recordable
 from timellm_ops.preflight import DoesNotFit, Preflight, preflight
 from timellm_ops.process.engine import adopt
 from timellm_ops.store import RunStore, load_config, runs_dir
@@ -224,7 +224,8 @@ def checked(
 
 def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, style: Style) -> int:
     interrupts = listen(style, owns_run=True)
-    order = Order(root=str(layout.root), mode=mode, findings=found.findings, command=join(sys.argv))
+    command = join(recordable(word) for word in sys.argv)
+    order = Order(root=str(layout.root), mode=mode, findings=found.findings, command=command)
     written_bytes = layout.journal.stat().st_size if layout.journal.exists() else 0
     try:
         start_supervisor(order)
