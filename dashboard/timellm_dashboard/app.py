@@ -126,7 +126,7 @@ class Dashboard(App[None]):
         self._backlog = True
         self._supervised = True
         self._wake = asyncio.Event()
-        self._touched_t = monotonic()
+        self._touched_t = 0.0
         self._problem = ""
         self._supervising = False
         self._here: ScreenId = "overview"
@@ -170,6 +170,7 @@ class Dashboard(App[None]):
 
     def on_mount(self) -> None:
         """Show something at once, then follow the run."""
+        self._touched_t = self._monotonic()
         self._install()
         self.push_screen(self._screens["overview"])
         self.call_after_refresh(self._show)
