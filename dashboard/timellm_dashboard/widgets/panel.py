@@ -102,7 +102,8 @@ class Panel(Widget):
         strip = self._strips[y]
         if strip is None:
             row = to_content([self._drawn[y]])
-            strip = self._strips[y] = Visual.to_strips(self, row, width, 1, style)[0].apply_offsets(0, y)
+            (painted,) = Visual.to_strips(self, row, width, 1, style)
+            strip = self._strips[y] = painted.apply_offsets(0, y)
         return strip
 
 
