@@ -2,7 +2,7 @@
 
 import pytest
 from sample_journals import STATES, FakeRun
-from screen_text import dashboard, running
+from screen_text import dashboard, resized, running
 from textual.selection import SELECT_ALL
 from textual.widget import Widget
 
@@ -66,3 +66,12 @@ async def test_what_is_selected_is_seen_to_be_and_is_no_more_afterwards() -> Non
         app.screen.selections = {}
         await pilot.pause(0.05)
         assert list(panel.render_line(1)) == plain
+
+
+async def test_a_screen_without_room_paints_nothing() -> None:
+    app = of("training", "en")
+    async with running(app, SIZE) as pilot:
+        for size in ((1, 1), (2, 40), (100, 30)):
+            await resized(pilot, *size)
+            for panel in app.run_screen.query(Panel):
+                assert panel.render_line(0).cell_length <= max(0, panel.size.width)

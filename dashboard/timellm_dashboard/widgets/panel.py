@@ -97,7 +97,7 @@ class Panel(Widget):
         width, style = self.size.width, self.visual_style
         if self._strips_of != (width, style):
             self._strips_of, self._strips = (width, style), [None] * len(self._drawn)
-        if y >= len(self._drawn):
+        if y >= len(self._drawn) or not width:
             return Strip.blank(width, style.rich_style)
         strip = self._strips[y]
         if strip is None:
