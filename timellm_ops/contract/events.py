@@ -448,6 +448,9 @@ WORDS_OF_THE_ENGINE = (
 )  # fmt: skip
 """Events that show that the engine is alive."""
 
+TAKES_CHARGE = frozenset({RunStarted, Adopted})
+"""Events with which a supervisor begins: what was before them, nobody has seen to its end."""
+
 
 class JournalRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of `journal.jsonl`."""

@@ -190,7 +190,7 @@ class History:
         return seconds
 
     def _pass_time(self, before: RunState, event: ev.Event, after: RunState) -> None:
-        if type(event) in _SUPERVISORS:
+        if type(event) in ev.TAKES_CHARGE:
             # What an engine did while nobody watched it is not known.
             self._found_t, self._took_over = event.t, True
             self.steps.drop()
@@ -266,7 +266,6 @@ class History:
         return max(0, (after.steps_per_epoch or latest.iteration) - latest.iteration) * step_s
 
 
-_SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
 _WORDS = frozenset(ev.WORDS_OF_THE_ENGINE)
 _NEVER_TOLD: frozenset[type[ev.BaseEvent]] = frozenset({
     ev.Progress, ev.ForecastsTimed, ev.Telemetry, ev.HostTelemetry, ev.ControlAcknowledged,

@@ -20,7 +20,6 @@ from timellm_ops.contract.state import RunState
 
 REPEATED = "repeated"
 """The cause of time that went into steps which were lost with an engine, and are made again."""
-_SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
 
 
 class _Work(Struct, frozen=True, gc=False):
@@ -67,7 +66,7 @@ class Ledger:
         if before.holds:
             standing.cause = before.holds[0].rule
         passed = after.active_s - before.active_s
-        if before.outcome is not None or type(event) in _SUPERVISORS:
+        if before.outcome is not None or type(event) in ev.TAKES_CHARGE:
             between_s = max(passed, _between(before, event))
             gone = before.exited_at is not None and after.engine_pid is None
             if before.outcome is not None or gone:

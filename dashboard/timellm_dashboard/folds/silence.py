@@ -21,8 +21,7 @@ _USUAL_TIMES = 6.0
 _UNRECORDED_S = 150.0
 """So long without any record, the machine slept, or nobody watched: that is no engine's silence.
 Longer than the minute that readings may be apart."""
-_SUPERVISORS = frozenset({ev.RunStarted, ev.Adopted})
-_ENDS = frozenset({*ev.WORDS_OF_THE_ENGINE, *_SUPERVISORS, ev.EngineExited, ev.RunEnded})
+_ENDS = frozenset({*ev.WORDS_OF_THE_ENGINE, *ev.TAKES_CHARGE, ev.EngineExited, ev.RunEnded})
 
 
 def is_too_long(silence_s: float, usual_s: float, state: RunState) -> bool:
@@ -83,7 +82,7 @@ class Silence:
             or before.activity not in ("training", "evaluating")
             or before.outcome is not None
             or passed_s > _UNRECORDED_S
-            or type(event) in _SUPERVISORS
+            or type(event) in ev.TAKES_CHARGE
         ):
             self._end(before.active_s)
             self.heard_s = now_s

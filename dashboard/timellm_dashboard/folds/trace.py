@@ -33,7 +33,6 @@ _CLOCK_SLACK_S = 2.0
 have jumped."""
 _CLOCK_CHECK_S = 10.0
 """So often the clock is compared with the run's own time where nothing but readings comes."""
-_SUPERVISORS = (ev.RunStarted, ev.Adopted)
 
 
 class TraceMark(Struct, frozen=True, kw_only=True):
@@ -125,9 +124,9 @@ class Trace:
     ) -> None:
         if after.standing or after.activity != "training":
             self.losses.interrupt()
-        if isinstance(event, (ev.TelemetryLost, *_SUPERVISORS)):
+        if isinstance(event, ev.TelemetryLost) or type(event) in ev.TAKES_CHARGE:
             self.gpu.interrupt()
-        if isinstance(event, _SUPERVISORS):  # what was before it nobody has seen
+        if type(event) in ev.TAKES_CHARGE:  # what was before it nobody has seen
             self.losses.interrupt()
             self.pace.change(before.active_s, None)
             self.recent_pace.clear()
