@@ -46,7 +46,7 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.journal import read_records
 from timellm_ops.manifest import collect_manifest
-from timellm_ops.process.records import SupervisorRecord, read_record
+from timellm_ops.process.records import EngineRecord, SupervisorRecord, read_record
 from timellm_ops.store import RunStore
 
 PARTS = ("engine", "cost", "reaction", "night")
@@ -221,7 +221,9 @@ def engine_table(folder: Path, pairs: int, seconds: float) -> str:
         record = read_record(layout.supervisor_process, SupervisorRecord)
         assert record is not None, "it is in charge"
         watchers = [psutil.Process(record.process.pid), psutil.Process(screen.pid)]
-        (engine,) = (p.pid for p in watchers[0].children() if p.is_running())
+        trains = read_record(layout.engine_process, EngineRecord)
+        assert trains is not None, "it has made steps"
+        engine = trains.process.pid
         time.sleep(_LEFT_ALONE_S)
         for pair in range(pairs):
             if not all(process.is_running() for process in watchers):

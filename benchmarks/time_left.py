@@ -29,6 +29,9 @@ from timellm_ops.contract.reduction import reduce
 from timellm_ops.contract.state import RunState
 from timellm_ops.journal import read_records
 
+FROM = 0.03
+"""Share of a run's time from which on it is judged."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -163,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_FOLDER")
-    parser.add_argument("--from", dest="after", type=float, default=0.03, help="share of the run")
+    parser.add_argument("--from", dest="after", type=float, default=FROM, help="share of the run")
     asked = parser.parse_args(arguments)
     print(table([judged(RunLayout(folder), asked.after) for folder in asked.runs]))
     return 0
