@@ -92,7 +92,7 @@ def load_bundle(
     section = frozen.section
     if backbone is not None:
         section = msgspec.structs.replace(section, source=backbone)
-    found = load_backbone(section, frozen.seed, device)
+    found = load_backbone(section, frozen.seed, device, description.precision)
     if found.digest != frozen.digest:
         raise InputError(
             "backbone.source",

@@ -20,6 +20,7 @@ from timellm_engine.model.activation import fuse_activations
 from timellm_engine.model.backbone_attention import take_over_attention
 from timellm_engine.model.embedded import SPECIFICATION, embedded_model, embedded_tokenizer
 from timellm_engine.model.packed import pack_if_it_answers_as_before
+from timellm_engine.model.precision import Precision
 from timellm_engine.model.quantised import HELD, load_settings, quantised_gpt2, take_over_products
 from timellm_ops.contract.config import BackboneSection
 from timellm_ops.contract.counting import Count
@@ -63,13 +64,17 @@ class Backbone:
 
 
 def load_backbone(
-    section: BackboneSection, seed: int, device: torch.device | str = "cpu"
+    section: BackboneSection,
+    seed: int,
+    device: torch.device | str = "cpu",
+    precision: Precision = "fp32",
 ) -> Backbone:
     """Read or draw the backbone that `section` names, and freeze it on `device`.
 
-    `seed` draws the embedded backbone; the others come with their weights. The state of torch's
-    random numbers is left as it was. Raises `BackboneError`, and `PreflightError` for codes of 8
-    or 4 bits where what makes them is not installed.
+    `precision` is what it will be asked to compute in. `seed` draws the embedded backbone; the
+    others come with their weights. The state of torch's random numbers is left as it was. Raises
+    `BackboneError`, and `PreflightError` for codes of 8 or 4 bits where what makes them is not
+    installed.
     """
     if section.source != "embedded" or is_quantised(section.dtype):
         _silence()  # what needs `transformers`, whose import takes seconds
@@ -90,7 +95,8 @@ def load_backbone(
     digest = backbone_digest(config, model.state_dict())
     described = _describe(section, model, tokenizer, digest)
     model.to(device)
-    pack_if_it_answers_as_before(model, _some_tokens(model, described.embedding_size))
+    if precision == "fp32" or section.dtype == "bfloat16":  # or products round their weights
+        pack_if_it_answers_as_before(model, _some_tokens(model, described.embedding_size))
     return described
 
 

@@ -79,7 +79,7 @@ def build(config: Config, *, finer: int = 1) -> Job:
         torch.cuda.set_device(device)  # or something would be begun on the first one as well
     choose_threads(config.train.threads)
     data = prepare(config.data, config.run.seed)
-    backbone = load_backbone(config.backbone, config.run.seed, device)
+    backbone = load_backbone(config.backbone, config.run.seed, device, config.train.precision)
     give_back_freed_memory()
     torch.manual_seed(config.run.seed)
     model = TimeLLM(
