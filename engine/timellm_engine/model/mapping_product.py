@@ -1,14 +1,23 @@
-"""A mapping times the word embeddings, in memory that is kept from step to step.
+"""A mapping times the word embeddings, and its gradient, in memory that is kept between steps.
 
 The mapping has a number for every word and prototype. Rounded, and again as a gradient, it is
 hundreds of MB, in pieces so large that the C library takes each from the system anew, page by page,
 in every step: a tenth of a step in bfloat16. GPUs have an allocator that keeps such pieces.
+Words are frozen, so in bfloat16 they stay laid out for the product, beside themselves.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from timellm_engine.model import onednn
+
+_WORDS = 4096
+"""Words of a piece of a gradient, which is in the processor's cache until it is in its place."""
+_ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
+_TRIED = 4
+"""Prototypes that are made both ways, to see whether both are the same."""
 
 
 class MappingMemory:
@@ -17,6 +26,9 @@ class MappingMemory:
     def __init__(self) -> None:
         self._rounded: Tensor | None = None
         self._gradient: torch.UntypedStorage | None = None
+        self._in_pieces: bool | None = None
+        self._words: Tensor | None = None
+        self._laid_out: Tensor | None = None
 
     def rounded(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
         """A tensor like `weight` in another type, with whatever was in it last."""
@@ -36,6 +48,50 @@ class MappingMemory:
             self._gradient = torch.empty_like(weight).untyped_storage()
         empty = torch.empty(0, dtype=weight.dtype)
         return empty.set_(self._gradient, 0, weight.shape, weight.stride())
+
+    def laid_out(self, words: Tensor) -> Tensor | None:
+        """The words for oneDNN, `[embedding, vocabulary]`, if they are in bfloat16 and it pays."""
+        if self._words is not words:
+            self._words, self._laid_out = words, _laid_out(words)
+        return self._laid_out
+
+    def takes_pieces(self, of_prototypes: Tensor, words: Tensor) -> bool:
+        """Whether a gradient is made piece by piece by oneDNN, which is tried with the first one.
+
+        In float32, where oneDNN is faster than the library that torch asks.
+        """
+        if self._in_pieces is None:
+            large = words.dtype == torch.float32 and len(words) > _WORDS
+            wanted = large and onednn.is_faster(words.dtype)
+            self._in_pieces = wanted and _agree(of_prototypes[:_TRIED], words[:_WORDS])
+        return self._in_pieces
+
+
+@torch.no_grad()
+def _laid_out(words: Tensor) -> Tensor | None:
+    large = words.dtype == torch.bfloat16 and len(words) > _WORDS
+    if not large or not onednn.is_faster(words.dtype):
+        return None
+    tried = torch.linspace(-1.0, 1.0, _TRIED * len(words)).to(words.dtype).view(_TRIED, -1)
+    try:
+        found = onednn.laid_out(words.t())
+        agrees = _close(onednn.product(tried, found), tried @ words)
+    except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
+        return None
+    return found if agrees else None
+
+
+def _agree(of_prototypes: Tensor, words: Tensor) -> bool:
+    """Whether oneDNN's product is torch's, but for rounding."""
+    try:
+        found = onednn.product(of_prototypes, words)
+    except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
+        return False
+    return _close(found, torch.mm(of_prototypes, words.t()))
+
+
+def _close(found: Tensor, exact: Tensor) -> bool:
+    return bool((found - exact).abs().max() <= _ROUNDING[exact.dtype] * exact.abs().max())
 
 
 def mixed(weight: Tensor, words: Tensor, memory: MappingMemory) -> Tensor:
@@ -58,16 +114,21 @@ class _Mixed(torch.autograd.Function):
         context.weight, context.words, context.memory = weight, words, memory
         if weight.dtype != words.dtype:
             weight = memory.rounded(weight, words.dtype).copy_(weight)
-        return torch.mm(weight, words)
+        across = memory.laid_out(words)
+        return torch.mm(weight, words) if across is None else onednn.product(weight, across)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         weight, words, memory = context.weight, context.words, context.memory
         gradient = memory.gradient(weight)
-        if weight.dtype == words.dtype:
-            torch.mm(gradients[0], words.t(), out=gradient)
-        else:
+        if weight.dtype != words.dtype:
             # The rounded weight itself is not needed any more.
             rounded = memory.rounded(weight, words.dtype)
             gradient.copy_(torch.mm(gradients[0], words.t(), out=rounded))
+        elif memory.takes_pieces(gradients[0], words):
+            places = gradient.split(_WORDS, dim=1)
+            for place, some in zip(places, words.split(_WORDS), strict=True):
+                place.copy_(onednn.product(gradients[0], some))
+        else:
+            torch.mm(gradients[0], words.t(), out=gradient)
         return gradient, None, None
