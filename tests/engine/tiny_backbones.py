@@ -24,6 +24,7 @@ from timellm_engine.model.embedded import embedded_tokenizer
 _SHAPE: dict[str, Any] = {
     "vocab_size": 512, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 3,
 }  # fmt: skip
+WIDE = "gpt2, wide"
 _WIDE = {**_SHAPE, "intermediate_size": 48, "max_position_embeddings": 600}
 
 FAMILIES: dict[str, Any] = {
@@ -39,9 +40,14 @@ FAMILIES: dict[str, Any] = {
 CAUSAL = {"gpt2", "llama", "qwen2", "opt"}
 
 
+def wide_gpt2(layers: int = 3) -> GPT2Model:
+    """One whose products are large enough to be laid out for a processor."""
+    return GPT2Model(GPT2Config(vocab_size=512, n_embd=256, n_head=4, n_layer=layers))
+
+
 def save_backbone(folder: Path, family: str = "gpt2", seed: int = 0) -> Path:
     """A model of a family with its tokenizer."""
-    return save_model(folder, FAMILIES[family], seed)
+    return save_model(folder, {**FAMILIES, WIDE: wide_gpt2}[family], seed)
 
 
 def save_model(folder: Path, make: Any, seed: int = 0) -> Path:
@@ -52,7 +58,7 @@ def save_model(folder: Path, make: Any, seed: int = 0) -> Path:
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() > 1:
-                    parameter.normal_(std=0.2)
+                    parameter.normal_(std=min(0.2, 1.2 / parameter.shape[-1] ** 0.5))
     model.save_pretrained(folder)
     embedded_tokenizer().save_pretrained(folder)
     return folder

@@ -36,19 +36,25 @@ def _steepness(wide: Tensor) -> Tensor:
     return torch.addcmul(_SLOPE, wide, wide, value=_CUBIC)
 
 
+def activated_with_slope(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The activation of `x` and its derivative there, both like `x`, without a graph."""
+    wide = x.float()
+    steepness = _steepness(wide)
+    gate = (steepness * wide).sigmoid_()
+    activated = gate * wide if wide is x else wide.mul_(gate)
+    # gate + activated * (1 - gate) * (the derivative of steepness * x)
+    bend = steepness.sub_(2.0 / 3.0 * float(_SLOPE)).mul_(3.0).mul_(activated)
+    return activated.to(x.dtype), gate.lerp_(_ONE, bend).to(x.dtype)
+
+
 class _TanhGELU(torch.autograd.Function):
     """Makes its slope along with itself: the backward pass is one multiplication."""
 
     @staticmethod
     def forward(context: Any, x: Tensor) -> Tensor:
-        wide = x.float()
-        steepness = _steepness(wide)
-        gate = (steepness * wide).sigmoid_()
-        activated = gate * wide if wide is x else wide.mul_(gate)
-        # gate + activated * (1 - gate) * (the derivative of steepness * x)
-        bend = steepness.sub_(2.0 / 3.0 * float(_SLOPE)).mul_(3.0).mul_(activated)
-        context.save_for_backward(gate.lerp_(_ONE, bend).to(x.dtype))
-        return activated.to(x.dtype)
+        activated, slope = activated_with_slope(x)
+        context.save_for_backward(slope)
+        return activated
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:

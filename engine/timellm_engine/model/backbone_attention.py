@@ -36,12 +36,12 @@ def attend_in_bf16(
     bias = None if mask is None else _bias_of(mask)
     with computing_as_held(queries.device):
         if not torch.is_grad_enabled() or not any(x.requires_grad for x in (queries, keys, values)):
-            return _attended_row_by_row(queries, keys, values, bias, scale)
-        attended: Tensor = _Attention.apply(queries, keys, values, bias, scale)  # type: ignore[no-untyped-call]
-    return attended
+            return attended(queries, keys, values, bias, scale)
+        taken: Tensor = _Attention.apply(queries, keys, values, bias, scale)  # type: ignore[no-untyped-call]
+    return taken
 
 
-def _attended_row_by_row(
+def attended(
     queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, scale: float
 ) -> Tensor:
     """What there is no gradient of: the scores of a row stay in the cache until they are used."""
@@ -50,12 +50,12 @@ def _attended_row_by_row(
         groups, _, width = known.shape
         scores = torch.bmm(asked.reshape(groups, -1, width), known.transpose(1, 2))
         seen = None if bias is None else bias[row if len(bias) > 1 else 0]
-        weights = _softened(scores.view(*asked.shape[:2], -1), seen, scale)
+        weights = softened(scores.view(*asked.shape[:2], -1), seen, scale)
         torch.bmm(weights.view(scores.shape), told, out=taken[row].view(groups, -1, width))
     return taken
 
 
-def _softened(scores: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+def softened(scores: Tensor, bias: Tensor | None, scale: float) -> Tensor:
     """Weights of scores, in their type; `bias` goes with `[..., heads, tokens, all tokens]`."""
     wide = scores.float().mul_(scale) if bias is None else torch.add(bias, scores, alpha=scale)
     return torch.softmax(wide, dim=-1).to(scores.dtype)
@@ -88,7 +88,7 @@ class _Attention(torch.autograd.Function):
         asked = queries.reshape(rows * groups, -1, width)
         keys, values = (each.reshape(rows * groups, known, width) for each in (keys, values))
         scores = torch.bmm(asked, keys.transpose(1, 2)).view(*queries.shape[:3], known)
-        weights = _softened(scores, bias, scale).view(rows * groups, -1, known)
+        weights = softened(scores, bias, scale).view(rows * groups, -1, known)
         taken = torch.bmm(weights, values)
         context.save_for_backward(asked, keys, values, weights)
         context.shape, context.scale = queries.shape, scale

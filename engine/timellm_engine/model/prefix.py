@@ -8,7 +8,7 @@ sees the patches, and none of this holds.
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -101,18 +101,26 @@ class PromptPrefix:
 
     def answer_after(self, prompts: LaidOut, patches: Tensor) -> Tensor:
         """`answer`, the prompts being laid out; all of it is the device's work."""
-        (rows, count, _), device = patches.shape, patches.device
-        known, lengths, longest = prompts.known, prompts.lengths, prompts.tokens.shape[1]
-        padding = longest - lengths
+        return self.answer_to(patches, prompts, self.read(prompts, patches.shape[1]))
+
+    def read(self, prompts: LaidOut, _patches: int) -> Any:
+        """What `answer_to` needs of the prompts, for one answer at so many patches a row."""
         # Outside of inference mode, whose tensors could not be part of a later graph.
         with torch.inference_mode(mode=False), torch.no_grad():
-            cache = self._cache(rows if known else 0)
-            if longest:
+            cache = self._cache(len(prompts.lengths) if prompts.known else 0)
+            if prompts.tokens.shape[1]:
                 with cache.reading():
                     self._run(self._backbone.word_embeddings(prompts.tokens), cache)
             if self.adjoining:
                 assert not isinstance(cache, GPT2Cache)  # noqa: S101 - it sees all, as GPT-2 does
-                cache.move_to_the_end(padding)
+                cache.move_to_the_end(prompts.tokens.shape[1] - prompts.lengths)
+        return cache
+
+    def answer_to(self, patches: Tensor, prompts: LaidOut, cache: Any) -> Tensor:
+        """`answer_after`, the prompts having been read."""
+        (rows, count, _), device = patches.shape, patches.device
+        known, lengths, longest = prompts.known, prompts.lengths, prompts.tokens.shape[1]
+        padding = longest - lengths
         # The patches do not see the padding, and positions go on as if it were not there.
         places = torch.arange(known + longest, device=device)
         seen = torch.ones(rows, known + longest + count, dtype=torch.long, device=device)

@@ -1,7 +1,8 @@
 """Time-LLM (Jin et al., ICLR 2024, arXiv 2310.01728): forecast by reprogramming a frozen model."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from timellm_engine.errors import BackboneError
 from timellm_engine.model.backbone import Backbone
+from timellm_engine.model.gpt2_pass import gpt2_pass
+from timellm_engine.model.gpt2_prefix import GPT2Prefix
 from timellm_engine.model.layers import (
     FlattenHead,
     PatchEmbedding,
@@ -186,7 +189,7 @@ class TimeLLM(nn.Module):
         `None` where the backbone cannot read them ahead. What `forward` does before the device's
         work begins.
         """
-        prefix = self._reading_ahead()
+        prefix = self.reading_ahead()
         if prefix is None:
             return None
         return prefix.lay_out(self._ids(x.unsqueeze(-1)), self.device)
@@ -311,13 +314,13 @@ class TimeLLM(nn.Module):
 
         With the prompts read ahead where the backbone can do that; in one piece otherwise.
         """
-        prefix = self._reading_ahead()
+        prefix = self.reading_ahead()
         if prefix is None:
             return self.answer_in_one_piece(ids, patches)
         return prefix.answer(ids, patches)[:, :, : self.d_ff].float()
 
-    def _reading_ahead(self) -> PromptPrefix | None:
-        """How prompts are read ahead, which is tried out once."""
+    def reading_ahead(self) -> PromptPrefix | None:
+        """How prompts are read ahead, if they can be, which is tried out once."""
         if not self._prefix_sought:
             self._prefix_sought = True
             with computing_as_held(self.device):
@@ -341,14 +344,19 @@ class TimeLLM(nn.Module):
         words = words % self._described.vocab_size
         patches = self.word_embeddings(torch.stack([words, words.flip(0), words])).float()
         plain = self._hidden_in_one_piece(ids, patches)
-        for adjoining in (False, True):
-            prefix = PromptPrefix(self._described, shared, adjoining=adjoining)
-            if prefix.agrees(plain, ids, patches):
-                # What it has read meanwhile is of that precision, and not of this model's.
-                if self.precision != "fp32":
-                    prefix = PromptPrefix(self._described, shared, adjoining=adjoining)
-                return prefix
+        for made in self._ways_of_reading(shared):
+            if made().agrees(plain, ids, patches):
+                # Another one: what the first has read is of that precision, and not of this one.
+                return made()
         return None
+
+    def _ways_of_reading(self, shared: tuple[int, ...]) -> Iterator[Callable[[], PromptPrefix]]:
+        """What there is to try, the fastest first."""
+        gpt2 = gpt2_pass(self.backbone, recompute=self.reprogramming.recompute)
+        if gpt2 is not None:
+            yield lambda: GPT2Prefix(self._described, shared, gpt2)
+        for adjoining in (False, True):
+            yield partial(PromptPrefix, self._described, shared, adjoining=adjoining)
 
     def answer_in_one_piece(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """`answer` with prompts and patches as one sequence, which every backbone can do."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_backbones import CAUSAL, FAMILIES, save_backbone
+from tiny_backbones import CAUSAL, FAMILIES, WIDE, save_backbone
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,7 +18,7 @@ from timellm_engine.model.timellm import TimeLLM
 from timellm_ops.contract.config import BackboneSection, ModelSection, PromptSection
 
 SEQ_LEN, PRED_LEN, ROWS = 48, 8, 6
-READ_AHEAD = {"gpt2", "llama", "qwen2"}
+READ_AHEAD = {"gpt2", WIDE, "llama", "qwen2"}
 """Families that take keys and values, a mask, and positions of their own."""
 
 
@@ -29,7 +29,7 @@ def tiny_model(backbone: Backbone, padding: str = "masked", *, statistics: bool 
     return TimeLLM(backbone, section, prompt, "Some series.", SEQ_LEN, PRED_LEN).eval()
 
 
-@pytest.fixture(scope="module", params=sorted(FAMILIES))
+@pytest.fixture(scope="module", params=[*sorted(FAMILIES), WIDE])
 def backbone(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     folder: Path = tmp_path_factory.mktemp("backbone")
     return load_backbone(BackboneSection(source=str(save_backbone(folder, request.param))), seed=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_backbones import save_backbone
+from tiny_backbones import WIDE, save_backbone
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,7 +36,7 @@ def gradients(backbone: Backbone, precision: Any, *, recompute: bool) -> list[Te
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("family", ["embedded", "gpt2", "qwen2", "opt", "bert"])
+@pytest.mark.parametrize("family", ["embedded", "gpt2", WIDE, "qwen2", "opt", "bert"])
 def test_gradients_and_random_numbers_are_the_same_to_the_bit(
     tmp_path: Path, family: str, precision: str
 ) -> None:
