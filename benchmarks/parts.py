@@ -2,17 +2,16 @@
 
 A step is taken by the model's own public methods, one after the other, the gradient being handed
 back from part to part; names are those of `work`. `prompt texts` has no floor: no product is in
-it. The prompts that the engine reads ahead are the calls of the backbone without a graph.
+it.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from machine import now
 from published_computation import PublishedTimeLLM
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from timellm_engine.model.layers import fold_variables, normalise
@@ -36,11 +35,6 @@ class Stopwatch:
         passed, self._since = moment - self._since, moment
         self.taken[part] = self.taken.get(part, 0.0) + passed
         return passed
-
-    def move(self, seconds: float, source: str, target: str) -> None:
-        """So much of one part was another."""
-        self.taken[source] -= seconds
-        self.taken[target] = self.taken.get(target, 0.0) + seconds
 
 
 def engine_pass(
@@ -67,13 +61,8 @@ def engine_pass(
         patches = model.reprogram(rows, mixed_from)
         watch.lap("reprogramming")
         read = _leaf(patches, training)
-        with _timed_calls(model.backbone, device) as calls:
-            hidden = model.answer(ids, read)
-        forward = "backbone forward" if training else "backbone"
-        watch.lap(forward)
-        # The last call is of the patches; those before it read the prompts.
-        if len(calls) > 1:
-            watch.move(sum(calls[:-1]), forward, "prompts")
+        hidden = _answered(model, ids, read, watch)
+        watch.lap("backbone forward" if training else "backbone")
         answered = _leaf(hidden, training)
         forecast = model.head(answered).float() * deviation[:, 0] + mean[:, 0]
         watch.lap("head")
@@ -84,6 +73,17 @@ def engine_pass(
         optimiser.zero_grad(set_to_none=True)
         watch.lap("optimiser")
     return watch.taken
+
+
+def _answered(model: TimeLLM, ids: list[list[int]], patches: Tensor, watch: Stopwatch) -> Tensor:
+    """`model.answer`, with a lap where the prompts have been read."""
+    ahead = model.reading_ahead()
+    if ahead is None:
+        return model.answer(ids, patches)
+    prompts = ahead.lay_out(ids, model.device)
+    read = ahead.read(prompts, patches.shape[1])
+    watch.lap("prompts")
+    return ahead.answer_to(patches, prompts, read)[:, :, : model.d_ff].float()
 
 
 def published_pass(
@@ -147,22 +147,6 @@ def _backward(
     for part, (left, entered) in zip(parts, chain, strict=True):
         left.backward(entered.grad)
         watch.lap(part)
-
-
-@contextmanager
-def _timed_calls(module: nn.Module, device: str) -> Iterator[list[float]]:
-    """Seconds of each call of the module within it, of those that an exception ends as well."""
-    taken: list[float] = []
-    began: list[float] = []
-    before = module.register_forward_pre_hook(lambda *_: began.append(now(device)))
-    after = module.register_forward_hook(
-        lambda *_: taken.append(now(device) - began[-1]), always_call=True
-    )
-    try:
-        yield taken
-    finally:
-        before.remove()
-        after.remove()
 
 
 def in_turns(
