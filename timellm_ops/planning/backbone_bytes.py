@@ -4,7 +4,7 @@ import math
 from typing import assert_never
 
 from timellm_ops.contract.backbone_facts import BackboneFacts, parameter_count
-from timellm_ops.contract.engine_memory import FEWEST_LAID_OUT
+from timellm_ops.contract.engine_memory import FEWEST_LAID_OUT, MOST_LAID_OUT
 from timellm_ops.contract.small_cards import is_quantised
 
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "int8": 2, "nf4": 2}
@@ -34,11 +34,16 @@ def written_out_bytes(facts: BackboneFacts, dtype: str) -> int:
     return NUMBER_BYTES[dtype] * largest + scales
 
 
-def laid_out_bytes(facts: BackboneFacts, layers: int) -> int:
-    """Weights in bfloat16 that lie beside themselves as a processor's products want them."""
+def laid_out_bytes(facts: BackboneFacts, layers: int, dtype: str) -> int:
+    """Weights that lie beside themselves as a processor's products want them."""
     products = [*layers * products_of_a_layer(facts), *_products_outside(facts)]
     counts = (outputs * inputs for outputs, inputs in products)
-    return NUMBER_BYTES["bfloat16"] * sum(each for each in counts if each >= FEWEST_LAID_OUT)
+    found = NUMBER_BYTES[dtype] * sum(each for each in counts if each >= FEWEST_LAID_OUT)
+    if dtype == "float32" and found > MOST_LAID_OUT:
+        return 0
+    # The last layer's keys and values have a product of their own.
+    alone = 2 * facts.width**2 if facts.family == "gpt2" else 0
+    return found + NUMBER_BYTES[dtype] * alone if found else 0
 
 
 def products_of_a_layer(facts: BackboneFacts) -> tuple[tuple[int, int], ...]:

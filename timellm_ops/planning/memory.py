@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from timellm_ops.contract.backbone_facts import BackboneFacts
 from timellm_ops.contract.config import Config
+from timellm_ops.contract.engine_memory import WORDS_AT_ONCE
 from timellm_ops.contract.plan import Basis, Device, MemoryItem, MemoryPlan, Phase
 from timellm_ops.contract.shapes import (
     PROTOTYPES_DRAWN_AT_ONCE,
@@ -41,8 +42,8 @@ CPU_TRANSFORMERS_BYTES = 125 * _MIB
 """transformers beside them, which the embedded backbone does without; measured likewise."""
 CPU_PACKAGES_BYTES = 75 * _MIB
 """bitsandbytes and accelerate beside them, with what they load in turn."""
-CPU_BF16_BYTES = 55 * _MIB
-"""What oneDNN makes for a backbone's products in bfloat16, beside their weights; measured."""
+CPU_ONEDNN_BYTES = 55 * _MIB
+"""What oneDNN makes for a backbone's products, beside their weights; measured."""
 CUDA_RUNTIME_BYTES = 500 * _MIB
 """A CUDA context with its libraries' workspaces; assumed, it differs between cards and drivers."""
 _LEFT_SHARE = 0.4
@@ -64,7 +65,9 @@ class Weights(Struct, frozen=True, kw_only=True):
     moments: int
     backbone: int
     laid_out: int
-    """Of the backbone, beside itself: in bfloat16, on a CPU that is taken to compute in it."""
+    """Of the backbone, beside itself: on a CPU that is taken to gain from it."""
+    words: int
+    """The word embeddings, beside themselves, for a mapping's products in bfloat16."""
     written_out: int
     """Of the backbone, while one of its products is made; nothing where it is held as it is."""
     packages: int
@@ -85,15 +88,18 @@ def memory_plan(
 ) -> tuple[MemoryPlan, ...]:
     """The phases of a run. `tokens` of a prompt, and of what is shared; estimated otherwise."""
     trained = sum(shape.bytes for shape in shapes)
+    held = config.backbone.dtype
+    laid_out = laid_out_bytes(facts, layers, held) if _lays_out(config, device) else 0
     weights = Weights(
         trained=trained,
         mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
         rounded=_rounded(config, shapes),
         moments=moments_bytes(config.train, shapes, device),
         backbone=backbone_bytes(facts, layers, config.backbone.dtype),
-        laid_out=laid_out_bytes(facts, layers) if _lays_out(config, device) else 0,
+        laid_out=laid_out,
+        words=_words(config, device, facts),
         written_out=written_out_bytes(facts, config.backbone.dtype),
-        packages=_packages(config, device),
+        packages=_packages(config, device, laid_out),
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
     )
@@ -101,7 +107,8 @@ def memory_plan(
     train, data = config.train, config.data
 
     each = 2 if train.precision == "bf16" else NUMBER_BYTES[config.backbone.dtype]
-    keeps_attention = device == "cpu" and each == 2 and config.backbone.source != "embedded"
+    in_parts = each == 2 or (laid_out > 0 and facts.family == "gpt2")
+    keeps_attention = device == "cpu" and in_parts and config.backbone.source != "embedded"
 
     def needed(rows: int, *, training: bool) -> tuple[Need, ...]:
         of = Pass(
@@ -216,20 +223,30 @@ def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> Memo
     )
 
 
-def _packages(config: Config, device: Device) -> int:
+def _packages(config: Config, device: Device, laid_out: int) -> int:
     """What some runs alone load; on a GPU it is not the card's."""
     if device != "cpu":
         return 0
     small, embedded = any(wishes(config)), config.backbone.source == "embedded"
     loaded = 0 if embedded and not small else CPU_TRANSFORMERS_BYTES
-    in_bf16 = CPU_BF16_BYTES if _lays_out(config, device) else 0
-    return loaded + in_bf16 + (CPU_PACKAGES_BYTES if small else 0)
+    by_onednn = CPU_ONEDNN_BYTES if laid_out else 0
+    return loaded + by_onednn + (CPU_PACKAGES_BYTES if small else 0)
 
 
 def _lays_out(config: Config, device: Device) -> bool:
-    """Whether weights of the backbone are laid out for products in bfloat16."""
+    """Whether weights of the backbone are laid out for a processor that gains from it."""
     held, embedded = config.backbone.dtype, config.backbone.source == "embedded"
-    return device == "cpu" and held == "bfloat16" and not embedded and not config.train.compile
+    if device != "cpu" or embedded or config.train.compile:
+        return False
+    return held == "bfloat16" or (held == "float32" and config.train.precision == "fp32")
+
+
+def _words(config: Config, device: Device, facts: BackboneFacts) -> int:
+    """Of the word embeddings, laid out for a mapping's products on a CPU."""
+    mapped = config.model.prototypes == "mapping" and config.backbone.dtype == "bfloat16"
+    if device != "cpu" or not mapped or facts.vocab_size <= WORDS_AT_ONCE:
+        return 0
+    return NUMBER_BYTES["bfloat16"] * facts.vocab_size * facts.width
 
 
 def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
@@ -242,6 +259,7 @@ def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
         runtime,
         _item("backbone", weights.backbone, "exact"),
         _item("backbone: laid out for the processor", weights.laid_out, "exact"),
+        _item("words: laid out for the processor", weights.words, "exact"),
         _item("weights", weights.trained, "exact"),
     ]
 

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from timellm_engine.model import onednn
+from timellm_ops.contract.engine_memory import WORDS_AT_ONCE
 
-_WORDS = 4096
-"""Words of a piece of a gradient, which is in the processor's cache until it is in its place."""
 _ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 _TRIED = 4
 """Prototypes that are made both ways, to see whether both are the same."""
@@ -61,15 +60,15 @@ class MappingMemory:
         In float32, where oneDNN is faster than the library that torch asks.
         """
         if self._in_pieces is None:
-            large = words.dtype == torch.float32 and len(words) > _WORDS
+            large = words.dtype == torch.float32 and len(words) > WORDS_AT_ONCE
             wanted = large and onednn.is_faster(words.dtype)
-            self._in_pieces = wanted and _agree(of_prototypes[:_TRIED], words[:_WORDS])
+            self._in_pieces = wanted and _agree(of_prototypes[:_TRIED], words[:WORDS_AT_ONCE])
         return self._in_pieces
 
 
 @torch.no_grad()
 def _laid_out(words: Tensor) -> Tensor | None:
-    large = words.dtype == torch.bfloat16 and len(words) > _WORDS
+    large = words.dtype == torch.bfloat16 and len(words) > WORDS_AT_ONCE
     if not large or not onednn.is_faster(words.dtype):
         return None
     tried = torch.linspace(-1.0, 1.0, _TRIED * len(words)).to(words.dtype).view(_TRIED, -1)
@@ -126,8 +125,8 @@ class _Mixed(torch.autograd.Function):
             rounded = memory.rounded(weight, words.dtype)
             gradient.copy_(torch.mm(gradients[0], words.t(), out=rounded))
         elif memory.takes_pieces(gradients[0], words):
-            places = gradient.split(_WORDS, dim=1)
-            for place, some in zip(places, words.split(_WORDS), strict=True):
+            places = gradient.split(WORDS_AT_ONCE, dim=1)
+            for place, some in zip(places, words.split(WORDS_AT_ONCE), strict=True):
                 place.copy_(onednn.product(gradients[0], some))
         else:
             torch.mm(gradients[0], words.t(), out=gradient)

@@ -62,9 +62,21 @@ def pack_if_it_answers_as_before(model: nn.Module, tokens: Tensor) -> int:
     except Exception:  # noqa: BLE001 - whatever a family does with a weight
         agrees = False
     if agrees:
+        _let_go_of_the_file(model)
         return packed
     unpack_products(model)
     return 0
+
+
+def _let_go_of_the_file(model: nn.Module) -> None:
+    """Copy what is left of weights that were read in place, in the type that the file has.
+
+    As long as one of them is there, so is all of the file that was ever looked at.
+    """
+    for parameter in model.parameters():
+        laid_out = parameter.untyped_storage().nbytes() < parameter.nbytes
+        if parameter.dtype == torch.float32 and not laid_out:
+            parameter.data = parameter.data.clone()
 
 
 def unpack_products(model: nn.Module) -> None:
@@ -117,7 +129,7 @@ class PackedProduct:
     """`[..., inputs]` to `[..., outputs]`, with a gradient for the input alone."""
 
     def __init__(self, across: Tensor, bias: Tensor | None) -> None:
-        self.bias, self._dtype = bias, across.dtype
+        self.bias, self._dtype = None if bias is None else bias.clone(), across.dtype
         self.laid_out, self._laid_across = onednn.laid_out(across), onednn.laid_out(across.t())
 
     def __call__(self, x: Tensor) -> Tensor:
