@@ -39,12 +39,11 @@ def _steepness(wide: Tensor) -> Tensor:
 def activated_with_slope(x: Tensor) -> tuple[Tensor, Tensor]:
     """The activation of `x` and its derivative there, both like `x`, without a graph."""
     wide = x.float()
-    steepness = _steepness(wide)
-    gate = (steepness * wide).sigmoid_()
+    gate = _steepness(wide).mul_(wide).sigmoid_()
+    bend = torch.addcmul(_SLOPE, wide, wide, value=3.0 * _CUBIC)  # of what the gate is made of
     activated = gate * wide if wide is x else wide.mul_(gate)
-    # gate + activated * (1 - gate) * (the derivative of steepness * x)
-    bend = steepness.sub_(2.0 / 3.0 * float(_SLOPE)).mul_(3.0).mul_(activated)
-    return activated.to(x.dtype), gate.lerp_(_ONE, bend).to(x.dtype)
+    # gate + activated * (1 - gate) * bend
+    return activated.to(x.dtype), gate.lerp_(_ONE, bend.mul_(activated)).to(x.dtype)
 
 
 class _TanhGELU(torch.autograd.Function):

@@ -56,9 +56,13 @@ def attended(
 
 
 def softened(scores: Tensor, bias: Tensor | None, scale: float) -> Tensor:
-    """Weights of scores, in their type; `bias` goes with `[..., heads, tokens, all tokens]`."""
+    """Weights of scores, in their type, and in their memory where they are not in float32.
+
+    `bias` goes with `[..., heads, tokens, all tokens]`.
+    """
     wide = scores.float().mul_(scale) if bias is None else torch.add(bias, scores, alpha=scale)
-    return torch.softmax(wide, dim=-1).to(scores.dtype)
+    torch.softmax(wide, dim=-1, out=wide)
+    return wide if wide.dtype == scores.dtype else scores.copy_(wide)
 
 
 _biases: WeakIdKeyDictionary = WeakIdKeyDictionary()

@@ -55,6 +55,7 @@ def pack_if_it_answers_as_before(model: nn.Module, tokens: Tensor) -> int:
     """
     if all(_across(layer) is None for layer in model.modules()):
         return 0
+    _let_go_of_the_file(model)
     before = model(inputs_embeds=tokens).last_hidden_state
     packed = pack_products(model)
     try:
@@ -62,20 +63,18 @@ def pack_if_it_answers_as_before(model: nn.Module, tokens: Tensor) -> int:
     except Exception:  # noqa: BLE001 - whatever a family does with a weight
         agrees = False
     if agrees:
-        _let_go_of_the_file(model)
         return packed
     unpack_products(model)
     return 0
 
 
 def _let_go_of_the_file(model: nn.Module) -> None:
-    """Copy what is left of weights that were read in place, in the type that the file has.
+    """Copy weights that were read in place, which those are that have the type of the file.
 
     As long as one of them is there, so is all of the file that was ever looked at.
     """
     for parameter in model.parameters():
-        laid_out = parameter.untyped_storage().nbytes() < parameter.nbytes
-        if parameter.dtype == torch.float32 and not laid_out:
+        if parameter.dtype == torch.float32:
             parameter.data = parameter.data.clone()
 
 
@@ -129,7 +128,7 @@ class PackedProduct:
     """`[..., inputs]` to `[..., outputs]`, with a gradient for the input alone."""
 
     def __init__(self, across: Tensor, bias: Tensor | None) -> None:
-        self.bias, self._dtype = None if bias is None else bias.clone(), across.dtype
+        self.bias, self._dtype = bias, across.dtype
         self.laid_out, self._laid_across = onednn.laid_out(across), onednn.laid_out(across.t())
 
     def __call__(self, x: Tensor) -> Tensor:
