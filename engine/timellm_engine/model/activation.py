@@ -40,9 +40,9 @@ def activated_with_slope(x: Tensor) -> tuple[Tensor, Tensor]:
     """The activation of `x` and its derivative there, both like `x`, without a graph."""
     wide = x.float()
     gate = _steepness(wide).mul_(wide).sigmoid_()
-    bend = torch.addcmul(_SLOPE, wide, wide, value=3.0 * _CUBIC)  # of what the gate is made of
+    bend = torch.addcmul(_SLOPE, wide, wide, value=3.0 * _CUBIC)
     activated = gate * wide if wide is x else wide.mul_(gate)
-    # gate + activated * (1 - gate) * bend
+    # The slope is the gate, and the activation times the rest of the gate times that bend.
     return activated.to(x.dtype), gate.lerp_(_ONE, bend.mul_(activated)).to(x.dtype)
 
 
