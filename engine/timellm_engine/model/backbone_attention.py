@@ -16,6 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
+from timellm_engine.model.attention_weights import (
+    attended,
+    attention_gradients,
+    bias_where,
+    softened,
+)
 from timellm_engine.model.precision import computing_as_held, processor_has_bf16
 
 NAME = "timellm_engine"
@@ -41,30 +47,6 @@ def attend_in_bf16(
     return taken
 
 
-def attended(
-    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, scale: float
-) -> Tensor:
-    """What there is no gradient of: the scores of a row stay in the cache until they are used."""
-    taken = torch.empty_like(queries, memory_format=torch.contiguous_format)
-    for row, (asked, known, told) in enumerate(zip(queries, keys, values, strict=True)):
-        groups, _, width = known.shape
-        scores = torch.bmm(asked.reshape(groups, -1, width), known.transpose(1, 2))
-        seen = None if bias is None else bias[row if len(bias) > 1 else 0]
-        weights = softened(scores.view(*asked.shape[:2], -1), seen, scale)
-        torch.bmm(weights.view(scores.shape), told, out=taken[row].view(groups, -1, width))
-    return taken
-
-
-def softened(scores: Tensor, bias: Tensor | None, scale: float) -> Tensor:
-    """Weights of scores, in their type, and in their memory where they are not in float32.
-
-    `bias` goes with `[..., heads, tokens, all tokens]`.
-    """
-    wide = scores.float().mul_(scale) if bias is None else torch.add(bias, scores, alpha=scale)
-    torch.softmax(wide, dim=-1, out=wide)
-    return wide if wide.dtype == scores.dtype else scores.copy_(wide)
-
-
 _biases: WeakIdKeyDictionary = WeakIdKeyDictionary()
 """What was made of masks: every layer is given the same one."""
 
@@ -75,8 +57,7 @@ def _bias_of(mask: Tensor) -> Tensor:
         return mask.float()
     bias: Tensor | None = _biases.get(mask)  # type: ignore[no-untyped-call]
     if bias is None:
-        unseen = torch.finfo(torch.float32).min
-        bias = _biases[mask] = torch.zeros(mask.shape).masked_fill_(~mask, unseen)
+        bias = _biases[mask] = bias_where(~mask)
     return bias
 
 
@@ -105,20 +86,15 @@ class _Attention(torch.autograd.Function):
         asked, keys, values, weights = context.saved_tensors
         rows, tokens = context.shape[0], context.shape[2]
         gradient = gradients[0].reshape(asked.shape)
-        of_weights = torch.bmm(gradient, values.transpose(1, 2))
-        of_scores = torch.ops.aten._softmax_backward_data(  # noqa: SLF001 - that is its name
-            of_weights, weights, -1, weights.dtype
+        of_queries, *of_new = attention_gradients(
+            gradient, asked, keys, values, weights, context.scale, tokens
         )
-        of_queries = torch.bmm(of_scores, keys).mul_(context.scale).view(context.shape)
-        of_keys = of_values = None
         known = keys.shape[1] - tokens
-        if context.needs_input_grad[1]:
-            new = torch.bmm(of_scores[:, :, known:].transpose(1, 2), asked).mul_(context.scale)
-            of_keys = _behind_what_was_read(new, known, rows)
-        if context.needs_input_grad[2]:
-            new = torch.bmm(weights[:, :, known:].transpose(1, 2), gradient)
-            of_values = _behind_what_was_read(new, known, rows)
-        return of_queries, of_keys, of_values, None, None
+        of_keys, of_values = (
+            _behind_what_was_read(new, known, rows) if wanted else None
+            for new, wanted in zip(of_new, context.needs_input_grad[1:3], strict=True)
+        )
+        return of_queries.view(context.shape), of_keys, of_values, None, None
 
 
 def _behind_what_was_read(gradient: Tensor, known: int, rows: int) -> Tensor:
@@ -166,11 +142,11 @@ def _for_transformers(
     if not ordinary or not _in_bf16(query, key, value):
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-        attended: tuple[Tensor, None] = sdpa_attention_forward(
+        by_torch: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask,
             dropout=dropout, scaling=scaling, is_causal=is_causal, **named,
         )  # fmt: skip
-        return attended
+        return by_torch
     if by_flag:
         tokens = query.shape[2]
         attention_mask = torch.ones(1, 1, tokens, tokens, dtype=torch.bool).tril()

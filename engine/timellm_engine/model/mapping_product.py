@@ -14,7 +14,6 @@ from torch import Tensor
 from timellm_engine.model import onednn
 from timellm_ops.contract.engine_memory import WORDS_AT_ONCE
 
-_ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 _TRIED = 4
 """Prototypes that are made both ways, to see whether both are the same."""
 
@@ -54,15 +53,15 @@ class MappingMemory:
             self._words, self._laid_out = words, _laid_out(words)
         return self._laid_out
 
-    def takes_pieces(self, of_prototypes: Tensor, words: Tensor) -> bool:
-        """Whether a gradient is made piece by piece by oneDNN, which is tried with the first one.
+    def takes_pieces(self, words: Tensor) -> bool:
+        """Whether a gradient is made piece by piece by oneDNN, which is tried once.
 
         In float32, where oneDNN is faster than the library that torch asks.
         """
         if self._in_pieces is None:
             large = words.dtype == torch.float32 and len(words) > WORDS_AT_ONCE
             wanted = large and onednn.is_faster(words.dtype)
-            self._in_pieces = wanted and _agree(of_prototypes[:_TRIED], words[:WORDS_AT_ONCE])
+            self._in_pieces = wanted and _agree(words[:WORDS_AT_ONCE])
         return self._in_pieces
 
 
@@ -74,23 +73,20 @@ def _laid_out(words: Tensor) -> Tensor | None:
     tried = torch.linspace(-1.0, 1.0, _TRIED * len(words)).to(words.dtype).view(_TRIED, -1)
     try:
         found = onednn.laid_out(words.t())
-        agrees = _close(onednn.product(tried, found), tried @ words)
+        agrees = onednn.agrees(onednn.product(tried, found), tried @ words)
     except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
         return None
     return found if agrees else None
 
 
-def _agree(of_prototypes: Tensor, words: Tensor) -> bool:
+def _agree(words: Tensor) -> bool:
     """Whether oneDNN's product is torch's, but for rounding."""
+    tried = torch.linspace(-1.0, 1.0, _TRIED * words.shape[1]).to(words.dtype).view(_TRIED, -1)
     try:
-        found = onednn.product(of_prototypes, words)
+        found = onednn.product(tried, words)
     except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
         return False
-    return _close(found, torch.mm(of_prototypes, words.t()))
-
-
-def _close(found: Tensor, exact: Tensor) -> bool:
-    return bool((found - exact).abs().max() <= _ROUNDING[exact.dtype] * exact.abs().max())
+    return onednn.agrees(found, torch.mm(tried, words.t()))
 
 
 def mixed(weight: Tensor, words: Tensor, memory: MappingMemory) -> Tensor:
@@ -124,7 +120,7 @@ class _Mixed(torch.autograd.Function):
             # The rounded weight itself is not needed any more.
             rounded = memory.rounded(weight, words.dtype)
             gradient.copy_(torch.mm(gradients[0], words.t(), out=rounded))
-        elif memory.takes_pieces(gradients[0], words):
+        elif memory.takes_pieces(words):
             places = gradient.split(WORDS_AT_ONCE, dim=1)
             for place, some in zip(places, words.split(WORDS_AT_ONCE), strict=True):
                 place.copy_(onednn.product(gradients[0], some))

@@ -6,11 +6,15 @@ weight that stays as it is can stay laid out. These operations are no public one
 is why whoever takes them tries them out first.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
 from timellm_engine.model.precision import processor_has_bf16
 
+_ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
+"""Largest difference from torch's own product, relative to its largest value."""
 _ROWS = 256
 """Rows that a layout is chosen for; it serves any number of them."""
 
@@ -18,8 +22,18 @@ _ROWS = 256
 def is_faster(dtype: torch.dtype) -> bool:
     """Whether products of this type are known to gain from it on this processor."""
     if dtype == torch.bfloat16:
-        return processor_has_bf16()
-    return dtype == torch.float32 and _is_amd_with_avx512()
+        return processor_has_bf16() and _can(dtype)
+    return dtype == torch.float32 and _is_amd_with_avx512() and _can(dtype)
+
+
+@cache
+def _can(dtype: torch.dtype) -> bool:
+    """Whether this torch has the operations."""
+    tried = torch.eye(16, dtype=dtype)
+    try:
+        return torch.equal(product(tried, laid_out(tried)), tried)
+    except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
+        return False
 
 
 def _is_amd_with_avx512() -> bool:
@@ -50,6 +64,11 @@ def product(
         flat, across, bias, activation, [], kind
     )
     return made
+
+
+def agrees(found: Tensor, exact: Tensor) -> bool:
+    """Whether a product is torch's own, `exact`, but for rounding."""
+    return bool((found - exact).abs().max() <= _ROUNDING[exact.dtype] * exact.abs().max())
 
 
 def product_beside(flat: Tensor, shortcut: Tensor, across: Tensor, bias: Tensor | None) -> Tensor:

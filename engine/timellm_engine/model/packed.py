@@ -16,8 +16,6 @@ from timellm_engine.model import onednn
 from timellm_engine.model.frozen_product import multiplied
 from timellm_ops.contract.engine_memory import FEWEST_LAID_OUT, MOST_LAID_OUT
 
-_ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
-
 
 def pack_products(model: nn.Module, most_bytes: int = MOST_LAID_OUT) -> int:
     """Lay out the weights of every product of a frozen model; how many have been.
@@ -27,8 +25,7 @@ def pack_products(model: nn.Module, most_bytes: int = MOST_LAID_OUT) -> int:
     `most_bytes`. The layouts are no part of the model's state: a weight that has been laid out
     keeps its shape and type, and is no number wherever it is read.
     """
-    found = [across for layer in model.modules() if (across := _across(layer)) is not None]
-    if sum(each.nbytes for each in found if each.dtype == torch.float32) > most_bytes:
+    if not _has_room(model, most_bytes):
         return 0
     packed = 0
     # One that an embedding holds too, or another layer, would be gone for that one.
@@ -53,13 +50,15 @@ def pack_if_it_answers_as_before(model: nn.Module, tokens: Tensor) -> int:
     Which a family would that reads the weights of its layers by itself. `tokens` are
     `[rows, tokens, embedding]`.
     """
-    if all(_across(layer) is None for layer in model.modules()):
+    if not any(_across(layer) is not None for layer in model.modules()):
+        return 0
+    if not _has_room(model, MOST_LAID_OUT):
         return 0
     _let_go_of_the_file(model)
     before = model(inputs_embeds=tokens).last_hidden_state
     packed = pack_products(model)
     try:
-        agrees = _close(model(inputs_embeds=tokens).last_hidden_state, before)
+        agrees = onednn.agrees(model(inputs_embeds=tokens).last_hidden_state, before)
     except Exception:  # noqa: BLE001 - whatever a family does with a weight
         agrees = False
     if agrees:
@@ -68,8 +67,14 @@ def pack_if_it_answers_as_before(model: nn.Module, tokens: Tensor) -> int:
     return 0
 
 
+def _has_room(model: nn.Module, most_bytes: int) -> bool:
+    """Whether there are no more products in float32 than so many bytes."""
+    found = (across for layer in model.modules() if (across := _across(layer)) is not None)
+    return sum(each.nbytes for each in found if each.dtype == torch.float32) <= most_bytes
+
+
 def _let_go_of_the_file(model: nn.Module) -> None:
-    """Copy weights that were read in place, which those are that have the type of the file.
+    """Copy weights in float32, which may have been read in place from a file of that type.
 
     As long as one of them is there, so is all of the file that was ever looked at.
     """
@@ -106,9 +111,9 @@ def _packed(across: Tensor, bias: Tensor | None) -> "PackedProduct | None":
     inputs, gradient = (_spread(width, weight.dtype) for width in reversed(weight.shape))
     try:
         product = PackedProduct(weight, offset)
-        agrees = _close(
+        agrees = onednn.agrees(
             product.times(inputs), nn.functional.linear(inputs, weight, offset)
-        ) and _close(product.transposed(gradient), torch.mm(gradient, weight))
+        ) and onednn.agrees(product.transposed(gradient), torch.mm(gradient, weight))
     except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
         return None
     return product if agrees else None
@@ -117,11 +122,6 @@ def _packed(across: Tensor, bias: Tensor | None) -> "PackedProduct | None":
 def _spread(width: int, dtype: torch.dtype) -> Tensor:
     """Something to try a product with."""
     return torch.linspace(-1.0, 1.0, 3 * width).to(dtype).view(3, -1)
-
-
-def _close(found: Tensor, exact: Tensor) -> bool:
-    rounding = _ROUNDING[exact.dtype]
-    return bool((found - exact).abs().max() <= rounding * exact.abs().max())
 
 
 class PackedProduct:

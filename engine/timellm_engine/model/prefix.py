@@ -40,6 +40,12 @@ class LaidOut(NamedTuple):
     """Of each row without its padding, `[rows]`."""
 
 
+def only_rounding(found: Tensor, expected: Tensor) -> bool:
+    """Whether two answers of a backbone, in the type of its weights, differ by rounding alone."""
+    limit = _TOLERANCE[expected.dtype] * expected.abs().max()
+    return bool((found - expected).abs().max() <= limit)
+
+
 def common_beginning(ids: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """The tokens that every row begins with."""
     length = 0
@@ -71,11 +77,9 @@ class PromptPrefix:
         """Whether `answer` is `plain`, the answer in one piece, but for rounding."""
         try:
             with torch.no_grad():
-                difference = (self.answer(ids, patches) - plain).abs().max()
+                return only_rounding(self.answer(ids, patches), plain)
         except Exception:  # noqa: BLE001 - whatever a family makes of keys and values it has not
             return False
-        dtype = next(self._backbone.model.parameters()).dtype
-        return bool(difference <= _TOLERANCE[dtype] * plain.abs().max())
 
     def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """Last hidden states at `patches`, `[rows, patches, embedding]`, each after its prompt."""
@@ -103,7 +107,7 @@ class PromptPrefix:
         """`answer`, the prompts being laid out; all of it is the device's work."""
         return self.answer_to(patches, prompts, self.read(prompts, patches.shape[1]))
 
-    def read(self, prompts: LaidOut, _patches: int) -> Any:
+    def read(self, prompts: LaidOut, patches: int) -> Any:  # noqa: ARG002 - others need it
         """What `answer_to` needs of the prompts, for one answer at so many patches a row."""
         # Outside of inference mode, whose tensors could not be part of a later graph.
         with torch.inference_mode(mode=False), torch.no_grad():
@@ -116,7 +120,7 @@ class PromptPrefix:
                 cache.move_to_the_end(prompts.tokens.shape[1] - prompts.lengths)
         return cache
 
-    def answer_to(self, patches: Tensor, prompts: LaidOut, cache: Any) -> Tensor:
+    def answer_to(self, patches: Tensor, prompts: LaidOut, read: Any) -> Tensor:
         """`answer_after`, the prompts having been read."""
         (rows, count, _), device = patches.shape, patches.device
         known, lengths, longest = prompts.known, prompts.lengths, prompts.tokens.shape[1]
@@ -131,7 +135,7 @@ class PromptPrefix:
         )
         return self._run(
             patches.to(self._backbone.word_embeddings.weight.dtype),
-            cache,
+            read,
             attention_mask=seen,
             position_ids=(known + lengths).unsqueeze(1) + torch.arange(count, device=device),
         )

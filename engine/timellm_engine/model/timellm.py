@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from timellm_engine.errors import BackboneError
 from timellm_engine.model.backbone import Backbone
-from timellm_engine.model.gpt2_pass import gpt2_pass
-from timellm_engine.model.gpt2_prefix import GPT2Prefix
+from timellm_engine.model.gpt2_prefix import GPT2Prefix, gpt2_pass
 from timellm_engine.model.layers import (
     FlattenHead,
     PatchEmbedding,
@@ -352,7 +351,7 @@ class TimeLLM(nn.Module):
 
     def _ways_of_reading(self, shared: tuple[int, ...]) -> Iterator[Callable[[], PromptPrefix]]:
         """What there is to try, the fastest first."""
-        gpt2 = gpt2_pass(self.backbone, recompute=self.reprogramming.recompute)
+        gpt2 = gpt2_pass(self._described, recompute=self.reprogramming.recompute)
         if gpt2 is not None:
             yield lambda: GPT2Prefix(self._described, shared, gpt2)
         for adjoining in (False, True):

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_backbones import WIDE, save_backbone, wide_gpt2
+from tiny_backbones import WIDE, save_backbone, save_model, wide_gpt2
 from torch import Tensor, nn
+from transformers import GPT2Config, GPT2Model
 
 from timellm_engine.model import onednn
 from timellm_engine.model.activation import fuse_activations
 from timellm_engine.model.backbone import Backbone, load_backbone
-from timellm_engine.model.gpt2_pass import gpt2_pass
-from timellm_engine.model.gpt2_prefix import GPT2Prefix
+from timellm_engine.model.gpt2_parts import parts_of
+from timellm_engine.model.gpt2_pass import GPT2Pass
+from timellm_engine.model.gpt2_prefix import GPT2Prefix, gpt2_pass
 from timellm_engine.model.packed import pack_products, unpack_products
 from timellm_engine.model.prefix import PromptPrefix
 from timellm_engine.model.timellm import TimeLLM
@@ -48,7 +50,7 @@ def loaded(folder: Path, dtype: str = "float32") -> Backbone:
 
 
 def prefixes(backbone: Backbone, *, recompute: bool = False) -> tuple[GPT2Prefix, PromptPrefix]:
-    gpt2 = gpt2_pass(backbone.model, recompute=recompute)
+    gpt2 = gpt2_pass(backbone, recompute=recompute)
     assert gpt2 is not None
     return GPT2Prefix(backbone, SHARED, gpt2), PromptPrefix(backbone, SHARED)
 
@@ -137,20 +139,81 @@ def test_a_model_takes_it(folder: Path, recompute: bool) -> None:
     assert isinstance(model._prefix, GPT2Prefix)
 
 
+class _OddAnswer(GPT2Pass):
+    def _on(self, layer: Any, *given: Any) -> Tensor:
+        return super()._on(layer._replace(scale=1.01 * layer.scale), *given)
+
+
+class _OddGradient(GPT2Pass):
+    def _backward(self, layer: Any, *given: Any) -> Tensor:
+        return super()._backward(layer._replace(scale=1.1 * layer.scale), *given)
+
+
 @needs_a_pass
-def test_one_that_answers_otherwise_is_not_taken(folder: Path) -> None:
+@pytest.mark.parametrize("odd", [_OddAnswer, _OddGradient])
+def test_one_that_answers_otherwise_or_has_another_gradient_is_noticed(
+    folder: Path, odd: type[GPT2Pass]
+) -> None:
     backbone = loaded(folder)
-    backbone.model.h[1].attn.scaling *= 1.01  # type: ignore[index, union-attr]
-    gpt2 = gpt2_pass(backbone.model)
-    backbone.model.h[1].attn.scaling /= 1.01  # type: ignore[index, union-attr]
-    assert gpt2 is not None
+    parts = parts_of(backbone.model)
+    assert parts is not None
     ids = [list(row) for row in IDS]
-    odd, plain = GPT2Prefix(backbone, SHARED, gpt2), PromptPrefix(backbone, SHARED)
     given = patches(backbone)
     with torch.no_grad():
-        expected = plain.answer(ids, given)
-    assert plain.agrees(expected, ids, given)
-    assert not odd.agrees(expected, ids, given)
+        plain = PromptPrefix(backbone, SHARED).answer(ids, given)
+    assert GPT2Prefix(backbone, SHARED, GPT2Pass(parts)).agrees(plain, ids, given)
+    assert not GPT2Prefix(backbone, SHARED, odd(parts)).agrees(plain, ids, given)
+    with torch.inference_mode():
+        assert GPT2Prefix(backbone, SHARED, GPT2Pass(parts)).agrees(plain, ids, given.clone())
+
+
+@needs_a_pass
+def test_prompts_without_a_common_beginning(folder: Path) -> None:
+    backbone = loaded(folder)
+    gpt2 = gpt2_pass(backbone)
+    assert gpt2 is not None
+    given = patches(backbone)
+    found = answer_and_gradient(GPT2Prefix(backbone, (), gpt2), given)
+    expected = answer_and_gradient(PromptPrefix(backbone, ()), given)
+    assert all(torch.allclose(*pair, atol=1e-4) for pair in zip(found, expected, strict=True))
+
+
+@needs_a_pass
+def test_a_single_row_and_a_gradient_that_is_the_same_everywhere(folder: Path) -> None:
+    backbone = loaded(folder)
+    found = []
+    for prefix in prefixes(backbone):
+        own = patches(backbone)[:1].requires_grad_()
+        answer = prefix.answer(IDS[:1], own)
+        assert answer.shape == own.shape
+        spread = answer.transpose(1, 2).flatten(start_dim=1) * torch.arange(answer.numel())
+        found.append(torch.autograd.grad(spread.sum() + 3.0 * answer.sum(), own)[0])
+    assert (found[0] - found[1]).abs().max() <= 1e-5 * found[1].abs().max()
+
+
+@needs_a_pass
+def test_backward_a_second_time_is_refused(folder: Path) -> None:
+    ours, _ = prefixes(loaded(folder))
+    own = patches(ours._backbone).requires_grad_()
+    total = ours.answer(IDS, own).sum()
+    total.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="backward once"):
+        total.backward()
+
+
+@needs_a_pass
+@pytest.mark.parametrize(
+    "options",
+    [{"scale_attn_by_inverse_layer_idx": True}, {"scale_attn_weights": False}, {"n_inner": 384}],
+    ids=str,
+)
+def test_configs_of_other_kinds(tmp_path: Path, options: dict[str, Any]) -> None:
+    config = GPT2Config(vocab_size=512, n_embd=256, n_head=4, n_layer=2, **options)
+    backbone = loaded(save_model(tmp_path, lambda: GPT2Model(config)))
+    for found, expected in zip(
+        *(answer_and_gradient(each, patches(backbone)) for each in prefixes(backbone)), strict=True
+    ):
+        assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
 def frozen(model: nn.Module) -> nn.Module:
@@ -161,12 +224,24 @@ def frozen(model: nn.Module) -> nn.Module:
 def test_what_it_is_not_for() -> None:
     ordinary = frozen(wide_gpt2(1))
     fuse_activations(ordinary)
-    assert gpt2_pass(ordinary) is None, "nothing is laid out"
+    assert parts_of(ordinary) is None, "nothing is laid out"
     pack_products(ordinary)
-    assert gpt2_pass(ordinary) is not None
+    assert parts_of(ordinary) is not None
     unpack_products(ordinary)
-    assert gpt2_pass(ordinary) is None
+    assert parts_of(ordinary) is None
+    pack_products(ordinary)
+    del ordinary.h[0].attn.scaling  # type: ignore[index, union-attr]
+    assert parts_of(ordinary) is None, "its parts are elsewhere"
     written_out = frozen(wide_gpt2(1))
     pack_products(written_out)
-    assert gpt2_pass(written_out) is None, "another activation"
-    assert gpt2_pass(frozen(nn.Linear(256, 256))) is None
+    assert parts_of(written_out) is None, "another activation"
+    assert parts_of(frozen(nn.Linear(256, 256))) is None
+
+
+@needs_a_pass
+def test_what_is_held_in_float32_and_computed_in_bfloat16_is_left_to_autocast(
+    folder: Path,
+) -> None:
+    section = BackboneSection(source=str(folder))
+    assert gpt2_pass(load_backbone(section, 0, "cpu", "fp32")) is not None
+    assert gpt2_pass(load_backbone(section, 0, "cpu", "bf16")) is None
