@@ -178,3 +178,32 @@ def test_what_was_measured_gives_the_time_and_stands_beside_what_was_foretold() 
     assert plan.time.total_s == plan.time.training_s + plan.time.evaluation_s
     assert [phase.measured_bytes for phase in plan.memory] == [11, 12, None]
     assert plan.prompt_tokens == 201
+
+
+def laid_out(source: str, layers: int, device: Device = "cpu", **keys: Any) -> tuple[int, int]:
+    """Bytes of products and of words, beside themselves."""
+    tables: dict[str, Any] = {
+        "data": {"dataset": "ETTh1"}, "model": {"prototypes": keys.pop("prototypes", "mapping")},
+        "backbone": {"source": source, "layers": layers, "dtype": keys.pop("dtype", "float32")},
+        "train": {"batch_size": 4, **keys},
+    }  # fmt: skip
+    training, *_ = plan_of(parse_config(tables, "test"), device).memory
+    bytes_of = {item.what: item.bytes for item in training.items}
+    products, words = (f"{what}: laid out for the processor" for what in ("backbone", "words"))
+    return bytes_of.get(products, 0), bytes_of.get(words, 0)
+
+
+def test_what_is_laid_out_for_a_processor_is_counted() -> None:
+    gpt2, numbers, words = "openai-community/gpt2", (6 * 12 + 2) * 768**2, 2 * 50_257 * 768
+    assert laid_out(gpt2, 6) == (4 * numbers, 0)
+    bf16 = {"dtype": "bfloat16", "precision": "bf16"}
+    assert laid_out(gpt2, 6, **bf16) == (2 * numbers, words)
+    assert laid_out(gpt2, 6, **bf16, prototypes="direct") == (2 * numbers, 0)
+    assert laid_out(gpt2, 6, dtype="int8", precision="bf16") == (0, words)
+    assert laid_out(gpt2, 6, precision="bf16") == (0, 0)
+    assert laid_out(gpt2, 6, compile=True) == (0, 0)
+    assert laid_out(gpt2, 6, "cuda") == (0, 0)
+    qwen = "Qwen/Qwen2.5-3B"
+    assert laid_out(qwen, 4)[0] > GIB
+    assert laid_out(qwen, 36)[0] == 0, "too much of float32"
+    assert laid_out(qwen, 36, **bf16)[0] > 4 * GIB

@@ -90,6 +90,7 @@ def memory_plan(
     trained = sum(shape.bytes for shape in shapes)
     held = config.backbone.dtype
     laid_out = laid_out_bytes(facts, layers, held) if _lays_out(config, device) else 0
+    words = _words(config, device, facts)
     weights = Weights(
         trained=trained,
         mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
@@ -97,9 +98,9 @@ def memory_plan(
         moments=moments_bytes(config.train, shapes, device),
         backbone=backbone_bytes(facts, layers, config.backbone.dtype),
         laid_out=laid_out,
-        words=_words(config, device, facts),
+        words=words,
         written_out=written_out_bytes(facts, config.backbone.dtype),
-        packages=_packages(config, device, laid_out),
+        packages=_packages(config, device, by_onednn=laid_out + words > 0),
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
     )
@@ -223,14 +224,13 @@ def _final_test(device: Device, weights: Weights, steps: Sequence[Need]) -> Memo
     )
 
 
-def _packages(config: Config, device: Device, laid_out: int) -> int:
+def _packages(config: Config, device: Device, *, by_onednn: bool) -> int:
     """What some runs alone load; on a GPU it is not the card's."""
     if device != "cpu":
         return 0
     small, embedded = any(wishes(config)), config.backbone.source == "embedded"
     loaded = 0 if embedded and not small else CPU_TRANSFORMERS_BYTES
-    by_onednn = CPU_ONEDNN_BYTES if laid_out else 0
-    return loaded + by_onednn + (CPU_PACKAGES_BYTES if small else 0)
+    return loaded + (CPU_ONEDNN_BYTES if by_onednn else 0) + (CPU_PACKAGES_BYTES if small else 0)
 
 
 def _lays_out(config: Config, device: Device) -> bool:
@@ -243,7 +243,7 @@ def _lays_out(config: Config, device: Device) -> bool:
 
 def _words(config: Config, device: Device, facts: BackboneFacts) -> int:
     """Of the word embeddings, laid out for a mapping's products on a CPU."""
-    mapped = config.model.prototypes == "mapping" and config.backbone.dtype == "bfloat16"
+    mapped = config.model.prototypes == "mapping" and config.backbone.dtype != "float32"
     if device != "cpu" or not mapped or facts.vocab_size <= WORDS_AT_ONCE:
         return 0
     return NUMBER_BYTES["bfloat16"] * facts.vocab_size * facts.width
@@ -258,8 +258,8 @@ def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
     return [
         runtime,
         _item("backbone", weights.backbone, "exact"),
-        _item("backbone: laid out for the processor", weights.laid_out, "exact"),
-        _item("words: laid out for the processor", weights.words, "exact"),
+        _item("backbone: laid out for the processor", weights.laid_out, "assumed"),
+        _item("words: laid out for the processor", weights.words, "assumed"),
         _item("weights", weights.trained, "exact"),
     ]
 
