@@ -9,7 +9,7 @@ from torch import Tensor
 from timellm_engine.model.backbone import Backbone
 from timellm_engine.model.gpt2_parts import parts_of
 from timellm_engine.model.gpt2_pass import GPT2Pass, Memory
-from timellm_engine.model.prefix import LaidOut, PromptPrefix, only_rounding
+from timellm_engine.model.prefix import LaidOut, PromptPrefix
 
 
 class GPT2Prefix(PromptPrefix):
@@ -30,7 +30,8 @@ class GPT2Prefix(PromptPrefix):
                 answer, gradient = _with_gradient(self, ids, given)
                 theirs = PromptPrefix(self._backbone, self._shared)
                 _, expected = _with_gradient(theirs, ids, given)
-                return only_rounding(answer, plain) and _alike(gradient, expected, plain.dtype)
+                alike = _alike(gradient, expected, self._held_in())
+                return alike and self._is_only_rounded(answer, plain)
         except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
             return False
 

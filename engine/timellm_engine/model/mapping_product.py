@@ -14,9 +14,6 @@ from torch import Tensor
 from timellm_engine.model import onednn
 from timellm_ops.contract.engine_memory import WORDS_AT_ONCE
 
-_TRIED = 4
-"""Prototypes that are made both ways, to see whether both are the same."""
-
 
 class MappingMemory:
     """What one mapping needs beside itself; taken with the first step."""
@@ -70,7 +67,7 @@ def _laid_out(words: Tensor) -> Tensor | None:
     large = words.dtype == torch.bfloat16 and len(words) > WORDS_AT_ONCE
     if not large or not onednn.is_faster(words.dtype):
         return None
-    tried = torch.linspace(-1.0, 1.0, _TRIED * len(words)).to(words.dtype).view(_TRIED, -1)
+    tried = onednn.to_try(len(words), words.dtype)
     try:
         found = onednn.laid_out(words.t())
         agrees = onednn.agrees(onednn.product(tried, found), tried @ words)
@@ -81,7 +78,7 @@ def _laid_out(words: Tensor) -> Tensor | None:
 
 def _agree(words: Tensor) -> bool:
     """Whether oneDNN's product is torch's, but for rounding."""
-    tried = torch.linspace(-1.0, 1.0, _TRIED * words.shape[1]).to(words.dtype).view(_TRIED, -1)
+    tried = onednn.to_try(words.shape[1], words.dtype)
     try:
         found = onednn.product(tried, words)
     except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations

@@ -66,6 +66,11 @@ def product(
     return made
 
 
+def to_try(width: int, dtype: torch.dtype) -> Tensor:
+    """Something to try a product with, `[3, width]`."""
+    return torch.linspace(-1.0, 1.0, 3 * width).to(dtype).view(3, -1)
+
+
 def agrees(found: Tensor, exact: Tensor) -> bool:
     """Whether a product is torch's own, `exact`, but for rounding."""
     return bool((found - exact).abs().max() <= _ROUNDING[exact.dtype] * exact.abs().max())

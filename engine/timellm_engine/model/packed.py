@@ -25,7 +25,7 @@ def pack_products(model: nn.Module, most_bytes: int = MOST_LAID_OUT) -> int:
     `most_bytes`. The layouts are no part of the model's state: a weight that has been laid out
     keeps its shape and type, and is no number wherever it is read.
     """
-    if not _has_room(model, most_bytes):
+    if not _are_wanted(model, most_bytes):
         return 0
     packed = 0
     # One that an embedding holds too, or another layer, would be gone for that one.
@@ -50,9 +50,7 @@ def pack_if_it_answers_as_before(model: nn.Module, tokens: Tensor) -> int:
     Which a family would that reads the weights of its layers by itself. `tokens` are
     `[rows, tokens, embedding]`.
     """
-    if not any(_across(layer) is not None for layer in model.modules()):
-        return 0
-    if not _has_room(model, MOST_LAID_OUT):
+    if not _are_wanted(model, MOST_LAID_OUT):
         return 0
     _let_go_of_the_file(model)
     before = model(inputs_embeds=tokens).last_hidden_state
@@ -67,10 +65,11 @@ def pack_if_it_answers_as_before(model: nn.Module, tokens: Tensor) -> int:
     return 0
 
 
-def _has_room(model: nn.Module, most_bytes: int) -> bool:
-    """Whether there are no more products in float32 than so many bytes."""
-    found = (across for layer in model.modules() if (across := _across(layer)) is not None)
-    return sum(each.nbytes for each in found if each.dtype == torch.float32) <= most_bytes
+def _are_wanted(model: nn.Module, most_bytes: int) -> bool:
+    """Whether there are products to lay out, those in float32 of no more than so many bytes."""
+    found = [across for layer in model.modules() if (across := _across(layer)) is not None]
+    wide_bytes = sum(each.nbytes for each in found if each.dtype == torch.float32)
+    return bool(found) and wide_bytes <= most_bytes
 
 
 def _let_go_of_the_file(model: nn.Module) -> None:
@@ -108,7 +107,7 @@ def _across(layer: nn.Module) -> Tensor | None:
 def _packed(across: Tensor, bias: Tensor | None) -> "PackedProduct | None":
     """The product, if it can be made and is the one that it should be."""
     weight, offset = across.detach(), None if bias is None else bias.detach()
-    inputs, gradient = (_spread(width, weight.dtype) for width in reversed(weight.shape))
+    inputs, gradient = (onednn.to_try(width, weight.dtype) for width in reversed(weight.shape))
     try:
         product = PackedProduct(weight, offset)
         agrees = onednn.agrees(
@@ -117,11 +116,6 @@ def _packed(across: Tensor, bias: Tensor | None) -> "PackedProduct | None":
     except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
         return None
     return product if agrees else None
-
-
-def _spread(width: int, dtype: torch.dtype) -> Tensor:
-    """Something to try a product with."""
-    return torch.linspace(-1.0, 1.0, 3 * width).to(dtype).view(3, -1)
 
 
 class PackedProduct:

@@ -40,12 +40,6 @@ class LaidOut(NamedTuple):
     """Of each row without its padding, `[rows]`."""
 
 
-def only_rounding(found: Tensor, expected: Tensor) -> bool:
-    """Whether two answers of a backbone, in the type of its weights, differ by rounding alone."""
-    limit = _TOLERANCE[expected.dtype] * expected.abs().max()
-    return bool((found - expected).abs().max() <= limit)
-
-
 def common_beginning(ids: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """The tokens that every row begins with."""
     length = 0
@@ -77,9 +71,17 @@ class PromptPrefix:
         """Whether `answer` is `plain`, the answer in one piece, but for rounding."""
         try:
             with torch.no_grad():
-                return only_rounding(self.answer(ids, patches), plain)
+                return self._is_only_rounded(self.answer(ids, patches), plain)
         except Exception:  # noqa: BLE001 - whatever a family makes of keys and values it has not
             return False
+
+    def _is_only_rounded(self, found: Tensor, expected: Tensor) -> bool:
+        """Whether two answers differ by no more than rounding in the type of the weights."""
+        limit = _TOLERANCE[self._held_in()] * expected.abs().max()
+        return bool((found - expected).abs().max() <= limit)
+
+    def _held_in(self) -> torch.dtype:
+        return next(self._backbone.model.parameters()).dtype
 
     def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """Last hidden states at `patches`, `[rows, patches, embedding]`, each after its prompt."""

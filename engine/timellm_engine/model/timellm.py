@@ -343,10 +343,11 @@ class TimeLLM(nn.Module):
         words = words % self._described.vocab_size
         patches = self.word_embeddings(torch.stack([words, words.flip(0), words])).float()
         plain = self._hidden_in_one_piece(ids, patches)
-        for made in self._ways_of_reading(shared):
-            if made().agrees(plain, ids, patches):
-                # Another one: what the first has read is of that precision, and not of this one.
-                return made()
+        for make in self._ways_of_reading(shared):
+            prefix = make()
+            if prefix.agrees(plain, ids, patches):
+                # What it has read meanwhile is of that precision, and not of this model's.
+                return prefix if self.precision == "fp32" else make()
         return None
 
     def _ways_of_reading(self, shared: tuple[int, ...]) -> Iterator[Callable[[], PromptPrefix]]:
