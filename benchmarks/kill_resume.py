@@ -1,7 +1,7 @@
 """Kills runs with SIGKILL at random instants, resumes them, and compares them with unkilled ones.
 
     python benchmarks/kill_resume.py [--runs 10] [--kills 50] [--seed 1] [--jobs 2] [--keep DIR]
-                                     [--set backbone.source='"FOLDER"' ...]
+                                     [--set KEY=VALUE ...]
 
 Real runs of a few seconds (`timellm-ops run ... --detach`): the engine, its supervisor or both are
 killed while steps are done, while windows are evaluated, while a checkpoint is written and while
@@ -14,14 +14,12 @@ line for each run and exits 1 on any difference.
 import argparse
 import sys
 import tempfile
-import tomllib
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from run_record import Difference, Record, compare, record_of
 from victim import VARIANTS, Variant, Victim
@@ -87,11 +85,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="runs at the same time")
     parser.add_argument("--variants", type=int, default=len(VARIANTS), help="of the configs")
     parser.add_argument("--keep", type=Path, help="keep the runs in this folder")
-    parser.add_argument("--set", nargs="+", default=[], help="TOML that every config has on top")
+    parser.add_argument("--set", nargs="+", default=[], help="as of `timellm-ops run`, for all")
     chosen = parser.parse_args()
     variants = tuple(
-        replace(variant, changes={**variant.changes, **_keys(chosen.set)})
-        for variant in VARIANTS[: chosen.variants]
+        replace(variant, overrides=tuple(chosen.set)) for variant in VARIANTS[: chosen.variants]
     )
     with tempfile.TemporaryDirectory(prefix="kill-resume-") as temporary:
         folder = (chosen.keep or Path(temporary)).resolve()
@@ -102,15 +99,6 @@ def main() -> int:
     if total < chosen.kills:
         print(f"fewer kills than the {chosen.kills} that were asked for: runs end too soon here")
     return 1 if bad or total < chosen.kills else 0
-
-
-def _keys(lines: Sequence[str]) -> dict[str, Any]:
-    """`section.key = value` lines as flat keys."""
-    return {
-        f"{section}.{name}": value
-        for section, keys in tomllib.loads("\n".join(lines)).items()
-        for name, value in keys.items()
-    }
 
 
 def run_all(chosen: argparse.Namespace, variants: tuple[Variant, ...], folder: Path) -> list[Tally]:

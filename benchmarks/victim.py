@@ -40,6 +40,8 @@ class Variant:
 
     name: str
     changes: dict[str, Any] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    """`key=value` on top of the config, as the command line takes them."""
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """The tables of the config file. Every step is reported, whatever its time."""
@@ -116,7 +118,8 @@ class Victim:
         natural end.
         """
         done: Counter[str] = Counter()
-        self._command("run", str(self.config), "--detach")
+        overrides = [word for each in self.variant.overrides for word in ("--set", each)]
+        self._command("run", str(self.config), *overrides, "--detach")
         while sum(done.values()) < kills:
             target = random.choices(TARGETS, _TARGET_WEIGHTS)[0]
             moment = random.choices(MOMENTS, _MOMENT_WEIGHTS)[0]
