@@ -83,15 +83,17 @@ def load_backbone(
             config, model, tokenizer = _embedded(section.layers, seed)
             if is_quantised(section.dtype):
                 model = quantised_gpt2(config, model.state_dict(), section.dtype)
+            else:
+                model.to(_DTYPES[section.dtype])
         else:
+            # In its type already, but for what stays in float32 in any: a rotary backbone's
+            # frequencies in bfloat16 would turn late tokens to other places.
             config, model, tokenizer = _pretrained(section)
     model.requires_grad_(False)
     model.eval()
     if is_quantised(section.dtype):
         take_over_products(model)
         config = {**config, "quantisation": section.dtype}
-    else:
-        model.to(_DTYPES[section.dtype])
     digest = backbone_digest(config, model.state_dict())
     described = _describe(section, model, tokenizer, digest)
     model.to(device)

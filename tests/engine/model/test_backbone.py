@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_backbones import CAUSAL, FAMILIES, save_backbone
-from transformers import T5Config
+from transformers import AutoModel, T5Config
 
 from timellm_engine.errors import BackboneError
 from timellm_engine.model.backbone import load_backbone
@@ -36,6 +36,23 @@ def test_what_is_found_out_about_each_family(folders: dict[str, Path], family: s
     assert backbone.vocab_size == 512
     assert backbone.name == family
     assert backbone.max_positions == {"gpt2": 1024, "roberta": 598}.get(family, 600)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_and_what_is_no_weight_are_held_as_transformers_holds_them(
+    folders: dict[str, Path], family: str, dtype: str
+) -> None:
+    """Frequencies of rotary positions stay in float32, whatever weights are held in."""
+    backbone = load_backbone(section(folders[family], dtype=dtype), seed=0).model
+    reference = AutoModel.from_pretrained(folders[family], dtype=getattr(torch, dtype))
+    held, expected = (
+        [*model.named_parameters(), *model.named_buffers()] for model in (backbone, reference)
+    )
+    assert [(n, t.dtype) for n, t in held] == [(n, t.dtype) for n, t in expected]
+    assert all(torch.equal(t, of) for (_, t), (_, of) in zip(held, expected, strict=True))
+    if family in ("llama", "qwen2"):
+        assert dict(held)["rotary_emb.inv_freq"].dtype == torch.float32
 
 
 def test_it_is_frozen_and_quiet(folders: dict[str, Path]) -> None:
