@@ -46,6 +46,7 @@ class GPT2Cache:
     def __init__(self) -> None:
         self.layers: list[LayerCache] = []
         self.only_reads = False
+        self._complete = False
 
     @property
     def length(self) -> int:
@@ -53,19 +54,22 @@ class GPT2Cache:
         return self.layers[0].keys.shape[2] if self.layers else 0
 
     def update(self, keys: Tensor, values: Tensor, layer: int) -> LayerCache:
-        """Take the keys and values of more tokens; all that the layer has now.
-
-        Those that come with a graph are handed back with the others and not kept: nothing is read
-        after them, and a layer that is computed again finds what it found the first time.
-        """
+        """Take the keys and values of more tokens; all that the layer has now."""
         if layer < len(self.layers):
             read = self.layers[layer]
             keys = torch.cat([read.keys, keys], dim=2)
             values = torch.cat([read.values, values], dim=2)
         both = LayerCache(keys, values)
-        if not keys.requires_grad:
+        if not self._complete:
             self.layers[layer : layer + 1] = [both]
         return both
+
+    def complete(self) -> None:
+        """From here on, what comes is handed back with what was read and not kept.
+
+        Nothing is read after it, and a layer that is computed again finds what it found first.
+        """
+        self._complete = True
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -120,6 +120,7 @@ class PromptPrefix:
             if self.adjoining:
                 assert not isinstance(cache, GPT2Cache)  # noqa: S101 - it sees all, as GPT-2 does
                 cache.move_to_the_end(prompts.tokens.shape[1] - prompts.lengths)
+        cache.complete()
         return cache
 
     def answer_to(self, patches: Tensor, prompts: LaidOut, read: Any) -> Tensor:

@@ -3,8 +3,7 @@
 Imports `transformers`, so it is itself imported where a backbone is about to run.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -13,14 +12,11 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 
 class _ReadingLayer(DynamicLayer):  # type: ignore[misc]
-    """What a layer has read, as it was given first: rows that share it need no copies of it.
-
-    What comes with a graph is handed back with the rest and not kept: nothing is read after it,
-    and a layer that is computed again finds what it found the first time.
-    """
+    """What a layer has read, as it was given first: rows that share it need no copies of it."""
 
     keys: Tensor
     values: Tensor
+    all_read = False
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any
@@ -32,11 +28,17 @@ class _ReadingLayer(DynamicLayer):  # type: ignore[misc]
                 torch.cat([self.keys, key_states], dim=-2),
                 torch.cat([self.values, value_states], dim=-2),
             )
-        if not key_states.requires_grad:
+        if not self.all_read:
             if not self.is_initialized:
                 self.lazy_initialization(key_states, value_states)
             self.keys, self.values = both
         return both
+
+
+class _CompleteLayer(_ReadingLayer):
+    """A layer that had nothing to read."""
+
+    all_read = True
 
 
 class ReadingCache(DynamicCache):  # type: ignore[misc]
@@ -52,20 +54,26 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
         self._last_layer = layers - 1
         self._reading = False
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> "_Reading":
         """Within it, a pass over tokens ends where the last layer has keys and values for them.
 
         What that layer and those after it would make of the tokens is never looked at: for one
         layer of the backbone, neither attention nor feed-forward has to be computed.
         """
-        self._reading = True
-        try:
-            yield
-        except _AllRead:
-            pass
-        finally:
-            self._reading = False
+        return _Reading(self)
+
+    def complete(self) -> None:
+        """From here on, what comes is handed back with what was read and not kept.
+
+        Nothing is read after it, and a layer that is computed again finds what it found first.
+        """
+        self.layer_class_to_replicate = _CompleteLayer
+        for layer in self.layers:
+            layer.all_read = True
+
+    def read_no_further(self, *, wanted: bool) -> None:
+        """Whether a pass is to end where the last layer has its keys and values."""
+        self._reading = wanted
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
@@ -88,6 +96,23 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
         for layer in self.layers:
             layer.keys = torch.take_along_dim(layer.keys, places, dim=-2)
             layer.values = torch.take_along_dim(layer.values, places, dim=-2)
+
+
+class _Reading:
+    """Not a generator: the exception that is caught in one holds on to it, by way of its
+    traceback, and it to the exception, and so to every key and value until somebody looks."""
+
+    def __init__(self, cache: ReadingCache) -> None:
+        self._cache = cache
+
+    def __enter__(self) -> None:
+        self._cache.read_no_further(wanted=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
+    ) -> bool:
+        self._cache.read_no_further(wanted=False)
+        return kind is _AllRead
 
 
 class _AllRead(Exception):  # noqa: N818 - it says what has happened

@@ -139,12 +139,36 @@ def test_positions_go_on_from_what_was_read(length: int) -> None:
     assert cache.length == SHARED + length
 
 
-def test_what_comes_with_a_graph_is_not_kept() -> None:
-    model = MODELS[torch.float32][1]
-    cache = read_ahead(model, GPT2Cache, torch.randn(1, 3, WIDTH), torch.randn(2, 2, WIDTH))
+@pytest.mark.parametrize(
+    ("of", "new_cache"), [(0, lambda: ReadingCache(LAYERS)), (1, GPT2Cache)], ids=["hf", "own"]
+)
+def test_once_all_is_read_nothing_more_is_kept(of: int, new_cache: Callable[[], Any]) -> None:
+    model = MODELS[torch.float32][of]
+    cache = read_ahead(model, new_cache, torch.randn(1, 3, WIDTH), torch.randn(2, 2, WIDTH))
+    cache.complete()
     tokens = torch.randn(2, 4, WIDTH)
-    first, second = (answer_and_gradient(model, tokens, cache=cache) for _ in range(2))
-    assert cache.length == 5
+    first, second = (
+        answer_and_gradient(model, tokens, cache=cache, use_cache=True) for _ in range(2)
+    )
+    assert [layer.keys.shape[2] for layer in cache.layers] == [5] * LAYERS
+    assert same(first, second)
+    with torch.no_grad():
+        model(inputs_embeds=tokens, cache=cache, use_cache=True)
+    assert [layer.keys.shape[2] for layer in cache.layers] == [5] * LAYERS
+
+
+@pytest.mark.parametrize(
+    ("of", "new_cache"), [(0, lambda: ReadingCache(LAYERS)), (1, GPT2Cache)], ids=["hf", "own"]
+)
+def test_where_there_was_nothing_to_read_nothing_is_kept(
+    of: int, new_cache: Callable[[], Any]
+) -> None:
+    model, tokens = MODELS[torch.float32][of], torch.randn(2, 4, WIDTH)
+    cache = new_cache()
+    cache.complete()
+    first, second = (
+        answer_and_gradient(model, tokens, cache=cache, use_cache=True) for _ in range(2)
+    )
     assert same(first, second)
 
 

@@ -1,6 +1,8 @@
 """Prompts that are read ahead: the same answers and gradients as in one piece, or not used."""
 
 import dataclasses
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,34 @@ def test_training_goes_on_after_a_first_look_in_inference_mode(backbone: Backbon
         model(x)
     model(x).sum().backward()
     assert model.head.linear.weight.grad is not None
+
+
+@pytest.mark.parametrize("family", ["embedded", "gpt2", "qwen2"])
+@pytest.mark.parametrize("training", [True, False])
+def test_keys_and_values_are_let_go_of_with_the_answer(
+    tmp_path: Path, family: str, training: bool
+) -> None:
+    """By nobody's leave: on a GPU they are gigabytes, and Python looks for circles now and then."""
+    source = family if family == "embedded" else str(save_backbone(tmp_path, family))
+    model = tiny_model(load_backbone(BackboneSection(source=source), seed=0)).train(training)
+    prefix = model.reading_ahead()
+    assert prefix is not None
+    if family == "gpt2":  # as where no pass of our own takes it
+        prefix = PromptPrefix(prefix._backbone, prefix._shared)
+    ids, patches = inputs(model)
+    with torch.set_grad_enabled(training):
+        prefix.answer(ids, patches)
+        laid_out = prefix.lay_out(ids, patches.device)
+        read = prefix.read(laid_out, model.patches)
+        gone = weakref.ref(read)
+        gc.collect()
+        gc.disable()
+        try:
+            prefix.answer_to(patches, laid_out, read)
+            del read
+            assert gone() is None
+        finally:
+            gc.enable()
 
 
 def test_an_answer_that_differs_is_noticed(tmp_path: Path) -> None:
