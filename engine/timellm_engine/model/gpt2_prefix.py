@@ -30,7 +30,7 @@ class GPT2Prefix(PromptPrefix):
                 answer, gradient = _with_gradient(self, ids, given)
                 theirs = PromptPrefix(self._backbone, self._shared)
                 _, expected = _with_gradient(theirs, ids, given)
-                alike = _alike(gradient, expected, self._held_in())
+                alike = _alike(gradient, expected, self.dtype)
                 return alike and self._is_only_rounded(answer, plain)
         except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
             return False

@@ -130,6 +130,11 @@ class PackedProduct:
         flat = x.to(self._dtype).reshape(-1, x.shape[-1])
         return multiplied(flat, self).view(*x.shape[:-1], -1)
 
+    def in_float32(self, x: Tensor) -> Tensor:
+        """The same product by torch's own code, its weight written out in float32 for it."""
+        bias = None if self.bias is None else self.bias.float()
+        return nn.functional.linear(x, self.laid_out.to_dense().float(), bias)
+
     def activated(self, inputs: Tensor) -> Tensor:
         """GPT-2's activation of `times`, as one kernel."""
         return onednn.product(inputs, self.laid_out, self.bias, gelu=True)

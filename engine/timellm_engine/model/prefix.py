@@ -55,14 +55,21 @@ class PromptPrefix:
 
     `shared` are tokens that most prompts begin with. A row's prompt is as long as its own text.
     `adjoining`: it ends where the patches begin, which a backbone with sliding windows needs; else
-    padding follows it up to the longest, which spares a copy of all keys and values. Raises
+    padding follows it up to the longest, which spares a copy of all keys and values. `dtype` is
+    what the backbone takes and gives, the type of its weights where nothing is said. Raises
     whatever a backbone raises that does not take keys and values; `agrees` finds that out.
     """
 
     def __init__(
-        self, backbone: Backbone, shared: tuple[int, ...], *, adjoining: bool = False
+        self,
+        backbone: Backbone,
+        shared: tuple[int, ...],
+        *,
+        adjoining: bool = False,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self._backbone, self._shared, self.adjoining = backbone, shared, adjoining
+        self.dtype = dtype or backbone.word_embeddings.weight.dtype
         parameters = inspect.signature(backbone.model.forward).parameters
         self._argument = "cache" if "cache" in parameters else "past_key_values"
         self._read_shared: _KeysAndValues | None = None
@@ -76,12 +83,9 @@ class PromptPrefix:
             return False
 
     def _is_only_rounded(self, found: Tensor, expected: Tensor) -> bool:
-        """Whether two answers differ by no more than rounding in the type of the weights."""
-        limit = _TOLERANCE[self._held_in()] * expected.abs().max()
+        """Whether two answers differ by no more than rounding in their type."""
+        limit = _TOLERANCE[self.dtype] * expected.abs().max()
         return bool((found - expected).abs().max() <= limit)
-
-    def _held_in(self) -> torch.dtype:
-        return next(self._backbone.model.parameters()).dtype
 
     def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """Last hidden states at `patches`, `[rows, patches, embedding]`, each after its prompt."""
@@ -137,7 +141,7 @@ class PromptPrefix:
             else places < known + lengths.unsqueeze(1)
         )
         return self._run(
-            patches.to(self._backbone.word_embeddings.weight.dtype),
+            patches.to(self.dtype),
             read,
             attention_mask=seen,
             position_ids=(known + lengths).unsqueeze(1) + torch.arange(count, device=device),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from timellm_engine.errors import BackboneError
 from timellm_engine.model.backbone import Backbone
 from timellm_engine.model.gpt2_prefix import GPT2Prefix, gpt2_pass
+from timellm_engine.model.in_float32 import computed_in_float32
 from timellm_engine.model.layers import (
     FlattenHead,
     PatchEmbedding,
@@ -330,9 +331,10 @@ class TimeLLM(nn.Module):
     def _seek_prefix(self) -> PromptPrefix | None:
         """A way to read prompts ahead that gives the same answers, if there is one.
 
-        Which is found out in the precision of the weights, where rounding hides nothing, and with
-        words in the place of patches: a run that is resumed must come to the same conclusion,
-        whatever rows it begins with.
+        Which is found out with words in the place of patches: a run that is resumed must come to
+        the same conclusion, whatever rows it begins with. It is looked for in the precision of the
+        weights first, and where those are narrow and rounding adds up, over dozens of layers, to
+        more than a wrong answer might be off, in float32.
         """
         ids = self.tokenize(self._prompts_of(_UNLIKE if self.says_statistics else (None, None)))
         shared = common_beginning(ids)
@@ -348,6 +350,14 @@ class TimeLLM(nn.Module):
             if prefix.agrees(plain, ids, patches):
                 # What it has read meanwhile is of that precision, and not of this model's.
                 return prefix if self.precision == "fp32" else make()
+        if self.word_embeddings.weight.dtype == torch.float32:
+            return None
+        with computed_in_float32(self.backbone):
+            plain = self._hidden_in_one_piece(ids, patches)
+            for adjoining in (False, True):
+                make = partial(PromptPrefix, self._described, shared, adjoining=adjoining)
+                if make(dtype=torch.float32).agrees(plain, ids, patches):
+                    return make()
         return None
 
     def _ways_of_reading(self, shared: tuple[int, ...]) -> Iterator[Callable[[], PromptPrefix]]:

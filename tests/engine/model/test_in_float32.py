@@ -1,0 +1,157 @@
+"""A backbone held in bfloat16 and computed in float32: exact, and for as long as it is wanted."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_packages import needs_packages
+from test_prefix_families import EVERY, SLIDING
+from tiny_backbones import FAMILIES, WIDE, save_backbone, save_model
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from timellm_engine.model.backbone import Backbone, load_backbone
+from timellm_engine.model.in_float32 import computed_in_float32
+from timellm_engine.model.prefix import PromptPrefix, common_beginning
+from timellm_engine.model.timellm import TimeLLM
+from timellm_ops.contract.config import BackboneSection, ModelSection, PromptSection
+
+
+def narrow(source: Path | str, dtype: Any = "bfloat16") -> Backbone:
+    return load_backbone(BackboneSection(source=str(source), dtype=dtype), 0)
+
+
+def answer(model: nn.Module, tokens: Tensor) -> Tensor:
+    with torch.no_grad():
+        found: Tensor = model(inputs_embeds=tokens).last_hidden_state
+    return found
+
+
+def off(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def some_tokens(backbone: Backbone) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, 7, backbone.embedding_size, generator=generator).bfloat16().float()
+
+
+@pytest.mark.parametrize("family", [*sorted(FAMILIES), WIDE])
+def test_it_is_the_answer_of_the_same_weights_in_float32(tmp_path: Path, family: str) -> None:
+    source = save_backbone(tmp_path, family)
+    backbone = narrow(source)
+    wide = AutoModel.from_pretrained(source, dtype=torch.bfloat16).float().eval()
+    tokens = some_tokens(backbone)
+    with computed_in_float32(backbone.model):
+        found = answer(backbone.model, tokens)
+        words = backbone.word_embeddings(torch.tensor([3, 1]))
+    assert found.dtype == words.dtype == torch.float32
+    assert off(found, answer(wide, tokens)) <= 1e-5
+    assert off(answer(backbone.model, tokens.bfloat16()).float(), found) > 1e-4
+    assert torch.equal(words, wide.get_input_embeddings()(torch.tensor([3, 1])))
+
+
+@pytest.mark.parametrize("family", ["qwen2", WIDE])
+@pytest.mark.parametrize("fails", [False, True])
+def test_afterwards_weights_are_the_very_ones_that_they_were(
+    tmp_path: Path, family: str, fails: bool
+) -> None:
+    backbone = narrow(save_backbone(tmp_path, family))
+    tokens = some_tokens(backbone)
+    held = {name: (p.dtype, p.data_ptr()) for name, p in backbone.model.named_parameters()}
+    before = answer(backbone.model, tokens.bfloat16())
+    try:
+        with computed_in_float32(backbone.model):
+            answer(backbone.model, tokens[:, :, :3] if fails else tokens)
+    except RuntimeError:
+        assert fails
+    assert held == {n: (p.dtype, p.data_ptr()) for n, p in backbone.model.named_parameters()}
+    assert torch.equal(answer(backbone.model, tokens.bfloat16()), before)
+
+
+def test_one_weight_at_a_time_is_written_out(tmp_path: Path) -> None:
+    backbone = narrow(save_backbone(tmp_path, "qwen2"))
+    seen = []
+    for layer in backbone.model.modules():
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_hook(
+                lambda *_: seen.append(
+                    sum(p.dtype == torch.float32 for p in backbone.model.parameters())
+                ),
+                prepend=True,
+            )
+    with computed_in_float32(backbone.model):
+        answer(backbone.model, some_tokens(backbone))
+    assert len(seen) == 3 * 7
+    assert set(seen) == {1, 2}, "more than a layer's weight and bias"
+
+
+@needs_packages
+@pytest.mark.parametrize("dtype", ["int8", "nf4"])
+def test_a_backbone_of_codes_answers_by_what_they_stand_for(tmp_path: Path, dtype: str) -> None:
+    backbone = narrow(save_backbone(tmp_path, "qwen2"), dtype)
+    tokens = some_tokens(backbone)
+    with computed_in_float32(backbone.model):
+        found = answer(backbone.model, tokens)
+    assert found.dtype == torch.float32
+    assert 1e-4 < off(answer(backbone.model, tokens.bfloat16()).float(), found) < 0.1
+
+
+def rounding_by_length(backbone: Backbone) -> Backbone:
+    """One whose layers, in bfloat16 alone, round in ways that depend on how many tokens they get.
+
+    What deep backbones do on some processors, here in three layers.
+    """
+
+    def rounded(_layer: nn.Module, _given: Any, hidden: Tensor) -> Tensor:
+        if hidden.dtype == torch.float32:
+            return hidden
+        return hidden * (1.0 + (hidden.shape[1] % 7) / 70)
+
+    layers: Any = backbone.model.layers
+    for layer in layers:
+        layer.mlp.register_forward_hook(rounded)
+    return backbone
+
+
+def model_over(backbone: Backbone, precision: Any = "bf16") -> TimeLLM:
+    torch.manual_seed(5)
+    section = ModelSection(d_model=8, n_heads=2, d_ff=16, num_prototypes=20)
+    return TimeLLM(
+        backbone, section, PromptSection(), "Some series.", 48, 8, precision=precision
+    ).eval()
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "mistral", "qwen2-sliding"])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_where_rounding_hides_what_is_wrong_the_way_of_reading_is_found_in_float32(
+    tmp_path: Path, family: str, precision: str
+) -> None:
+    backbone = rounding_by_length(narrow(save_model(tmp_path, EVERY[family])))
+    model = model_over(backbone, precision)
+    x = torch.randn(4, 48, generator=torch.Generator().manual_seed(3))
+    ids, patches = model.tokenize(model.prompts(x)), model.reprogram(x).detach()
+    plain = model._hidden_in_one_piece(ids, patches)
+    shared = common_beginning(ids)
+    for adjoining in (False, True):
+        tried = PromptPrefix(backbone, shared, adjoining=adjoining)
+        assert not tried.agrees(plain, ids, patches), "this trial could not tell"
+    found = model.reading_ahead()
+    assert found is not None
+    assert found.adjoining == (family in SLIDING)
+    assert found.dtype == torch.bfloat16
+    assert model.answer(ids, patches).isfinite().all()
+    assert all(p.dtype == torch.bfloat16 for p in backbone.model.parameters())
+
+
+def test_what_is_wrong_in_float32_too_is_not_taken(tmp_path: Path) -> None:
+    backbone = narrow(save_model(tmp_path, EVERY["llama"]))
+    layers: Any = backbone.model.layers
+    layers[1].mlp.register_forward_hook(lambda _l, _g, hidden: hidden * (1 + hidden.shape[1] / 50))
+    model = model_over(backbone)
+    x = torch.randn(4, 48, generator=torch.Generator().manual_seed(3))
+    ids, patches = model.tokenize(model.prompts(x)), model.reprogram(x).detach()
+    answered = model.answer(ids, patches)
+    assert model.reading_ahead() is None
+    assert torch.equal(answered, model.answer_in_one_piece(ids, patches))
