@@ -251,6 +251,11 @@ def _engine(variant: Variant, terms: Terms) -> Contender:
                 "bundle": write_bundle(Path(folder) / "bundle", job, origin).bytes,
             }
 
+    def remark() -> str:
+        if model.reading_ahead() is None:
+            return "prompts are read together with the patches in every step"
+        return "" if stepper.not_captured is None else f"not recorded: {stepper.not_captured}"
+
     prototypes: list[Tensor] = []
 
     def prepare() -> None:
@@ -262,7 +267,8 @@ def _engine(variant: Variant, terms: Terms) -> Contender:
         return forecast
 
     evaluate = _evaluation(model, forecasts, windows, terms.at_once, 1)
-    return Contender(step, prepare, evaluate, _one_forecast(model, model, windows), sizes)
+    forecast = _one_forecast(model, model, windows)
+    return Contender(step, prepare, evaluate, forecast, sizes, remark)
 
 
 def _nothing() -> None:

@@ -88,6 +88,7 @@ def compare(
         later = process.ask("peak")["bytes"]
         figures[name].peak_bytes = max(later, figures[name].training_peak_bytes)
         figures[name].file_bytes = process.ask("sizes")["bytes"]
+        figures[name].remark = process.ask("remark")["text"]
     return list(figures.values())
 
 
@@ -179,6 +180,9 @@ def run(asked: argparse.Namespace, shape: str, batches: list[int]) -> list[dict[
                 f"{size_table(figures)}",
                 flush=True,
             )
+            for of_one in figures:
+                if of_one.remark:
+                    print(f"\n{of_one.name}: {of_one.remark}", flush=True)
             if (shape, batch, asked.device) == GOALS_ARE_FOR:
                 print(f"\n{goals_table(figures)}", flush=True)
             tables.append(

@@ -43,6 +43,7 @@ class Figures:
     training_peak_bytes: int = 0
     peak_bytes: int = 0
     file_bytes: dict[str, int] = field(default_factory=dict)
+    remark: str = ""
 
     @property
     def step_s(self) -> float:

@@ -4,8 +4,8 @@ A contender in a process of its own has a start-up and a peak of memory of its o
 in another environment. Turns are taken one at a time, so that a machine's moods meet all alike.
 Needs the standard library alone, and torch where a GPU is asked.
 
-What goes to a contender is a line, `step NUMBER`, `prepare`, `evaluate`, `forecast`, `peak` or
-`sizes`; what comes back is a line of JSON. It ends when its input does.
+What goes to a contender is a line, `step NUMBER`, `prepare`, `evaluate`, `forecast`, `peak`,
+`sizes` or `remark`; what comes back is a line of JSON. It ends when its input does.
 """
 
 import argparse
@@ -32,6 +32,8 @@ class Contender(NamedTuple):
     """Of one window, by itself, with the weights as they are."""
     sizes: Callable[[], dict[str, int]]
     """Bytes of what it would save."""
+    remark: Callable[[], str] = str
+    """What keeps it from being as fast as it could be, in a few words; empty if nothing does."""
 
 
 class ContenderFailed(Exception):  # noqa: N818 - it says what has happened
@@ -76,6 +78,8 @@ def serve(contender: Contender, answers: TextIO, device: str) -> None:
                 answer = {"bytes": peak_bytes(device)}
             case "sizes":
                 answer = {"bytes": contender.sizes()}
+            case "remark":
+                answer = {"text": contender.remark()}
             case _:
                 raise ValueError(f"asked for {line!r}")
         if device == "cuda":

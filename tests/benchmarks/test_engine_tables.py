@@ -15,6 +15,7 @@ ANSWERS = {
     "forecast": '{"values": [1.0, -2.0], "seconds": 0.1}',
     "peak": '{"bytes": 1048576, "seconds": 0.0}',
     "sizes": '{"bytes": {"checkpoint": 10}, "seconds": 0.0}',
+    "remark": '{"text": "not recorded: no room", "seconds": 0.0}',
 }
 SCRIPT = f"""
 import sys
@@ -82,6 +83,7 @@ def test_processes_take_turns_and_the_first_rounds_are_not_counted() -> None:
     assert found.prepared_s == [0.25] * 2
     assert (found.device, found.losses, found.peak_bytes) == ("a device", [1.0] * 3, 1 << 20)
     assert found.file_bytes == {"checkpoint": 10}
+    assert found.remark == "not recorded: no room"
 
 
 def test_a_contender_that_ends_too_early_is_named() -> None:

@@ -140,7 +140,7 @@ class Trainer:
             if self.saver.due(self.position) and iteration < self.steps:
                 self._save_last()
             self._steps_made += 1
-            self._say_why_not_recorded()
+            self._say_what_is_slower()
             if self._steps_made == TRIED_AFTER_STEPS:
                 self._try_forecasting()
 
@@ -189,8 +189,13 @@ class Trainer:
             one_s = windows * speed_s / self.train.batch_size / 3
         return steps * speed_s + one_s * (evaluations + final / windows)
 
-    def _say_why_not_recorded(self) -> None:
-        """Once, as soon as it is known."""
+    def _say_what_is_slower(self) -> None:
+        """Than it could be, and why: once, as soon as it is known."""
+        if self._steps_made == 1 and self.job.model.reading_ahead() is None:
+            self.emitter.line(
+                "Prompts are read together with the patches in every step: with this backbone "
+                "they cannot be read ahead"
+            )
         why = self.stepper.not_captured
         if why is not None and not self._said_why:
             self._said_why = True

@@ -10,6 +10,7 @@ import pytest
 import torch
 from engine_clock import FakeClock
 from full_disk import files_end_at
+from tiny_backbones import save_backbone
 from tiny_runs import STEPS, events_of, only, run_here, same, tiny_run, weights, write_control
 
 from timellm_engine.errors import InputError, TrainingError
@@ -94,6 +95,16 @@ def test_the_state_that_the_events_reduce_to(whole: RunLayout) -> None:
     assert state.last is not None
     assert state.steps_at_risk == 0
     assert state.final_mse == state.rows[-1].test_mse
+
+
+@pytest.mark.parametrize(("family", "ahead"), [("gpt2", True), ("bert", False)])
+def test_it_says_once_where_prompts_cannot_be_read_ahead(
+    tmp_path: Path, family: str, ahead: bool
+) -> None:
+    source = str(save_backbone(tmp_path / family, family))
+    layout = tiny_run(tmp_path / "run", backbone__source=source, backbone__layers=1)
+    run_here(layout)
+    assert layout.engine_log.read_text().count("they cannot be read ahead") == (not ahead)
 
 
 def test_it_prints_the_published_lines(whole: RunLayout) -> None:
