@@ -14,32 +14,45 @@ def bias_where(hidden: Tensor) -> Tensor:
     return torch.zeros(hidden.shape).masked_fill_(hidden, _UNSEEN)
 
 
-def softened(scores: Tensor, bias: Tensor | None, scale: float) -> Tensor:
-    """Weights of scores, in their type, and in their memory where they are not in float32.
-
-    `bias` goes with `[..., heads, tokens, all tokens]`.
-    """
-    wide = scores.float().mul_(scale) if bias is None else torch.add(bias, scores, alpha=scale)
-    torch.softmax(wide, dim=-1, out=wide)
-    return wide if wide.dtype == scores.dtype else scores.copy_(wide)
-
-
 def attended(
-    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, scale: float
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    bias: Tensor | None,
+    scale: float,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """What `queries`, `[rows, heads, tokens, width]`, take, without a graph; of their shape.
 
-    `keys` and `values` are `[rows, groups, all tokens, width]`. Row by row, whose scores stay in
-    the cache until they are used.
+    `keys` and `values` are `[rows, groups, all tokens, width]`; `bias`, which is added to the
+    scaled scores, goes with `[rows, heads, tokens, all tokens]`. Row by row, whose scores stay in
+    the cache until they are used; the weights are left in `weights`, of that shape, where they
+    are wanted.
     """
+    (_, heads, tokens, width), (groups, known) = queries.shape, keys.shape[1:3]
     taken = torch.empty_like(queries, memory_format=torch.contiguous_format)
-    for row, (asked, known, told) in enumerate(zip(queries, keys, values, strict=True)):
-        groups, _, width = known.shape
-        scores = torch.bmm(asked.reshape(groups, -1, width), known.transpose(1, 2))
-        seen = None if bias is None else bias[row if len(bias) > 1 else 0]
-        weights = softened(scores.view(*asked.shape[:2], -1), seen, scale)
-        torch.bmm(weights.view(scores.shape), told, out=taken[row].view(groups, -1, width))
+    wide = torch.empty(heads, tokens, known)
+    narrow = wide if queries.dtype == wide.dtype else queries.new_empty(wide.shape)
+    for row, (asked, of_row, told) in enumerate(zip(queries, keys, values, strict=True)):
+        scores = narrow if weights is None else weights[row]
+        grouped = scores.view(groups, -1, known)
+        torch.bmm(asked.reshape(groups, -1, width), of_row.transpose(1, 2), out=grouped)
+        _soften(scores, None if bias is None else bias[row if len(bias) > 1 else 0], scale, wide)
+        torch.bmm(grouped, told, out=taken[row].view(groups, -1, width))
     return taken
+
+
+def _soften(scores: Tensor, bias: Tensor | None, scale: float, wide: Tensor) -> None:
+    """Make weights of scores, in their place; `wide` is room for them in float32."""
+    if scores.dtype == wide.dtype:
+        wide = scores
+    if bias is None:
+        wide.copy_(scores).mul_(scale)
+    else:
+        torch.add(bias, scores, alpha=scale, out=wide)
+    torch.softmax(wide, dim=-1, out=wide)
+    if wide is not scores:
+        scores.copy_(wide)
 
 
 def attention_gradients(

@@ -20,7 +20,6 @@ from timellm_engine.model.attention_weights import (
     attended,
     attention_gradients,
     bias_where,
-    softened,
 )
 from timellm_engine.model.precision import computing_as_held, processor_has_bf16
 
@@ -68,16 +67,17 @@ class _Attention(torch.autograd.Function):
         scale: float,
     ) -> Tensor:  # fmt: skip
         rows, groups, known, width = keys.shape
+        weights = queries.new_empty(*queries.shape[:3], known)
+        taken = attended(queries, keys, values, bias, scale, weights)
         # The heads of a group ask the same keys: one product with all their queries below each
         # other.
-        asked = queries.reshape(rows * groups, -1, width)
-        keys, values = (each.reshape(rows * groups, known, width) for each in (keys, values))
-        scores = torch.bmm(asked, keys.transpose(1, 2)).view(*queries.shape[:3], known)
-        weights = softened(scores, bias, scale).view(rows * groups, -1, known)
-        taken = torch.bmm(weights, values)
-        context.save_for_backward(asked, keys, values, weights)
+        context.save_for_backward(
+            queries.reshape(rows * groups, -1, width),
+            *(each.reshape(rows * groups, known, width) for each in (keys, values)),
+            weights.view(rows * groups, -1, known),
+        )
         context.shape, context.scale = queries.shape, scale
-        return taken.view(queries.shape)
+        return taken
 
     @staticmethod
     def backward(

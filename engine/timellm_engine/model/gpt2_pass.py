@@ -17,7 +17,6 @@ from timellm_engine.model.attention_weights import (
     attended,
     attention_gradients,
     bias_where,
-    softened,
 )
 from timellm_engine.model.gpt2_parts import Layer, Parts
 from timellm_engine.model.precision import computing_as_held
@@ -163,15 +162,15 @@ class GPT2Pass:
         tokens, end = bias.shape[-2:]
         normed, mean, raised = layer.before_attention(hidden)
         queries = self._ask(layer, normed, memory, end - tokens, end)
-        keys, values = (each.flatten(end_dim=1) for each in memory)
-        queries = queries.reshape(len(keys), tokens, -1)
-        scores = torch.bmm(queries, keys.transpose(1, 2)).view(-1, self._parts.heads, tokens, end)
-        weights = softened(scores, bias, layer.scale).view(len(keys), tokens, end)
-        taken = torch.bmm(weights, values).view(-1, self._parts.heads, tokens, values.shape[-1])
+        weights = queries.new_empty(*queries.shape[:3], end)
+        taken = attended(queries, *memory, bias, layer.scale, weights)
         between = layer.told.times_beside(taken.transpose(1, 2).reshape(hidden.shape), hidden)
         normed, mean_between, raised_between = layer.before_feeding(between)
         fed, slope = activated_with_slope(layer.inwards.times(normed))
-        rest = _Rest(mean, raised, queries, weights, between, mean_between, raised_between, slope)
+        rest = _Rest(
+            mean, raised, queries.flatten(end_dim=1), weights.flatten(end_dim=1), between,
+            mean_between, raised_between, slope,
+        )  # fmt: skip
         return layer.outwards.times_beside(fed, between), rest
 
     def backward(
