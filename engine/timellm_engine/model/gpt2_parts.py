@@ -48,6 +48,7 @@ class Parts(NamedTuple):
     """All that prompts and patches meet on their way."""
 
     heads: int
+    words: nn.Embedding
     positions: nn.Embedding
     layers: tuple[Layer, ...]
     last_norm: Norm
@@ -68,7 +69,8 @@ def _parts(model: Any) -> Parts | None:
     found = tuple(layer for layer in layers if layer is not None)
     if not found or len(found) < len(layers):
         return None
-    return Parts(int(model.config.num_attention_heads), model.wpe, found, _norm(model.ln_f))
+    heads = int(model.config.num_attention_heads)
+    return Parts(heads, model.wte, model.wpe, found, _norm(model.ln_f))
 
 
 def _layer(block: Any) -> Layer | None:

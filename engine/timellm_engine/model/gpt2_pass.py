@@ -18,6 +18,7 @@ from timellm_engine.model.attention_weights import (
     attention_gradients,
     bias_where,
 )
+from timellm_engine.model.gpt2_first_layer import settled_first_layer
 from timellm_engine.model.gpt2_parts import Layer, Parts
 from timellm_engine.model.precision import computing_as_held
 
@@ -59,9 +60,10 @@ class GPT2Pass:
         self._width = parts.last_norm.shape[0]
         self._last_keys_and_values = parts.layers[-1].asked.outputs_from(self._width)
         self._dtype = parts.positions.weight.dtype
+        self._first = settled_first_layer(parts)
 
     def read(self, tokens: Tensor, known: Sequence[Memory], room: int) -> list[Memory]:
-        """What each layer has of embedded tokens `[rows, tokens, width]` that follow known ones.
+        """What each layer has of `tokens`, `[rows, tokens]`, that follow known ones.
 
         With empty places behind them; `known` is of one row, or nothing. Without a graph.
         """
@@ -69,10 +71,10 @@ class GPT2Pass:
             return self._read(tokens, known, room)
 
     def _read(self, tokens: Tensor, known: Sequence[Memory], room: int) -> list[Memory]:
-        (rows, count, width), begun = tokens.shape, known[0].keys.shape[2] if known else 0
+        (rows, count), begun = tokens.shape, known[0].keys.shape[2] if known else 0
         end = begun + count
         places = torch.arange(begun, end)
-        hidden = (tokens + self._parts.positions(places)).view(rows * count, width)
+        hidden = (self._parts.words(tokens) + self._parts.positions(places)).flatten(end_dim=1)
         bias = bias_where(torch.arange(end) > places.unsqueeze(1))[None, None]
         found = []
         for number, layer in enumerate(self._parts.layers):
@@ -83,11 +85,15 @@ class GPT2Pass:
             found.append(memory)
             if count == 0:  # a prompt that all windows have in common
                 continue
-            normed = layer.before_attention(hidden)[0]
-            if number + 1 == len(self._parts.layers):
-                self._remember(self._last_keys_and_values(normed), memory, begun, end)
+            last = number + 1 == len(self._parts.layers)
+            if number == 0 and self._first is not None:
+                made = self._first.asked(tokens, begun)
+            else:
+                asked = self._last_keys_and_values if last else layer.asked.times
+                made = asked(layer.before_attention(hidden)[0])
+            queries = self._remember(made, memory, begun, end)[0]
+            if last:
                 break
-            queries = self._ask(layer, normed, memory, begun, end)
             seen = Memory(memory.keys[:, :, :end], memory.values[:, :, :end])
             hidden = self._on(layer, hidden, queries, seen, bias)
         return found

@@ -53,7 +53,7 @@ class GPT2Prefix(PromptPrefix):
         return self._gpt2.answer(patches, positions, read, unseen)
 
     def _through(self, tokens: Tensor, known: Sequence[Memory], room: int) -> list[Memory]:
-        return self._gpt2.read(self._backbone.word_embeddings(tokens), known, room)
+        return self._gpt2.read(tokens, known, room)
 
 
 _SHARE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}

@@ -137,6 +137,7 @@ def test_a_model_takes_it(folder: Path, recompute: bool) -> None:
     model = tiny(loaded(folder), recompute=recompute)
     model(torch.randn(2, 48))
     assert isinstance(model._prefix, GPT2Prefix)
+    assert model._prefix._gpt2._first is not None
 
 
 class _OddAnswer(GPT2Pass):
