@@ -9,8 +9,6 @@ FEWEST_LAID_OUT = 1 << 16
 products with smaller ones take longer to call for than to make."""
 WORDS_AT_ONCE = 4096
 """Words of a piece of a mapping's gradient; fewer words than that stay as they are."""
-FIRST_LAYER_BYTES = 32 << 20
-"""What is kept at most of queries, keys and values that the first layer makes of prompts' words."""
 MOST_LAID_OUT = 2 << 30
 """Bytes of a backbone's products in float32 up to which they are laid out: a machine that holds
 more of them than that in float32 has little memory to spare for holding them twice."""

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from timellm_engine.model.gpt2_parts import Parts
 from timellm_engine.model.precision import computing_as_held
-from timellm_ops.contract.engine_memory import FIRST_LAYER_BYTES
 
+KEPT_BYTES = 32 << 20
+"""What is kept at most: some thousand words at their places."""
 _BLOCK = 16
 """Rows of a product. Always as many, so that a word has the same bits whatever came before it:
 then a run that is resumed, and has made none of them yet, goes on with the same ones."""
@@ -29,25 +30,30 @@ def settled_first_layer(parts: Parts) -> "FirstLayer | None":
 class FirstLayer:
     """Queries, keys and values of words at places; as many are kept as `most_bytes` hold."""
 
-    def __init__(self, parts: Parts, most_bytes: int = FIRST_LAYER_BYTES) -> None:
+    def __init__(self, parts: Parts, most_bytes: int = KEPT_BYTES) -> None:
         self._parts = parts
         self._vocabulary, width = parts.words.weight.shape
-        self._made = parts.words.weight.new_empty(0, 3 * width)
-        self._most = most_bytes // (3 * width * self._made.element_size())
+        self._kept = parts.words.weight.new_empty(0, 3 * width)
+        self._most = most_bytes // (3 * width * self._kept.element_size())
         self._rows: dict[int, int] = {}
-        """Of what has been made, by word and place."""
+        """Of what is kept, by word and place."""
 
     @torch.no_grad()
-    def asked(self, tokens: Tensor, begun: int) -> Tensor:
+    def queries_keys_and_values(self, tokens: Tensor, begun: int) -> Tensor:
         """`[rows × tokens, 3 × width]` of `[rows, tokens]` from place `begun` on."""
         places = torch.arange(begun, begun + tokens.shape[1])
         wanted: list[int] = (tokens + self._vocabulary * places).flatten().tolist()
         missing = list(dict.fromkeys(each for each in wanted if each not in self._rows))
-        if len(self._rows) + len(missing) > self._most:
-            return self._without_keeping(wanted, missing)
-        if missing:
-            self._keep(missing)
-        return self._made.index_select(0, torch.tensor([self._rows[each] for each in wanted]))
+        if not missing:
+            return self._kept[[self._rows[each] for each in wanted]]
+        made = self._make(missing)
+        self._keep(missing, made)
+        new = {each: row for row, each in enumerate(missing)}
+        found = made.new_empty(len(wanted), made.shape[1])
+        for source, rows in ((made, new), (self._kept, self._rows)):
+            there = [at for at, each in enumerate(wanted) if (each in new) == (rows is new)]
+            found[there] = source[[rows[wanted[at]] for at in there]]
+        return found
 
     def is_settled(self) -> bool:
         """Whether words have the same bits in any company, which a library need not give."""
@@ -58,29 +64,23 @@ class FirstLayer:
         alone = torch.cat([self._make([each]) for each in wanted])
         return torch.equal(found, backwards) and torch.equal(found, alone)
 
-    def _keep(self, missing: list[int]) -> None:
+    def _keep(self, missing: list[int], made: Tensor) -> None:
+        """As many of what was made as there is still room for."""
         held = len(self._rows)
-        if held + len(missing) > len(self._made):
-            room = min(self._most, 2 * (held + len(missing)))
-            larger = self._made.new_empty(room, self._made.shape[1])
-            larger[:held] = self._made[:held]
-            self._made = larger
-        self._made[held : held + len(missing)] = self._make(missing)
-        self._rows.update(zip(missing, range(held, held + len(missing)), strict=True))
-
-    def _without_keeping(self, wanted: list[int], missing: list[int]) -> Tensor:
-        new = {each: row for row, each in enumerate(missing)}
-        made = self._make(missing)
-        rows = [self._made[self._rows[e]] if e in self._rows else made[new[e]] for e in wanted]
-        return torch.stack(rows)
+        count = min(len(missing), self._most - held)
+        if held + count > len(self._kept):
+            larger = self._kept.new_empty(min(self._most, 2 * (held + count)), made.shape[1])
+            larger[:held] = self._kept[:held]
+            self._kept = larger
+        self._kept[held : held + count] = made[:count]
+        self._rows.update(zip(missing[:count], range(held, held + count), strict=True))
 
     def _make(self, wanted: list[int]) -> Tensor:
-        asked = torch.tensor(wanted)
-        hidden = self._parts.words(asked % self._vocabulary)
-        hidden = hidden + self._parts.positions(asked // self._vocabulary)
-        layer = self._parts.layers[0]
-        normed = layer.before_attention(hidden)[0]
-        whole = functional.pad(normed, (0, 0, 0, -len(wanted) % _BLOCK))
-        blocks = torch.split(whole, _BLOCK)
-        with computing_as_held(normed.device):
-            return torch.cat([layer.asked.times(block) for block in blocks])[: len(wanted)]
+        asked, layer = torch.tensor(wanted), self._parts.layers[0]
+        with computing_as_held(self._kept.device):
+            hidden = self._parts.words(asked % self._vocabulary)
+            hidden = hidden + self._parts.positions(asked // self._vocabulary)
+            normed = layer.before_attention(hidden)[0]
+            whole = functional.pad(normed, (0, 0, 0, -len(wanted) % _BLOCK))
+            blocks = [layer.asked.times(block) for block in torch.split(whole, _BLOCK)]
+        return torch.cat(blocks)[: len(wanted)]

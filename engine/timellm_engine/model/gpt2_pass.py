@@ -87,10 +87,10 @@ class GPT2Pass:
                 continue
             last = number + 1 == len(self._parts.layers)
             if number == 0 and self._first is not None:
-                made = self._first.asked(tokens, begun)
+                made = self._first.queries_keys_and_values(tokens, begun)
             else:
-                asked = self._last_keys_and_values if last else layer.asked.times
-                made = asked(layer.before_attention(hidden)[0])
+                times = self._last_keys_and_values if last else layer.asked.times
+                made = times(layer.before_attention(hidden)[0])
             queries = self._remember(made, memory, begun, end)[0]
             if last:
                 break

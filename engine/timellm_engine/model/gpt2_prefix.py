@@ -20,9 +20,11 @@ class GPT2Prefix(PromptPrefix):
         self._gpt2 = gpt2
         self._memory_of_shared: Sequence[Memory] | None = None
 
-    def agrees(self, plain: Tensor, ids: list[list[int]], patches: Tensor) -> bool:
+    def agrees(
+        self, plain: Tensor, ids: list[list[int]], patches: Tensor, *, times: float = 1.0
+    ) -> bool:
         """Also with a gradient, and with that of the backbone's own layers."""
-        if not super().agrees(plain, ids, patches):
+        if not super().agrees(plain, ids, patches, times=times):
             return False
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
@@ -31,7 +33,7 @@ class GPT2Prefix(PromptPrefix):
                 theirs = PromptPrefix(self._backbone, self._shared)
                 _, expected = _with_gradient(theirs, ids, given)
                 alike = _alike(gradient, expected, self.dtype)
-                return alike and self._is_only_rounded(answer, plain)
+                return alike and self._is_only_rounded(answer, plain, times)
         except Exception:  # noqa: BLE001 - whatever another torch makes of its own operations
             return False
 

@@ -42,6 +42,7 @@ def _compute_in_float32(layer: nn.Module, undone: ExitStack) -> None:
         undone.callback(layer.register_forward_hook(_widened).remove)
         return
     written = _WrittenOut(held)
+    undone.callback(written.put_back)  # whatever ends it, a key as well as an error
     for handle in (
         layer.register_forward_pre_hook(written.write_out),
         layer.register_forward_hook(written.put_back, always_call=True),

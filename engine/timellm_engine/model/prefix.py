@@ -74,17 +74,24 @@ class PromptPrefix:
         self._argument = "cache" if "cache" in parameters else "past_key_values"
         self._read_shared: _KeysAndValues | None = None
 
-    def agrees(self, plain: Tensor, ids: list[list[int]], patches: Tensor) -> bool:
-        """Whether `answer` is `plain`, the answer in one piece, but for rounding."""
+    def agrees(
+        self, plain: Tensor, ids: list[list[int]], patches: Tensor, *, times: float = 1.0
+    ) -> bool:
+        """Whether `answer` is `plain`, the answer in one piece, but for rounding, or `times` that.
+
+        Raises `torch.OutOfMemoryError`: a way must not be chosen by how much memory is free.
+        """
         try:
             with torch.no_grad():
-                return self._is_only_rounded(self.answer(ids, patches), plain)
+                return self._is_only_rounded(self.answer(ids, patches), plain, times)
+        except torch.OutOfMemoryError:
+            raise
         except Exception:  # noqa: BLE001 - whatever a family makes of keys and values it has not
             return False
 
-    def _is_only_rounded(self, found: Tensor, expected: Tensor) -> bool:
-        """Whether two answers differ by no more than rounding in their type."""
-        limit = _TOLERANCE[self.dtype] * expected.abs().max()
+    def _is_only_rounded(self, found: Tensor, expected: Tensor, times: float = 1.0) -> bool:
+        """Whether two answers differ by no more than rounding in their type, or so many times."""
+        limit = times * _TOLERANCE[self.dtype] * expected.abs().max()
         return bool((found - expected).abs().max() <= limit)
 
     def answer(self, ids: list[list[int]], patches: Tensor) -> Tensor:

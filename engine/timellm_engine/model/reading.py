@@ -71,7 +71,7 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
         for layer in self.layers:
             layer.all_read = True
 
-    def read_no_further(self, *, wanted: bool) -> None:
+    def stop_when_read(self, *, wanted: bool) -> None:
         """Whether a pass is to end where the last layer has its keys and values."""
         self._reading = wanted
 
@@ -106,12 +106,12 @@ class _Reading:
         self._cache = cache
 
     def __enter__(self) -> None:
-        self._cache.read_no_further(wanted=True)
+        self._cache.stop_when_read(wanted=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
     ) -> bool:
-        self._cache.read_no_further(wanted=False)
+        self._cache.stop_when_read(wanted=False)
         return kind is _AllRead
 
 

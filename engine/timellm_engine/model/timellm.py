@@ -65,6 +65,9 @@ _UNLIKE = (
 _MARGIN = 64
 """Tokens by which the longest of the prompts that are tried out is longer than those two."""
 
+_ADDED_UP = 10.0
+"""Times what rounding may come to, where it adds up: to notice what is no answer at all."""
+
 REFERENCE_MAX_TOKENS = 2048
 """Where the published code cuts a prompt off, whatever its backbone can take."""
 
@@ -352,12 +355,29 @@ class TimeLLM(nn.Module):
                 return prefix if self.precision == "fp32" else make()
         if self.word_embeddings.weight.dtype == torch.float32:
             return None
-        with computed_in_float32(self.backbone):
-            plain = self._hidden_in_one_piece(ids, patches)
-            for adjoining in (False, True):
-                make = partial(PromptPrefix, self._described, shared, adjoining=adjoining)
-                if make(dtype=torch.float32).agrees(plain, ids, patches):
-                    return make()
+        found = self._found_in_float32(shared, ids, patches)
+        if found is None or not found().agrees(plain, ids, patches, times=_ADDED_UP):
+            return None
+        return found()
+
+    def _found_in_float32(
+        self, shared: tuple[int, ...], ids: list[list[int]], patches: Tensor
+    ) -> Callable[[], PromptPrefix] | None:
+        """The way that agrees where every weight is written out, if one does."""
+        try:
+            # Parts are given other weights for a while, which are to be no tensors of inference.
+            with torch.inference_mode(mode=False), torch.no_grad():
+                patches = patches.clone()
+                with computed_in_float32(self.backbone):
+                    plain = self._hidden_in_one_piece(ids, patches)
+                    for adjoining in (False, True):
+                        make = partial(PromptPrefix, self._described, shared, adjoining=adjoining)
+                        if make(dtype=torch.float32).agrees(plain, ids, patches):
+                            return make
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - of a family that reads the weights of its parts itself
+            return None
         return None
 
     def _ways_of_reading(self, shared: tuple[int, ...]) -> Iterator[Callable[[], PromptPrefix]]:

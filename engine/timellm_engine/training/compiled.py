@@ -31,6 +31,7 @@ def compile_feed_forward(model: TimeLLM) -> int:
         )
     device = model.word_embeddings.weight.device
     unpack_products(model.backbone)
+    model.reading_ahead()  # found by the backbone's own code: what tries ways hooks into its parts
     try:
         from torch._inductor import config
 

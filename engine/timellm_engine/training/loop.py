@@ -191,12 +191,12 @@ class Trainer:
 
     def _say_what_is_slower(self) -> None:
         """Than it could be, and why: once, as soon as it is known."""
-        if self._steps_made == 1 and self.job.model.reading_ahead() is None:
+        why = self.stepper.not_captured
+        if why is None and self._steps_made == 1 and self.job.model.reading_ahead() is None:
             self.emitter.line(
                 "Prompts are read together with the patches in every step: with this backbone "
                 "they cannot be read ahead"
             )
-        why = self.stepper.not_captured
         if why is not None and not self._said_why:
             self._said_why = True
             self.emitter.line(f"Steps are launched kernel by kernel: {why}")

@@ -61,7 +61,7 @@ def in_one_product(parts: Parts, tokens: Tensor, begun: int) -> Tensor:
 def test_it_is_the_layers_own_product(folder: Path, dtype: str) -> None:
     parts = parts_in(folder, dtype)
     tokens = torch.randint(0, WORDS, (3, 50), generator=torch.Generator().manual_seed(0))
-    found = FirstLayer(parts).asked(tokens, 9)
+    found = FirstLayer(parts).queries_keys_and_values(tokens, 9)
     expected = in_one_product(parts, tokens, 9)
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     close = {"float32": 1e-5, "bfloat16": 1e-2}[dtype]
@@ -75,12 +75,14 @@ def test_what_came_before_changes_no_bit(before: Any, last: Any, room: int) -> N
     parts = parts_of_one()
     used, fresh = FirstLayer(parts, room * OF_ONE["float32"]), FirstLayer(parts)
     for begun, words in before:
-        used.asked(torch.tensor(words), begun)
+        used.queries_keys_and_values(torch.tensor(words), begun)
     begun, words = last
-    expected = fresh.asked(torch.tensor(words), begun)
-    assert torch.equal(used.asked(torch.tensor(words), begun), expected)
+    expected = fresh.queries_keys_and_values(torch.tensor(words), begun)
+    assert torch.equal(used.queries_keys_and_values(torch.tensor(words), begun), expected)
     with torch.inference_mode():
-        assert torch.equal(FirstLayer(parts).asked(torch.tensor(words), begun), expected)
+        assert torch.equal(
+            FirstLayer(parts).queries_keys_and_values(torch.tensor(words), begun), expected
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -95,11 +97,11 @@ def test_no_more_is_kept_than_there_is_room_for(folder: Path, dtype: str) -> Non
 
     asked.times = counted  # type: ignore[method-assign]
     for begun in (0, 5, 0, 900):
-        first.asked((torch.arange(60).view(2, 30) + begun) % WORDS, begun)
+        first.queries_keys_and_values((torch.arange(60).view(2, 30) + begun) % WORDS, begun)
     made = len(calls)
-    first.asked(torch.arange(60).view(2, 30), 0)
+    first.queries_keys_and_values(torch.arange(60).view(2, 30), 0)
     assert len(calls) == made, "made once more"
-    first.asked((torch.arange(60).view(2, 30) + 900) % WORDS, 900)
+    first.queries_keys_and_values((torch.arange(60).view(2, 30) + 900) % WORDS, 900)
     assert len(calls) > made, "kept beyond what there is room for"
     assert set(calls) == {16}, "a product of another size may round in another way"
 
@@ -124,4 +126,7 @@ def test_a_backbone_with_few_words_and_places_is_tried_as_well(folder: Path) -> 
     first = settled_first_layer(few)
     assert first is not None
     tokens = torch.tensor([[4, 0, 3]])
-    assert torch.equal(first.asked(tokens, 4), FirstLayer(parts).asked(tokens, 4))
+    assert torch.equal(
+        first.queries_keys_and_values(tokens, 4),
+        FirstLayer(parts).queries_keys_and_values(tokens, 4),
+    )

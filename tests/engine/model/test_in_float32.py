@@ -1,10 +1,12 @@
 """A backbone held in bfloat16 and computed in float32: exact, and for as long as it is wanted."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import transformers as hf
 from small_packages import needs_packages
 from test_prefix_families import EVERY, SLIDING
 from tiny_backbones import FAMILIES, WIDE, save_backbone, save_model
@@ -53,19 +55,31 @@ def test_it_is_the_answer_of_the_same_weights_in_float32(tmp_path: Path, family:
 
 
 @pytest.mark.parametrize("family", ["qwen2", WIDE])
-@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("ended_by", [None, RuntimeError, KeyboardInterrupt])
 def test_afterwards_weights_are_the_very_ones_that_they_were(
-    tmp_path: Path, family: str, fails: bool
+    tmp_path: Path, family: str, ended_by: type[BaseException] | None
 ) -> None:
     backbone = narrow(save_backbone(tmp_path, family))
     tokens = some_tokens(backbone)
+    broken = [ended_by] if ended_by is not None else []
+
+    def maybe_end(*_call: Any) -> None:
+        if broken:
+            raise broken.pop()
+
     held = {name: (p.dtype, p.data_ptr()) for name, p in backbone.model.named_parameters()}
     before = answer(backbone.model, tokens.bfloat16())
-    try:
-        with computed_in_float32(backbone.model):
-            answer(backbone.model, tokens[:, :, :3] if fails else tokens)
-    except RuntimeError:
-        assert fails
+    with_weights = [
+        layer
+        for layer in backbone.model.modules()
+        if any(True for _ in layer.parameters(recurse=False))
+        and not isinstance(layer, nn.Embedding)
+    ]
+    ending = nullcontext() if ended_by is None else pytest.raises(ended_by)
+    with ending, computed_in_float32(backbone.model):
+        with_weights[2].register_forward_pre_hook(maybe_end)
+        answer(backbone.model, tokens)
+    assert not broken
     assert held == {n: (p.dtype, p.data_ptr()) for n, p in backbone.model.named_parameters()}
     assert torch.equal(answer(backbone.model, tokens.bfloat16()), before)
 
@@ -143,6 +157,40 @@ def test_where_rounding_hides_what_is_wrong_the_way_of_reading_is_found_in_float
     assert found.dtype == torch.bfloat16
     assert model.answer(ids, patches).isfinite().all()
     assert all(p.dtype == torch.bfloat16 for p in backbone.model.parameters())
+
+
+def test_what_is_no_answer_in_bfloat16_is_not_taken(tmp_path: Path) -> None:
+    backbone = narrow(save_model(tmp_path, EVERY["llama"]))
+
+    def broken(_layer: nn.Module, given: Any, hidden: Tensor) -> Tensor:
+        beside_a_cache = hidden.dtype == torch.bfloat16 and hidden.shape[1] < 20
+        return hidden * torch.nan if beside_a_cache else hidden
+
+    layers: Any = backbone.model.layers
+    layers[1].mlp.register_forward_hook(broken)
+    assert model_over(backbone).reading_ahead() is None
+
+
+def test_a_family_that_reads_its_parts_weights_itself_is_read_in_one_piece(tmp_path: Path) -> None:
+    """Weights that were not written out meet numbers in float32."""
+    config = hf.MambaConfig(vocab_size=512, hidden_size=32, num_hidden_layers=2)
+    model = model_over(narrow(save_model(tmp_path, lambda: hf.MambaModel(config))))
+    x = torch.randn(2, 48, generator=torch.Generator().manual_seed(3))
+    assert model(x).isfinite().all()
+    assert model.reading_ahead() is None
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_training_goes_on_after_a_trial_in_either_mode(tmp_path: Path, inference: bool) -> None:
+    backbone = rounding_by_length(narrow(save_model(tmp_path, EVERY["llama"])))
+    model = model_over(backbone)
+    x = torch.randn(2, 48, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode() if inference else nullcontext():
+        model(x)
+    assert model.reading_ahead() is not None
+    assert not any(p.is_inference() for p in backbone.model.parameters())
+    model.train()(x).sum().backward()
+    assert model.head.linear.weight.grad is not None
 
 
 def test_what_is_wrong_in_float32_too_is_not_taken(tmp_path: Path) -> None:
