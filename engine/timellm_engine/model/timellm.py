@@ -1,8 +1,6 @@
 """Time-LLM (Jin et al., ICLR 2024, arXiv 2310.01728): forecast by reprogramming a frozen model."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,8 +8,6 @@ from torch import Tensor, nn
 
 from timellm_engine.errors import BackboneError
 from timellm_engine.model.backbone import Backbone
-from timellm_engine.model.gpt2_prefix import GPT2Prefix, gpt2_pass
-from timellm_engine.model.in_float32 import computed_in_float32
 from timellm_engine.model.layers import (
     FlattenHead,
     PatchEmbedding,
@@ -25,10 +21,10 @@ from timellm_engine.model.layers import (
 from timellm_engine.model.precision import (
     Precision,
     compute_float32_in_full,
-    computing_as_held,
     computing_in,
 )
-from timellm_engine.model.prefix import LaidOut, PromptPrefix, common_beginning
+from timellm_engine.model.prefix import LaidOut, PromptPrefix
+from timellm_engine.model.prefix_search import prefix_of
 from timellm_engine.model.prompts import WindowStatistics, prompt_text, window_statistics
 from timellm_engine.model.recompute import compute_layers_again
 from timellm_ops.contract.config import ModelSection, PromptSection
@@ -61,12 +57,6 @@ _UNLIKE = (
     WindowStatistics(0.25, 0.7512345, 0.5, upward=False, lags=(4, 3, 2, 1, 0)),
 )
 """Two windows whose prompts have in common what all prompts have, and are of unlike length."""
-
-_MARGIN = 64
-"""Tokens by which the longest of the prompts that are tried out is longer than those two."""
-
-_ADDED_UP = 10.0
-"""Times what rounding may come to, where it adds up: to notice what is no answer at all."""
 
 REFERENCE_MAX_TOKENS = 2048
 """Where the published code cuts a prompt off, whatever its backbone can take."""
@@ -326,67 +316,16 @@ class TimeLLM(nn.Module):
         """How prompts are read ahead, if they can be, which is tried out once."""
         if not self._prefix_sought:
             self._prefix_sought = True
-            with computing_as_held(self.device):
-                self._prefix = self._seek_prefix()
+            unlike = _UNLIKE if self.says_statistics else (None, None)
+            self._prefix = prefix_of(
+                self._described,
+                self.tokenize(self._prompts_of(unlike)),
+                self.patches,
+                self._hidden_in_one_piece,
+                precision=self.precision,
+                recompute=self.reprogramming.recompute,
+            )
         return self._prefix
-
-    @torch.no_grad()
-    def _seek_prefix(self) -> PromptPrefix | None:
-        """A way to read prompts ahead that gives the same answers, if there is one.
-
-        Which is found out with words in the place of patches: a run that is resumed must come to
-        the same conclusion, whatever rows it begins with. It is looked for in the precision of the
-        weights first, and where those are narrow and rounding adds up, over dozens of layers, to
-        more than a wrong answer might be off, in float32.
-        """
-        ids = self.tokenize(self._prompts_of(_UNLIKE if self.says_statistics else (None, None)))
-        shared = common_beginning(ids)
-        # Longer than any prompt will be, for what only shows at a distance.
-        room = (self._described.max_positions or sys.maxsize) - self.patches - len(ids[0])
-        ids.append(ids[0] + ids[0][: max(0, min(room, _MARGIN))])
-        words = torch.arange(self.patches, device=self.device)
-        words = words % self._described.vocab_size
-        patches = self.word_embeddings(torch.stack([words, words.flip(0), words])).float()
-        plain = self._hidden_in_one_piece(ids, patches)
-        for make in self._ways_of_reading(shared):
-            prefix = make()
-            if prefix.agrees(plain, ids, patches):
-                # What it has read meanwhile is of that precision, and not of this model's.
-                return prefix if self.precision == "fp32" else make()
-        if self.word_embeddings.weight.dtype == torch.float32:
-            return None
-        found = self._found_in_float32(shared, ids, patches)
-        if found is None or not found().agrees(plain, ids, patches, times=_ADDED_UP):
-            return None
-        return found()
-
-    def _found_in_float32(
-        self, shared: tuple[int, ...], ids: list[list[int]], patches: Tensor
-    ) -> Callable[[], PromptPrefix] | None:
-        """The way that agrees where every weight is written out, if one does."""
-        try:
-            # Parts are given other weights for a while, which are to be no tensors of inference.
-            with torch.inference_mode(mode=False), torch.no_grad():
-                patches = patches.clone()
-                with computed_in_float32(self.backbone):
-                    plain = self._hidden_in_one_piece(ids, patches)
-                    for adjoining in (False, True):
-                        make = partial(PromptPrefix, self._described, shared, adjoining=adjoining)
-                        if make(dtype=torch.float32).agrees(plain, ids, patches):
-                            return make
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - of a family that reads the weights of its parts itself
-            return None
-        return None
-
-    def _ways_of_reading(self, shared: tuple[int, ...]) -> Iterator[Callable[[], PromptPrefix]]:
-        """What there is to try, the fastest first."""
-        gpt2 = gpt2_pass(self._described, recompute=self.reprogramming.recompute)
-        if gpt2 is not None:
-            yield lambda: GPT2Prefix(self._described, shared, gpt2)
-        for adjoining in (False, True):
-            yield partial(PromptPrefix, self._described, shared, adjoining=adjoining)
 
     def answer_in_one_piece(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """`answer` with prompts and patches as one sequence, which every backbone can do."""
