@@ -29,27 +29,35 @@ def attended(
     the cache until they are used; the weights are left in `weights`, of that shape, where they
     are wanted.
     """
-    (_, heads, tokens, width), (groups, known) = queries.shape, keys.shape[1:3]
-    taken = torch.empty_like(queries, memory_format=torch.contiguous_format)
+    (rows, heads, tokens, width), (groups, known) = queries.shape, keys.shape[1:3]
+    taken = queries.new_empty(rows, groups, heads // groups * tokens, width)
     wide = torch.empty(heads, tokens, known)
-    narrow = wide if queries.dtype == wide.dtype else queries.new_empty(wide.shape)
-    for row, (asked, of_row, told) in enumerate(zip(queries, keys, values, strict=True)):
-        scores = narrow if weights is None else weights[row]
-        grouped = scores.view(groups, -1, known)
-        torch.bmm(asked.reshape(groups, -1, width), of_row.transpose(1, 2), out=grouped)
-        _soften(scores, None if bias is None else bias[row if len(bias) > 1 else 0], scale, wide)
-        torch.bmm(grouped, told, out=taken[row].view(groups, -1, width))
-    return taken
+    if weights is None:
+        weights = (wide if queries.dtype == wide.dtype else queries.new_empty(wide.shape)).expand(
+            rows, -1, -1, -1
+        )
+    bias = torch.zeros(1, 1, 1, 1) if bias is None else bias
+    for asked, across, told, scores, grouped, added, found in zip(
+        queries.reshape(taken.shape),
+        keys.transpose(2, 3),
+        values,
+        weights,
+        weights.view(rows, groups, -1, known),
+        bias.expand(rows, -1, -1, -1),
+        taken,
+        strict=True,
+    ):
+        torch.bmm(asked, across, out=grouped)
+        _soften(scores, added, scale, wide)
+        torch.bmm(grouped, told, out=found)
+    return taken.view(queries.shape)
 
 
-def _soften(scores: Tensor, bias: Tensor | None, scale: float, wide: Tensor) -> None:
+def _soften(scores: Tensor, bias: Tensor, scale: float, wide: Tensor) -> None:
     """Make weights of scores, in their place; `wide` is room for them in float32."""
     if scores.dtype == wide.dtype:
         wide = scores
-    if bias is None:
-        wide.copy_(scores).mul_(scale)
-    else:
-        torch.add(bias, scores, alpha=scale, out=wide)
+    torch.add(bias, scores, alpha=scale, out=wide)
     torch.softmax(wide, dim=-1, out=wide)
     if wide is not scores:
         scores.copy_(wide)
