@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 
 def prepare_streams() -> None:
@@ -44,12 +45,19 @@ def output_problem(met: OSError | None = None) -> OSError | None:
 
 def give_up_output() -> None:
     """Write no more: Python would complain once more at exit."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up(sys.stdout)
 
 
 def complain(text: str) -> None:
     """One line on standard error, if that can be written to."""
-    with contextlib.suppress(OSError):
+    try:
         sys.stderr.write(f"timellm-ops: {text}\n")
         sys.stderr.flush()
+    except OSError:
+        # Python tries again at exit, and ends with a code of its own where that fails too.
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
