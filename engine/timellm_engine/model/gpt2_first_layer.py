@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from timellm_engine.model.gpt2_parts import Parts
-from timellm_engine.model.precision import computing_as_held
 
 KEPT_BYTES = 32 << 20
 """What is kept at most: some thousand words at their places."""
@@ -49,10 +48,11 @@ class FirstLayer:
         made = self._make(missing)
         self._keep(missing, made)
         new = {each: row for row, each in enumerate(missing)}
+        of_made = [at for at, each in enumerate(wanted) if each in new]
+        of_kept = [at for at, each in enumerate(wanted) if each not in new]
         found = made.new_empty(len(wanted), made.shape[1])
-        for source, rows in ((made, new), (self._kept, self._rows)):
-            there = [at for at, each in enumerate(wanted) if (each in new) == (rows is new)]
-            found[there] = source[[rows[wanted[at]] for at in there]]
+        found[of_made] = made[[new[wanted[at]] for at in of_made]]
+        found[of_kept] = self._kept[[self._rows[wanted[at]] for at in of_kept]]
         return found
 
     def is_settled(self) -> bool:
@@ -77,10 +77,9 @@ class FirstLayer:
 
     def _make(self, wanted: list[int]) -> Tensor:
         asked, layer = torch.tensor(wanted), self._parts.layers[0]
-        with computing_as_held(self._kept.device):
-            hidden = self._parts.words(asked % self._vocabulary)
-            hidden = hidden + self._parts.positions(asked // self._vocabulary)
-            normed = layer.before_attention(hidden)[0]
-            whole = functional.pad(normed, (0, 0, 0, -len(wanted) % _BLOCK))
-            blocks = [layer.asked.times(block) for block in torch.split(whole, _BLOCK)]
+        hidden = self._parts.words(asked % self._vocabulary)
+        hidden = hidden + self._parts.positions(asked // self._vocabulary)
+        normed = layer.before_attention(hidden)[0]
+        whole = functional.pad(normed, (0, 0, 0, -len(wanted) % _BLOCK))
+        blocks = [layer.asked.times(block) for block in torch.split(whole, _BLOCK)]
         return torch.cat(blocks)[: len(wanted)]

@@ -16,29 +16,22 @@ class _ReadingLayer(DynamicLayer):  # type: ignore[misc]
 
     keys: Tensor
     values: Tensor
-    all_read = False
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Take keys and values; all that there are now."""
-        both = key_states, value_states
-        if self.get_seq_length():
-            both = (
-                torch.cat([self.keys, key_states], dim=-2),
-                torch.cat([self.values, value_states], dim=-2),
-            )
-        if not self.all_read:
-            if not self.is_initialized:
-                self.lazy_initialization(key_states, value_states)
-            self.keys, self.values = both
+        both = self.followed_by(key_states, value_states)
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        self.keys, self.values = both
         return both
 
-
-class _CompleteLayer(_ReadingLayer):
-    """A layer that had nothing to read."""
-
-    all_read = True
+    def followed_by(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """What there is, and these behind it."""
+        if not self.get_seq_length():
+            return keys, values
+        return torch.cat([self.keys, keys], dim=-2), torch.cat([self.values, values], dim=-2)
 
 
 class ReadingCache(DynamicCache):  # type: ignore[misc]
@@ -52,7 +45,7 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
         super().__init__()
         self.layer_class_to_replicate = _ReadingLayer
         self._last_layer = layers - 1
-        self._reading = False
+        self._reading = self._complete = False
 
     def reading(self) -> "_Reading":
         """Within it, a pass over tokens ends where the last layer has keys and values for them.
@@ -67,9 +60,7 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
 
         Nothing is read after it, and a layer that is computed again finds what it found first.
         """
-        self.layer_class_to_replicate = _CompleteLayer
-        for layer in self.layers:
-            layer.all_read = True
+        self._complete = True
 
     def stop_when_read(self, *, wanted: bool) -> None:
         """Whether a pass is to end where the last layer has its keys and values."""
@@ -79,6 +70,10 @@ class ReadingCache(DynamicCache):  # type: ignore[misc]
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Take keys and values of a layer; all that it has now."""
+        if self._complete:
+            if layer_idx >= len(self.layers):
+                return key_states, value_states
+            return self.layers[layer_idx].followed_by(key_states, value_states)  # type: ignore[no-any-return]
         both = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         if self._reading and layer_idx == self._last_layer:
             raise _AllRead
