@@ -9,6 +9,7 @@ than 15 %.
 """
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -118,7 +119,20 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def make_backbone(folder: Path, family: str, settings: dict[str, Any]) -> None:
-    """A model of random weights, as a user's folder would be."""
+    """A model of random weights, as a user's folder would be.
+
+    In a process of its own: on Linux a child's largest resident set counts that of the process
+    which began it, and this one stays smaller than any engine.
+    """
+    spawned = multiprocessing.get_context("spawn")
+    child = spawned.Process(target=_write_backbone, args=(folder, family, settings))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit(f"{folder.name}: no backbone could be made")
+
+
+def _write_backbone(folder: Path, family: str, settings: dict[str, Any]) -> None:
     from transformers import AutoConfig, AutoModel
 
     from timellm_engine.model.embedded import embedded_tokenizer

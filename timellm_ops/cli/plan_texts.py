@@ -115,6 +115,7 @@ _ZH = PlanTexts(
         "mapping: gradient, and rounded": "映射层的梯度及低精度副本",
         "backbone: laid out for the processor": "骨干：按处理器排布的权重",
         "words: laid out for the processor": "词嵌入：按处理器排布的权重",
+        "words of prompts, in the first layer": "提示词中的词：第一层的结果",
         "backbone: a weight written out": "骨干：展开的一个权重",
         "making the prototypes": "生成初始原型",
         "moments, written out": "展开的优化器状态",

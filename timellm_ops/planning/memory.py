@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from timellm_ops.contract.backbone_facts import BackboneFacts
 from timellm_ops.contract.config import Config
-from timellm_ops.contract.engine_memory import WORDS_AT_ONCE
+from timellm_ops.contract.engine_memory import MOST_WORDS, WORDS_AT_ONCE
 from timellm_ops.contract.plan import Basis, Device, MemoryItem, MemoryPlan, Phase
 from timellm_ops.contract.shapes import (
     PROTOTYPES_DRAWN_AT_ONCE,
@@ -40,8 +40,9 @@ CPU_RUNTIME_BYTES = 220 * _MIB
 """Python with torch, loaded and used once; measured with torch 2.13."""
 CPU_TRANSFORMERS_BYTES = 125 * _MIB
 """transformers beside them, which the embedded backbone does without; measured likewise."""
-CPU_PACKAGES_BYTES = 75 * _MIB
-"""bitsandbytes and accelerate beside them, with what they load in turn."""
+CPU_PACKAGES_BYTES = 130 * _MIB
+"""bitsandbytes and accelerate beside them, with what they load in turn and what making codes and
+products of them leaves in the heap; measured on whole runs."""
 CPU_ONEDNN_BYTES = 55 * _MIB
 """What oneDNN makes for a backbone's products, beside their weights; measured."""
 CUDA_RUNTIME_BYTES = 500 * _MIB
@@ -68,6 +69,8 @@ class Weights(Struct, frozen=True, kw_only=True):
     """Of the backbone, beside itself: on a CPU that is taken to gain from it."""
     words: int
     """The word embeddings, beside themselves, for a mapping's products in bfloat16."""
+    words_of_prompts: int
+    """What the first layer made of them, kept for the prompts to come; a GPT-2 on a CPU alone."""
     written_out: int
     """Of the backbone, while one of its products is made; nothing where it is held as it is."""
     packages: int
@@ -96,10 +99,11 @@ def memory_plan(
         mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
         rounded=_rounded(config, shapes),
         moments=moments_bytes(config.train, shapes, device),
-        backbone=backbone_bytes(facts, layers, config.backbone.dtype),
+        backbone=backbone_bytes(facts, layers, held),
         laid_out=laid_out,
         words=words,
-        written_out=written_out_bytes(facts, config.backbone.dtype),
+        words_of_prompts=_words_of_prompts(config, facts, laid_out),
+        written_out=written_out_bytes(facts, held, in_float32=config.train.precision == "fp32"),
         packages=_packages(config, device, by_onednn=laid_out + words > 0),
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
@@ -249,6 +253,12 @@ def _words(config: Config, device: Device, facts: BackboneFacts) -> int:
     return NUMBER_BYTES["bfloat16"] * facts.vocab_size * facts.width
 
 
+def _words_of_prompts(config: Config, facts: BackboneFacts, laid_out: int) -> int:
+    """As many as are kept, where prompts say numbers; without them there are few."""
+    by_hand = facts.family == "gpt2" and laid_out > 0
+    return MOST_WORDS if by_hand and config.prompt.statistics else 0
+
+
 def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
     runtime = (
         _item("runtime", CPU_RUNTIME_BYTES + weights.packages, "assumed")
@@ -260,6 +270,7 @@ def _standing(device: Device, weights: Weights) -> list[MemoryItem]:
         _item("backbone", weights.backbone, "exact"),
         _item("backbone: laid out for the processor", weights.laid_out, "assumed"),
         _item("words: laid out for the processor", weights.words, "assumed"),
+        _item("words of prompts, in the first layer", weights.words_of_prompts, "estimate"),
         _item("weights", weights.trained, "exact"),
     ]
 

@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from timellm_engine.model.gpt2_parts import Parts
+from timellm_ops.contract.engine_memory import MOST_WORDS
 
-KEPT_BYTES = 32 << 20
-"""What is kept at most: some thousand words at their places."""
 _BLOCK = 16
 """Rows of a product. Always as many, so that a word has the same bits whatever came before it:
 then a run that is resumed, and has made none of them yet, goes on with the same ones."""
@@ -29,7 +28,7 @@ def settled_first_layer(parts: Parts) -> "FirstLayer | None":
 class FirstLayer:
     """Queries, keys and values of words at places; as many are kept as `most_bytes` hold."""
 
-    def __init__(self, parts: Parts, most_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, parts: Parts, most_bytes: int = MOST_WORDS) -> None:
         self._parts = parts
         self._vocabulary, width = parts.words.weight.shape
         self._kept = parts.words.weight.new_empty(0, 3 * width)

@@ -10,11 +10,13 @@ import sys
 from timellm_ops.contract.engine_memory import MMAP_BYTES
 
 _KEPT_BYTES = 64 << 20
+"""Of the end of the heap: with that much free it goes back to the system."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed_memory() -> bool:
-    """Keep up to a gibibyte of freed memory for the next step; whether the C library can."""
+    """Keep pieces that are freed, and an end of the heap, for the next step; whether the C library
+    can."""
     library = _glibc()
     if library is None:
         return False
