@@ -1,7 +1,11 @@
 """Whatever the streams of a command are: no traceback, and an exit code that says what happened."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from conftest import PATIENCE_S, Shell
@@ -57,3 +61,43 @@ def test_a_working_folder_that_is_gone_is_one_line(shell: Shell) -> None:
     done = bash(shell, "mkdir x; cd x; rmdir ../x; unset TIMELLM_RUNS_DIR; $TIMELLM list")
     said = "the working folder is not there any more; change to one that is"
     assert (done.returncode, done.stderr) == (3, f"timellm-ops: {said}\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_error_does_not_change_what_an_interrupt_exits_with(
+    shell: Shell, unbuffered: str
+) -> None:
+    log = shell.folder / "train.log"
+    os.mkfifo(log)
+    with Path("/dev/full").open("w") as full:
+        command = subprocess.Popen(
+            [*TIMELLM.split(), "patterns", "check", "hf-trainer", str(log)],
+            cwd=shell.folder,
+            env={**shell.env(), "PYTHONUNBUFFERED": unbuffered},
+            stderr=full,
+        )
+    held = opened(log)
+    assert interrupted(command) == 130
+    os.close(held)
+
+
+def opened(pipe: Path) -> int:
+    """The writing end, once somebody waits at the other."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            assert time.monotonic() < end, "nobody reads the log"
+            time.sleep(0.01)
+
+
+def interrupted(command: subprocess.Popen[bytes]) -> int:
+    """The exit code. A signal just before it waits for the log is seen when the next one comes."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        command.send_signal(signal.SIGINT)
+        try:
+            return command.wait(2.0)
+        except subprocess.TimeoutExpired:
+            assert time.monotonic() < end, "it goes on"

@@ -50,8 +50,13 @@ def give_up_output() -> None:
 
 def complain(text: str) -> None:
     """One line on standard error, if that can be written to."""
+    tell(f"timellm-ops: {text}\n")
+
+
+def tell(text: str) -> None:
+    """Text on standard error as it is, if that can be written to."""
     try:
-        sys.stderr.write(f"timellm-ops: {text}\n")
+        sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
         # Python tries again at exit, and ends with a code of its own where that fails too.
