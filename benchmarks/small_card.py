@@ -81,6 +81,11 @@ def worker(config: Config, steps: int, cap_bytes: int | None) -> None:
         # What other programs and the context itself take is not the allocator's to give.
         free, total = torch.cuda.mem_get_info()
         rest = cap_bytes - (total - free)
+        if rest <= 0:
+            raise SystemExit(
+                f"{(total - free) / MIB:,.0f} MiB of the card are taken by others and by CUDA's "
+                f"context; found a cap of {cap_bytes / MIB:,.0f} MiB, expected more than that"
+            )
         torch.cuda.set_per_process_memory_fraction(rest / total)
     try:
         measured = measure(MeasureQuestion(config=config, steps=steps, batches=1), lambda *_: None)
