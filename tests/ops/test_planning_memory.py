@@ -13,7 +13,6 @@ from timellm_ops.contract.config import Config
 from timellm_ops.contract.engine_memory import MOST_WORDS
 from timellm_ops.contract.plan import Device, Measured, Plan
 from timellm_ops.contract.validation import parse_config
-from timellm_ops.planning.backbone_bytes import written_out_bytes
 from timellm_ops.planning.make import make_plan, with_measured
 from timellm_ops.planning.memory import peak_bytes
 from timellm_ops.planning.steps import published_data
@@ -227,13 +226,3 @@ def test_words_of_prompts_are_counted_where_a_gpt2_keeps_them() -> None:
     assert words_of_prompts(gpt2, prompt={"statistics": False}) == 0, "prompts are all the same"
     assert words_of_prompts(gpt2, train={"precision": "bf16"}) == 0, "nothing is laid out"
     assert words_of_prompts("Qwen/Qwen2.5-0.5B") == 0
-
-
-def test_a_weight_of_codes_is_written_out_in_the_type_of_its_products() -> None:
-    facts = KNOWN["Qwen/Qwen2.5-3B"]
-    largest, scales = 11_008 * 2_048, 4 * 11_008 * 2_048 // 64
-    assert written_out_bytes(facts, "int8", in_float32=False) == 2 * largest
-    assert written_out_bytes(facts, "int8", in_float32=True) == 4 * largest
-    assert written_out_bytes(facts, "nf4", in_float32=False) == 2 * largest + scales
-    assert written_out_bytes(facts, "nf4", in_float32=True) == 6 * largest + scales
-    assert written_out_bytes(facts, "bfloat16", in_float32=True) == 0

@@ -25,19 +25,13 @@ def backbone_bytes(facts: BackboneFacts, layers: int, dtype: str) -> int:
     return others + sum(_coded_bytes(outputs, inputs, dtype) for outputs, inputs in products)
 
 
-def written_out_bytes(facts: BackboneFacts, dtype: str, *, in_float32: bool) -> int:
-    """The largest weight that has codes, as it is multiplied with; else nothing.
-
-    Of 4-bit codes also its scales, and in float32 the bfloat16 that it is rewritten from.
-    """
+def written_out_bytes(facts: BackboneFacts, dtype: str) -> int:
+    """The largest weight that has codes, as it is multiplied with, and its scales; else nothing."""
     if not is_quantised(dtype):
         return 0
     largest = max(outputs * inputs for outputs, inputs in products_of_a_layer(facts))
-    multiplied = (4 if in_float32 else NUMBER_BYTES[dtype]) * largest
-    if dtype == "int8":
-        return multiplied
-    read = NUMBER_BYTES[dtype] * largest if in_float32 else 0
-    return multiplied + read + 4 * math.ceil(largest / _NF4_BLOCK)
+    scales = 4 * math.ceil(largest / _NF4_BLOCK) if dtype == "nf4" else 0
+    return NUMBER_BYTES[dtype] * largest + scales
 
 
 def laid_out_bytes(facts: BackboneFacts, layers: int, dtype: str) -> int:

@@ -103,7 +103,7 @@ def memory_plan(
         laid_out=laid_out,
         words=words,
         words_of_prompts=_words_of_prompts(config, facts, laid_out),
-        written_out=written_out_bytes(facts, held, in_float32=config.train.precision == "fp32"),
+        written_out=written_out_bytes(facts, held),
         packages=_packages(config, device, by_onednn=laid_out + words > 0),
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
