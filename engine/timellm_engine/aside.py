@@ -35,9 +35,9 @@ def write_beside(path: Path, data: bytes) -> Path:
     """
     for number in count(1):
         name = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
-        if _holds(name, data):
-            return name
-        if os.path.lexists(name):
+        if os.path.lexists(name):  # asked first: what is there then is all there
+            if _holds(name, data):
+                return name
             continue
         with _filled_aside(name) as aside:
             aside.write_bytes(data)

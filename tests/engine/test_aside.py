@@ -1,6 +1,9 @@
 """Result files that stand beside what is there: nothing is changed, nothing is there twice."""
 
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,13 +29,26 @@ def test_each_content_has_one_file_and_keeps_it(contents: list[bytes]) -> None:
         assert {name.name for name in kept} <= {"a.csv", *(f"a-{n}.csv" for n in numbers)}
 
 
+@pytest.fixture
+def threads_in_turn() -> Iterator[None]:
+    """Threads that change places as often as Python lets them."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("threads_in_turn")
 def test_writers_at_the_same_time_take_each_a_name_of_its_own(tmp_path: Path) -> None:
-    contents = [bytes([number]) * 1000 for number in range(8)] * 2
-    with ThreadPoolExecutor(8) as pool:
-        written = list(pool.map(lambda data: write_beside(tmp_path / "a.csv", data), contents))
-    assert [name.read_bytes() for name in written] == contents
-    assert {*tmp_path.iterdir()} == {*written}
-    assert len({*written}) == 8
+    """Those of the same content have one, whoever comes first."""
+    contents = [bytes([number]) * 1000 for number in range(4)] * 4
+    for number in range(50):
+        path = tmp_path / str(number) / "a.csv"
+        with ThreadPoolExecutor(8) as pool:
+            written = list(pool.map(partial(write_beside, path), contents))
+        assert [name.read_bytes() for name in written] == contents
+        assert {*path.parent.iterdir()} == {*written}
+        assert len({*written}) == 4
 
 
 def test_what_is_no_file_is_passed_by(tmp_path: Path) -> None:
