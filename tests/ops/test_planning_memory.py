@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from timellm_ops.backbones import find_facts
 from timellm_ops.contract.backbone_facts import KNOWN
 from timellm_ops.contract.config import Config
-from timellm_ops.contract.engine_memory import MOST_WORDS
+from timellm_ops.contract.engine_memory import KEPT_WORDS_BYTES
 from timellm_ops.contract.plan import Device, Measured, Plan
 from timellm_ops.contract.validation import parse_config
 from timellm_ops.planning.make import make_plan, with_measured
@@ -222,7 +222,7 @@ def words_of_prompts(source: str, **tables: Any) -> int:
 
 def test_words_of_prompts_are_counted_where_a_gpt2_keeps_them() -> None:
     gpt2 = "openai-community/gpt2"
-    assert words_of_prompts(gpt2) == MOST_WORDS
+    assert words_of_prompts(gpt2) == KEPT_WORDS_BYTES
     assert words_of_prompts(gpt2, prompt={"statistics": False}) == 0, "prompts are all the same"
     assert words_of_prompts(gpt2, train={"precision": "bf16"}) == 0, "nothing is laid out"
     assert words_of_prompts("Qwen/Qwen2.5-0.5B") == 0

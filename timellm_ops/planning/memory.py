@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from timellm_ops.contract.backbone_facts import BackboneFacts
 from timellm_ops.contract.config import Config
-from timellm_ops.contract.engine_memory import MOST_WORDS, WORDS_AT_ONCE
+from timellm_ops.contract.engine_memory import KEPT_WORDS_BYTES, WORDS_AT_ONCE
 from timellm_ops.contract.plan import Basis, Device, MemoryItem, MemoryPlan, Phase
 from timellm_ops.contract.shapes import (
     PROTOTYPES_DRAWN_AT_ONCE,
@@ -70,7 +70,7 @@ class Weights(Struct, frozen=True, kw_only=True):
     words: int
     """The word embeddings, beside themselves, for a mapping's products in bfloat16."""
     words_of_prompts: int
-    """What the first layer made of them, kept for the prompts to come; a GPT-2 on a CPU alone."""
+    """What a GPT-2's first layer made of them, on a CPU; few where prompts say no numbers."""
     written_out: int
     """Of the backbone, while one of its products is made; nothing where it is held as it is."""
     packages: int
@@ -94,6 +94,7 @@ def memory_plan(
     held = config.backbone.dtype
     laid_out = laid_out_bytes(facts, layers, held) if _lays_out(config, device) else 0
     words = _words(config, device, facts)
+    by_hand = laid_out > 0 and facts.family == "gpt2"
     weights = Weights(
         trained=trained,
         mapping=sum(shape.bytes for shape in shapes if shape.module == "mapping"),
@@ -102,7 +103,7 @@ def memory_plan(
         backbone=backbone_bytes(facts, layers, held),
         laid_out=laid_out,
         words=words,
-        words_of_prompts=_words_of_prompts(config, facts, laid_out),
+        words_of_prompts=KEPT_WORDS_BYTES if by_hand and config.prompt.statistics else 0,
         written_out=written_out_bytes(facts, held),
         packages=_packages(config, device, by_onednn=laid_out + words > 0),
         stepping=_stepping(config, device, shapes),
@@ -112,7 +113,7 @@ def memory_plan(
     train, data = config.train, config.data
 
     each = 2 if train.precision == "bf16" else NUMBER_BYTES[config.backbone.dtype]
-    in_parts = each == 2 or (laid_out > 0 and facts.family == "gpt2")
+    in_parts = each == 2 or by_hand
     keeps_attention = device == "cpu" and in_parts and config.backbone.source != "embedded"
 
     def needed(rows: int, *, training: bool) -> tuple[Need, ...]:
@@ -251,12 +252,6 @@ def _words(config: Config, device: Device, facts: BackboneFacts) -> int:
     if device != "cpu" or not mapped or facts.vocab_size <= WORDS_AT_ONCE:
         return 0
     return NUMBER_BYTES["bfloat16"] * facts.vocab_size * facts.width
-
-
-def _words_of_prompts(config: Config, facts: BackboneFacts, laid_out: int) -> int:
-    """As many as are kept, where prompts say numbers; without them there are few."""
-    by_hand = facts.family == "gpt2" and laid_out > 0
-    return MOST_WORDS if by_hand and config.prompt.statistics else 0
 
 
 def _standing(device: Device, weights: Weights) -> list[MemoryItem]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from timellm_engine.model.gpt2_parts import Parts
-from timellm_ops.contract.engine_memory import MOST_WORDS
+from timellm_ops.contract.engine_memory import KEPT_WORDS_BYTES
 
 _BLOCK = 16
 """Rows of a product. Always as many, so that a word has the same bits whatever came before it:
@@ -28,7 +28,7 @@ def settled_first_layer(parts: Parts) -> "FirstLayer | None":
 class FirstLayer:
     """Queries, keys and values of words at places; as many are kept as `most_bytes` hold."""
 
-    def __init__(self, parts: Parts, most_bytes: int = MOST_WORDS) -> None:
+    def __init__(self, parts: Parts, most_bytes: int = KEPT_WORDS_BYTES) -> None:
         self._parts = parts
         self._vocabulary, width = parts.words.weight.shape
         self._kept = parts.words.weight.new_empty(0, 3 * width)
