@@ -81,6 +81,23 @@ def test_a_full_standard_error_does_not_change_what_an_interrupt_exits_with(
     os.close(held)
 
 
+def test_a_run_is_stopped_and_watched_to_its_end_with_a_full_standard_error(shell: Shell) -> None:
+    quickstart = Path(__file__).parents[2] / "configs" / "quickstart.toml"
+    command = [*TIMELLM.split(), "run", str(quickstart), "--plain"]
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(
+            command, cwd=shell.folder, env=shell.env(), stdout=subprocess.PIPE, stderr=full
+        ) as watched,
+    ):
+        assert watched.stdout is not None
+        watched.stdout.readline()  # it has begun
+        watched.send_signal(signal.SIGINT)
+        said, _ = watched.communicate(timeout=PATIENCE_S)
+    assert watched.returncode == 0
+    assert b"stopped" in said
+
+
 def opened(pipe: Path) -> int:
     """The writing end, once somebody waits at the other."""
     end = time.monotonic() + PATIENCE_S
