@@ -9,7 +9,6 @@ than 15 %.
 """
 
 import argparse
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from own_process import in_own_process
 
 from timellm_ops.backbones import find_facts
 from timellm_ops.contract.layout import RunLayout
@@ -119,20 +119,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def make_backbone(folder: Path, family: str, settings: dict[str, Any]) -> None:
-    """A model of random weights, as a user's folder would be.
-
-    In a process of its own: on Linux a child's largest resident set counts that of the process
-    which began it, and this one stays smaller than any engine.
-    """
-    spawned = multiprocessing.get_context("spawn")
-    child = spawned.Process(target=_write_backbone, args=(folder, family, settings))
-    child.start()
-    child.join()
-    if child.exitcode:
-        raise SystemExit(f"{folder.name}: no backbone could be made")
-
-
-def _write_backbone(folder: Path, family: str, settings: dict[str, Any]) -> None:
+    """A model of random weights, as a user's folder would be."""
     from transformers import AutoConfig, AutoModel
 
     from timellm_engine.model.embedded import embedded_tokenizer
@@ -200,7 +187,7 @@ def main() -> int:
             if backbone != "embedded":
                 folder = Path(scratch) / backbone
                 if not folder.exists():
-                    make_backbone(folder, *BACKBONES[backbone])
+                    in_own_process(make_backbone, folder, *BACKBONES[backbone])
                 source = str(folder)
             config = tables(source, keys)
             told, found = predicted(config), measured(config, Path(scratch) / str(number))

@@ -5,10 +5,11 @@
 
 On a GPU every variant is a process of its own: a backbone of random weights is written to a
 temporary folder once (6 GB), and some steps and batches of evaluation are made with
-`torch.cuda.set_per_process_memory_fraction` at the cap. Printed are the peak that the card had and
-what `plan` foretold, and `out of memory` for a variant that does not fit. On the CPU the sizes of
-the backbone are compared, which must be equal to the byte, and the peaks are those of the
-process. Exit code 1 where a variant that should fit does not, or a size is off.
+`torch.cuda.set_per_process_memory_fraction` at the cap. Printed are what `plan` foretold, the peak
+that the card had and how much of that driver and context took before anything was made, and
+`out of memory` for a variant that does not fit. On the CPU the sizes of the backbone are compared,
+which must be equal to the byte, and the peaks are those of the process. Exit code 1 where a
+variant that should fit does not, or a size is off.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 
 import msgspec
 from backbone_shapes import write_backbone
+from own_process import in_own_process
 
 from timellm_ops.backbones import find_facts
 from timellm_ops.contract.config import Config
@@ -77,13 +79,15 @@ def worker(config: Config, steps: int, cap_bytes: int | None) -> None:
     from timellm_engine.model.quantised import quantised_layers
     from timellm_engine.training.measure import measure
 
+    taken = None
     if cap_bytes is not None:
         # What other programs and the context itself take is not the allocator's to give.
         free, total = torch.cuda.mem_get_info()
-        rest = cap_bytes - (total - free)
+        taken = total - free
+        rest = cap_bytes - taken
         if rest <= 0:
             raise SystemExit(
-                f"{(total - free) / MIB:,.0f} MiB of the card are taken by others and by CUDA's "
+                f"{taken / MIB:,.0f} MiB of the card are taken by others and by CUDA's "
                 f"context; found a cap of {cap_bytes / MIB:,.0f} MiB, expected more than that"
             )
         torch.cuda.set_per_process_memory_fraction(rest / total)
@@ -92,7 +96,7 @@ def worker(config: Config, steps: int, cap_bytes: int | None) -> None:
     except torch.OutOfMemoryError:
         print(json.dumps(None))
         return
-    answer = msgspec.to_builtins(measured)
+    answer = msgspec.to_builtins(measured) | {"taken_bytes": taken}
     if cap_bytes is None:
         model = load_backbone(config.backbone, config.run.seed).model
         buffers = [b for layer in quantised_layers(model) for b in layer.buffers()]
@@ -137,7 +141,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or Path(scratch) / "qwen2-shape"
         if chosen.folder is None:
-            write_backbone(*SHAPES[device], folder, device)
+            in_own_process(write_backbone, *SHAPES[device], folder, device)
         return table(folder, device, cap_bytes, chosen)
 
 
@@ -151,8 +155,9 @@ def table(
         raise SystemExit(f"{folder}: no backbone whose memory a plan knows")
     wrong = 0
     titles = "prototypes", "backbone", "checkpointing", "backbone MiB", "foretold MiB", "peak MiB"
-    print("|", " | ".join((*titles, "s/step")), "|")
-    print("|---|---|---|---|---|---|---|")
+    titles += ("of which before MiB", "s/step")
+    print("|", " | ".join(titles), "|")
+    print("|" + "---|" * len(titles))
     for number, variant in enumerate(VARIANTS):
         if arguments.variant and label(variant) not in arguments.variant:
             continue
@@ -161,18 +166,21 @@ def table(
         told = peak_bytes(plan.memory)
         answer = asked(folder, device, number, arguments)
         held = backbone_bytes(facts, facts.layers, config.backbone.dtype)
-        peak, seconds = "out of memory", "-"
+        peak, before, seconds = "out of memory", "-", "-"
         if answer is not None:
-            held_there = answer.pop("held_bytes", held)
+            held_there, taken = answer.pop("held_bytes", held), answer.pop("taken_bytes")
             wrong += held_there != held
             measured = msgspec.convert(answer, Measured)
             most = max(measured.training_peak_bytes, measured.evaluation_peak_bytes)
             peak = f"{most / MIB:,.0f} ({told / most - 1:+.0%})"
+            before = f"{taken / MIB:,.0f}" if taken is not None else "-"
             seconds = f"{measured.seconds_per_step:.2f}"
         elif cap_bytes is not None and told <= cap_bytes:
             wrong += 1
         cells = (*variant[:2], "yes" if variant[2] else "no", f"{held / MIB:,.1f}")
-        print("|", " | ".join((*cells, f"{told / MIB:,.0f}", peak, seconds)), "|", flush=True)
+        print(
+            "|", " | ".join((*cells, f"{told / MIB:,.0f}", peak, before, seconds)), "|", flush=True
+        )
     return int(wrong > 0)
 
 
