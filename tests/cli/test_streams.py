@@ -51,6 +51,18 @@ def test_streams_that_are_closed_are_nothing_to_fall_over(shell: Shell) -> None:
         assert done.returncode == 2
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_command_did_does_not_depend_on_its_standard_error(
+    shell: Shell, unbuffered: str
+) -> None:
+    log = Path(__file__).parents[1] / "fixtures" / "published.log"
+    into = "PYTHONUNBUFFERED=$unbuffered $TIMELLM import $log"
+    for where in ("2> /dev/full", "2> >(true)"):
+        done = bash(shell, f"{into} {where}", unbuffered=unbuffered, log=str(log))
+        assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((shell.folder / "runs").iterdir())) == 2
+
+
 def test_a_terminal_without_the_characters_gets_their_codes(shell: Shell) -> None:
     done = bash(shell, "$TIMELLM config template", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")

@@ -4,6 +4,7 @@ Commands are named by import path and loaded when given, which is what keeps the
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import timellm_ops
 from timellm_ops.cli.errors import BAD_INPUT, NOT_HERE
 from timellm_ops.cli.help_pages import help_page
 from timellm_ops.cli.overview import ABOUT, COMMANDS
-from timellm_ops.cli.streams import complain, give_up_output, output_problem, tell
+from timellm_ops.cli.streams import complain, give_up_output, output_problem
 
 app = App(
     name="timellm-ops",
@@ -37,7 +38,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
         return _fail(BAD_INPUT, usage_problem(error))
     except KeyboardInterrupt:
-        tell("\n")  # what comes next is not beside the ^C of a terminal
+        sys.stderr.write("\n")  # what comes next is not beside the ^C of a terminal
         return 130
     except BrokenPipeError:
         give_up_output()

@@ -1,10 +1,10 @@
 """Ctrl+C and friends while lines are shown: passed on to the run, or the end of the showing."""
 
 import signal
+import sys
 import time
 from types import FrameType
 
-from timellm_ops.cli.streams import tell
 from timellm_ops.client import RunClient
 from timellm_ops.contract.commands import StopMode, StopRun
 
@@ -42,7 +42,7 @@ class Interrupts:
             self._passed_on += 1
             reply = self.client.send(StopRun(who="terminal", mode=mode))
             again = " (Ctrl+C again: now)" if mode == "checkpoint" else ""
-            tell(f"{reply.message}{again}\n")
+            sys.stderr.write(f"{reply.message}{again}\n")
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._owns_run:

@@ -6,11 +6,18 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def prepare_streams() -> None:
-    """Make sure that each stream is there and can take every character that is written to it."""
+    """Make sure that each stream is there and can take every character that is written to it.
+
+    Standard error also takes what cannot be written: a full disk behind it, or nobody who reads
+    it, changes nothing of what a command does, nor its exit code.
+    """
     nothing = Path(os.devnull)
     # In this order each gets its own number, which no other file may have.
     if sys.stdin is None:
@@ -23,6 +30,29 @@ def prepare_streams() -> None:
         # A terminal that knows no "°", and a file name that is not UTF-8, are shown as codes.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
+    if sys.__stderr__ is not None and sys.stderr is sys.__stderr__:
+        sys.stderr = _forgiving(sys.__stderr__)
+
+
+def _forgiving(stream: TextIO) -> TextIO:
+    """The same stream, but that it is given up where it cannot be written to."""
+    try:
+        raw = _Forgiving(stream.fileno(), "wb", closefd=False)
+    except (OSError, ValueError):  # it is no file
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=True
+    )
+
+
+class _Forgiving(io.FileIO):
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """All of it, if only to nowhere: Python would try again at exit, and complain itself."""
+        try:
+            return super().write(data)
+        except OSError:
+            _give_up(self.fileno())
+            return memoryview(data).nbytes
 
 
 _OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -45,24 +75,17 @@ def output_problem(met: OSError | None = None) -> OSError | None:
 
 def give_up_output() -> None:
     """Write no more: Python would complain once more at exit."""
-    _give_up(sys.stdout)
+    with contextlib.suppress(OSError, ValueError):
+        _give_up(sys.stdout.fileno())
 
 
 def complain(text: str) -> None:
-    """One line on standard error, if that can be written to."""
-    tell(f"timellm-ops: {text}\n")
+    """One line on standard error."""
+    sys.stderr.write(f"timellm-ops: {text}\n")
 
 
-def tell(text: str) -> None:
-    """Text on standard error as it is, if that can be written to."""
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except OSError:
-        # Python tries again at exit, and ends with a code of its own where that fails too.
-        _give_up(sys.stderr)
-
-
-def _give_up(stream: TextIO) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _give_up(number: int) -> None:
+    with contextlib.suppress(OSError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, number)
+        os.close(nothing)

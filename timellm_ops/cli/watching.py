@@ -12,7 +12,6 @@ from timellm_ops.cli.options import Language, Style
 from timellm_ops.cli.preferences import taste_of
 from timellm_ops.cli.rules_shown import rules_of
 from timellm_ops.cli.runs import ensure_supervised, state_of
-from timellm_ops.cli.streams import tell
 from timellm_ops.cli.thermal import limits_of
 from timellm_ops.cli.watching_texts import watching_texts
 from timellm_ops.client import RunClient
@@ -69,11 +68,11 @@ def _watch_as_lines(layout: RunLayout, style: Style, interrupts: Interrupts) -> 
     for _ in range(_TAKE_OVERS):
         if state.ended or interrupts.asked_to_leave() or not ensure_supervised(layout):
             break
-        tell(f"{watching_texts(style.shown_lang).adopted_meanwhile}\n")
+        sys.stderr.write(f"{watching_texts(style.shown_lang).adopted_meanwhile}\n")
         state = _follow(layout, style, interrupts)
     if state.ended:
         return state.exit_code or 0
-    tell(f"{left(layout, state, style.shown_lang)}\n")
+    sys.stderr.write(f"{left(layout, state, style.shown_lang)}\n")
     return 0
 
 
