@@ -6,7 +6,7 @@
 On a GPU every variant is a process of its own: a backbone of random weights is written to a
 temporary folder once (6 GB), and some steps and batches of evaluation are made with
 `torch.cuda.set_per_process_memory_fraction` at the cap. Printed are what `plan` foretold, the peak
-that the card had and how much of that driver and context took before anything was made, and
+that the card had and how much of that is not torch's but driver, context and libraries, and
 `out of memory` for a variant that does not fit. On the CPU the sizes of the backbone are compared,
 which must be equal to the byte, and the peaks are those of the process. Exit code 1 where a
 variant that should fit does not, or a size is off.
@@ -79,15 +79,13 @@ def worker(config: Config, steps: int, cap_bytes: int | None) -> None:
     from timellm_engine.model.quantised import quantised_layers
     from timellm_engine.training.measure import measure
 
-    taken = None
     if cap_bytes is not None:
         # What other programs and the context itself take is not the allocator's to give.
-        free, total = torch.cuda.mem_get_info()
-        taken = total - free
-        rest = cap_bytes - taken
+        _, total = torch.cuda.mem_get_info()
+        rest = cap_bytes - outside_bytes()
         if rest <= 0:
             raise SystemExit(
-                f"{taken / MIB:,.0f} MiB of the card are taken by others and by CUDA's "
+                f"{outside_bytes() / MIB:,.0f} MiB of the card are taken by others and by CUDA's "
                 f"context; found a cap of {cap_bytes / MIB:,.0f} MiB, expected more than that"
             )
         torch.cuda.set_per_process_memory_fraction(rest / total)
@@ -96,12 +94,22 @@ def worker(config: Config, steps: int, cap_bytes: int | None) -> None:
     except torch.OutOfMemoryError:
         print(json.dumps(None))
         return
-    answer = msgspec.to_builtins(measured) | {"taken_bytes": taken}
-    if cap_bytes is None:
+    answer = msgspec.to_builtins(measured)
+    if cap_bytes is not None:
+        answer["outside_bytes"] = outside_bytes()
+    else:
         model = load_backbone(config.backbone, config.run.seed).model
         buffers = [b for layer in quantised_layers(model) for b in layer.buffers()]
         answer["held_bytes"] = sum(t.nbytes for t in (*model.parameters(), *buffers))
     print(json.dumps(answer))
+
+
+def outside_bytes() -> int:
+    """What is taken of the card by anything but torch's allocator."""
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    return total - free - torch.cuda.memory_reserved()
 
 
 def asked(folder: Path, device: Device, number: int, arguments: argparse.Namespace) -> Any:
@@ -155,7 +163,7 @@ def table(
         raise SystemExit(f"{folder}: no backbone whose memory a plan knows")
     wrong = 0
     titles = "prototypes", "backbone", "checkpointing", "backbone MiB", "foretold MiB", "peak MiB"
-    titles += ("of which before MiB", "s/step")
+    titles += ("outside of torch MiB", "s/step")
     print("|", " | ".join(titles), "|")
     print("|" + "---|" * len(titles))
     for number, variant in enumerate(VARIANTS):
@@ -166,21 +174,22 @@ def table(
         told = peak_bytes(plan.memory)
         answer = asked(folder, device, number, arguments)
         held = backbone_bytes(facts, facts.layers, config.backbone.dtype)
-        peak, before, seconds = "out of memory", "-", "-"
+        peak, outside, seconds = "out of memory", "-", "-"
         if answer is not None:
-            held_there, taken = answer.pop("held_bytes", held), answer.pop("taken_bytes")
-            wrong += held_there != held
+            wrong += answer.pop("held_bytes", held) != held
+            if cap_bytes is not None:
+                outside = f"{answer.pop('outside_bytes') / MIB:,.0f}"
             measured = msgspec.convert(answer, Measured)
             most = max(measured.training_peak_bytes, measured.evaluation_peak_bytes)
             peak = f"{most / MIB:,.0f} ({told / most - 1:+.0%})"
-            before = f"{taken / MIB:,.0f}" if taken is not None else "-"
             seconds = f"{measured.seconds_per_step:.2f}"
         elif cap_bytes is not None and told <= cap_bytes:
             wrong += 1
-        cells = (*variant[:2], "yes" if variant[2] else "no", f"{held / MIB:,.1f}")
-        print(
-            "|", " | ".join((*cells, f"{told / MIB:,.0f}", peak, before, seconds)), "|", flush=True
-        )
+        cells = (
+            *variant[:2], "yes" if variant[2] else "no",
+            f"{held / MIB:,.1f}", f"{told / MIB:,.0f}", peak, outside, seconds,
+        )  # fmt: skip
+        print("|", " | ".join(cells), "|", flush=True)
     return int(wrong > 0)
 
 
