@@ -4,10 +4,11 @@
 
 Operations, bytes and exponentials of a training step and of a window of an evaluation are counted
 (`work.py`) for the published computation and for the engine with the published mapping and with
-direct prototypes. The machine is measured (`machine.py`): products of the sizes that occur, memory,
-exponentials. A part's floor is the longer one of its arithmetic and its traffic, each at the best
-rate that was seen. `--measured` puts beside it what the models really take, in turns, medians. The
-tokens of prompts are those of the embedded tokenizer on the windows of `engine.py`.
+direct prototypes; what the first layer makes of a prompt's word is taken to be at hand. The machine
+is measured (`machine.py`): products of the sizes that occur, memory, exponentials. A part's floor
+is the longer one of its arithmetic and its traffic, each at the best rate that was seen.
+`--measured` puts beside it what the models really take, in turns, medians. The tokens of prompts
+are those of the embedded tokenizer on the windows of `engine.py`.
 """
 
 import argparse
@@ -216,7 +217,7 @@ def _print_tables(asked: argparse.Namespace, shape: str, layers: int, terms: Ter
         return Setting(
             facts=facts_of(shape, layers), layers=layers, model=MODEL, seq_len=SEQ_LEN,
             pred_len=PRED_LEN, rows=rows, tokens=longest_prompt(windows, rows),
-            shared=shared_tokens(),
+            shared=shared_tokens(), words_at_hand=True,
             bytes_each=2 if asked.precision == "bf16" else 4,
         )  # fmt: skip
 

@@ -30,12 +30,21 @@ class Machine:
     exps_s: float
 
 
-def measure(products: dict[str, tuple[int, int, int]], dtype: torch.dtype, device: str) -> Machine:
-    """Rates of these products, `[left, between]` times `[between, right]`, and of the rest."""
+def measure(
+    products: dict[str, tuple[int, int, int]],
+    dtype: torch.dtype,
+    device: str,
+    *,
+    laid_out: bool = True,
+) -> Machine:
+    """Rates of these products, `[left, between]` times `[between, right]`, and of the rest.
+
+    Without `laid_out`, by torch's own call alone.
+    """
     rates = {
         name: 2 * left * between * right / min(best_s(way, device) for way in ways)
         for name, (left, between, right) in products.items()
-        for ways in [_ways((left, between, right), dtype, device)]
+        for ways in [_ways((left, between, right), dtype, device)[: None if laid_out else 1]]
     }
     source = torch.ones(COPIED_BYTES // 4, device=device)
     target = torch.empty_like(source)

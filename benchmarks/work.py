@@ -64,6 +64,11 @@ class Setting:
     shared: int
     bytes_each: int = FLOAT32_BYTES
     """Of a number in the backbone and between its layers."""
+    in_one_piece: bool = False
+    """Whether the engine reads prompts with their patches, which a causal backbone need not."""
+    words_at_hand: bool = False
+    """Whether it is known what the first layer makes of the words of prompts, before it looks
+    around: a query, a key and a value for each word at its place."""
 
     @property
     def patches(self) -> int:
@@ -160,16 +165,16 @@ def _reprogramming_backward(of: Setting) -> Work:
 
 
 def _reads_ahead(mode: Mode, of: Setting) -> bool:
-    return mode != "published" and of.facts.causal
+    return mode != "published" and of.facts.causal and not of.in_one_piece
 
 
 def _prompts(of: Setting) -> Work:
     """What is each row's own, after what is read once for all steps, up to the last layer's keys
     and values."""
     own = of.rows * (of.tokens - of.shared)
-    attention = _attention(of, of.tokens - of.shared, of.tokens)
-    whole = _keys_and_queries(of, own) + attention + _rest_of_layer(of, own)
-    return whole * (of.layers - 1) + _keys_and_queries(of, own)
+    asked = _keys_and_queries(of, own)
+    rest = _attention(of, of.tokens - of.shared, of.tokens) + _rest_of_layer(of, own)
+    return asked * (of.layers - of.words_at_hand) + rest * (of.layers - 1)
 
 
 def _backbone(mode: Mode, of: Setting) -> Work:

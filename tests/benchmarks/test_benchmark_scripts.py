@@ -1,5 +1,6 @@
 """The scripts of the benchmarks run from the command line, on the smallest shape."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from changes import main as changes_main
 from floor import main as floor_main
 
 from engine import main as engine_main
@@ -55,6 +57,24 @@ def test_a_floor_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     for mode in ("published", "mapping", "direct"):
         assert printed.count(f"| {mode} | **together** |") == 2
+
+
+@pytest.mark.slow
+def test_every_change_is_counted_and_leaves_the_function_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    changes_main(["--shape", "tiny", "--batch", "2", "--at-once", "2", "--rounds", "1"])
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("| ") and "measured" not in line
+    ]
+    steps = rows[: len(rows) // 2]
+    assert [row[0] for row in steps[:2]] == ["published", "fewer operations"]
+    assert steps[-1][0] == "bfloat16"
+    for before, row in itertools.pairwise(steps):
+        assert float(row[1]) <= float(before[1])  # GFLOP
+        assert float(row[-1]) < (3e-2 if row[0] == "bfloat16" else 1e-5)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What a floor is made of: counted operations are those that the models really execute."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,18 @@ def test_the_operations_that_are_counted_are_those_that_are_executed(
     assert terms.batch * window.flop == pytest.approx(evaluation.get_total_flops())
 
 
+@pytest.mark.slow
+def test_prompts_that_are_read_with_their_patches_are_counted_so(ungrouped: Terms) -> None:
+    model = model_of("direct", ungrouped)
+    model.read_ahead_by(None)
+    model.train()
+    x, y = Windows(ungrouped).batch(0, ungrouped.batch)
+    with counter() as step:
+        functional.mse_loss(model(x), y).backward()
+    whole = replace(counted(ungrouped), in_one_piece=True)
+    assert total(training_step("direct", whole)).flop == pytest.approx(step.get_total_flops())
+
+
 def setting(rows: int = 4, tokens: int = 200, shared: int = 90, layers: int = 6) -> Setting:
     return Setting(
         facts=facts_of("gpt2-small", 6), layers=layers, model=MODEL, seq_len=SEQ_LEN,
@@ -105,6 +118,17 @@ def test_in_larger_evaluations_a_window_has_less_of_what_is_done_once_a_batch(ro
     one, many = (evaluation_window("published", setting(size)) for size in (rows, rows + 1))
     assert many["prototypes"].flop < one["prototypes"].flop
     assert many["backbone"].flop == pytest.approx(one["backbone"].flop)
+
+
+@given(tokens=st.integers(91, 400))
+def test_words_that_are_at_hand_spare_one_product_of_prompts_and_nothing_else(tokens: int) -> None:
+    made, at_hand = (
+        training_step("direct", replace(setting(tokens=tokens), words_at_hand=known))
+        for known in (False, True)
+    )
+    spared = 2 * 4 * (tokens - 90) * 768 * 3 * 768
+    assert made["prompts"].flop - at_hand["prompts"].flop == pytest.approx(spared)
+    assert {**made, "prompts": None} == {**at_hand, "prompts": None}
 
 
 def test_a_window_evaluated_costs_the_engine_the_same_in_both_modes() -> None:

@@ -53,14 +53,17 @@ class GPT2Pass:
     """Prompts and patches on their way through the layers.
 
     `recompute`: of each layer only what went into it is kept for the backward pass.
+    `keeps_words`: what the first layer makes of words is made once, where it may be.
     """
 
-    def __init__(self, parts: Parts, *, recompute: bool = False) -> None:
+    def __init__(
+        self, parts: Parts, *, recompute: bool = False, keeps_words: bool = True
+    ) -> None:
         self._parts, self._recompute = parts, recompute
         self._width = parts.last_norm.shape[0]
         self._last_keys_and_values = parts.layers[-1].asked.outputs_from(self._width)
         self._dtype = parts.positions.weight.dtype
-        self._first = settled_first_layer(parts)
+        self._first = settled_first_layer(parts) if keeps_words else None
 
     def read(self, tokens: Tensor, known: Sequence[Memory], room: int) -> list[Memory]:
         """What each layer has of `tokens`, `[rows, tokens]`, that follow known ones.

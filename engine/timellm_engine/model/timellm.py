@@ -327,6 +327,10 @@ class TimeLLM(nn.Module):
             )
         return self._prefix
 
+    def read_ahead_by(self, way: PromptPrefix | None) -> None:
+        """Take this way of reading prompts ahead, or none, and look for no other."""
+        self._prefix, self._prefix_sought = way, True
+
     def answer_in_one_piece(self, ids: list[list[int]], patches: Tensor) -> Tensor:
         """`answer` with prompts and patches as one sequence, which every backbone can do."""
         return self._hidden_in_one_piece(ids, patches)[:, :, : self.d_ff].float()

@@ -1,0 +1,331 @@
+"""What each change to the published computation should gain by counting, and what it gains.
+
+    python benchmarks/changes.py [--batch 4] [--rounds 7]
+
+Every row is the row above it with one change more, from the published computation to the engine's
+fastest mode, on a GPT-2 of random weights and a CPU. What a row should take is counted from shapes
+(`work.py`) at the rates that this machine was seen to have (`machine.py`), as a floor is; what it
+takes is the median of steps, and of evaluations, that all rows make in turns in one process. A
+change that does not touch what is counted, such as fewer calls from Python, should gain nothing by
+counting. `differs` is a row's first forecast, of one window, from the published one.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from backbone_shapes import DEFAULT_LAYERS, LAYERS, facts_of
+from contenders import (
+    BF16,
+    MODEL,
+    PRED_LEN,
+    RATE,
+    SEQ_LEN,
+    Terms,
+    Windows,
+    engine_config,
+    engine_variant,
+    load_weights,
+    published_model,
+    write_material,
+)
+from floor import floor_s, longest_prompt, products_of, shared_tokens
+from machine import Machine, measure
+from torch import Tensor, nn
+from torch.nn import functional
+from work import Mode, Parts, Setting, evaluation_window, training_step
+
+from timellm_engine.model.gpt2_parts import parts_of
+from timellm_engine.model.gpt2_pass import GPT2Pass
+from timellm_engine.model.gpt2_prefix import GPT2Prefix
+from timellm_engine.model.packed import unpack_products
+from timellm_engine.model.prefix import PromptPrefix, common_beginning
+from timellm_engine.training.build import Job, build
+from timellm_engine.training.schedule import Pace
+from timellm_engine.training.step import Stepper
+
+SHAPES = ("gpt2-small", "tiny")
+Timed = Callable[[int], float]
+"""Seconds of one go, by its number; of an evaluation, of one window."""
+
+
+Way = Callable[[Job], PromptPrefix | None]
+"""How prompts are read."""
+
+
+class Change(NamedTuple):
+    """A change to the row above."""
+
+    name: str
+    job: Job
+    way: Way
+    machine: Machine
+    counted: Callable[[Setting], Setting]
+    """From the published setting to that of this row."""
+
+
+class Row(NamedTuple):
+    """The published computation and all changes up to this one."""
+
+    change: str
+    mode: Mode
+    machine: Machine
+    step_of: Setting
+    evaluation_of: Setting
+    forecast: Tensor
+    """Of the first window, by the weights that all rows begin with."""
+    step: Timed
+    evaluation: Timed
+
+
+class Machines(NamedTuple):
+    """One machine by how it is asked for products."""
+
+    plain: Machine
+    laid_out: Machine
+    bf16: Machine
+
+
+def rows_of(terms: Terms, machines: Machines, trained: Setting, evaluated: Setting) -> list[Row]:
+    """All rows, from the published computation on; settings are those of the published one."""
+    plain, packed = job_of("mapping", "", terms), job_of("mapping", "", terms)
+    direct, narrow = job_of("direct", "", terms), job_of("direct", BF16, terms)
+    unpack_products(plain.backbone.model)
+    whole = partial(replace, in_one_piece=True)
+    nothing_shared = partial(replace, shared=0)
+    changes: list[Change] = [
+        Change("fewer operations", plain, in_one_piece, machines.plain, whole),
+        Change("prompts without a graph", plain, by_layers, machines.plain, nothing_shared),
+        Change("their common beginning once", plain, with_beginning, machines.plain, replace),
+        Change("frozen weights laid out", packed, with_beginning, machines.laid_out, replace),
+    ]
+    last, counted = with_beginning, partial(replace)
+    if parts_of(packed.backbone.model) is not None:  # products are laid out on this processor
+        last, counted = keeping_words, partial(replace, words_at_hand=True)
+        changes += [
+            Change("layers by hand", packed, by_hand, machines.laid_out, replace),
+            Change("words of the first layer once", packed, last, machines.laid_out, counted),
+        ]
+    changes += [
+        Change("direct prototypes", direct, last, machines.laid_out, counted),
+        Change("bfloat16", narrow, last, machines.bf16, partial(counted, bytes_each=2)),
+    ]
+    return [
+        Row("published", "published", machines.plain, trained, trained, *published_by(terms)),
+        *(
+            Row(
+                made.name, made.job.config.model.prototypes, made.machine,
+                made.counted(trained), made.counted(evaluated),
+                *engine_by(made.job, made.way(made.job), terms),
+            )
+            for made in changes
+        ),
+    ]  # fmt: skip
+
+
+def in_one_piece(_job: Job) -> None:
+    """With their patches."""
+
+
+def by_layers(job: Job) -> PromptPrefix:
+    """Each as a whole, by the backbone's own layers."""
+    return PromptPrefix(job.backbone, ())
+
+
+def with_beginning(job: Job) -> PromptPrefix:
+    """What all have in common being known."""
+    return PromptPrefix(job.backbone, beginning(job))
+
+
+def by_hand(job: Job) -> PromptPrefix:
+    """By a pass of our own."""
+    return GPT2Prefix(job.backbone, beginning(job), gpt2(job, keeps_words=False))
+
+
+def keeping_words(job: Job) -> PromptPrefix:
+    """By that pass, which makes the words of the first layer once."""
+    return GPT2Prefix(job.backbone, beginning(job), gpt2(job, keeps_words=True))
+
+
+def gpt2(job: Job, *, keeps_words: bool) -> GPT2Pass:
+    """A pass through the job's backbone."""
+    parts = parts_of(job.backbone.model)
+    assert parts is not None  # or these rows are not there
+    return GPT2Pass(parts, keeps_words=keeps_words)
+
+
+def beginning(job: Job) -> tuple[int, ...]:
+    """What the prompts of unlike windows have in common."""
+    steps = torch.arange(SEQ_LEN, dtype=torch.float32)
+    unlike = torch.stack([steps.sin(), -steps.square()])
+    return common_beginning(job.model.tokenize(job.model.prompts(unlike)))
+
+
+def job_of(prototypes: str, keys: str, terms: Terms) -> Job:
+    """The engine, ready to train, with the weights that all rows begin with."""
+    variant = engine_variant(prototypes, f"model.prototypes={prototypes} {keys}")
+    job = build(engine_config(variant, terms, terms.material))
+    load_weights(job.model, terms.material)
+    return job
+
+
+def engine_by(job: Job, way: PromptPrefix | None, terms: Terms) -> tuple[Tensor, Timed, Timed]:
+    """A forecast, a step and a window's evaluation, prompts being read in this way."""
+    model, windows = job.model, Windows(terms)
+    stepper = Stepper(job.config.train, model, job.optimiser, job.trainable)
+
+    def step(number: int) -> float:
+        model.read_ahead_by(way)
+        model.train()
+        x, y = windows.batch(number, terms.batch)
+        return seconds(lambda: stepper.take(x, y, Pace(RATE)))
+
+    def evaluation(number: int) -> float:
+        model.read_ahead_by(way)
+        model.eval()
+        x, _ = windows.batch(number, terms.at_once)
+        with torch.inference_mode():
+            prototypes = model.text_prototypes()  # once a split
+            return seconds(lambda: model(x, prototypes)) / terms.at_once
+
+    model.read_ahead_by(way)
+    return forecast_of(model, windows), step, evaluation
+
+
+def published_by(terms: Terms) -> tuple[Tensor, Timed, Timed]:
+    """The same of the published computation, which evaluates in the batches that it trains with."""
+    model, windows = published_model(terms), Windows(terms)
+    optimiser = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=RATE)
+
+    def once(number: int) -> None:
+        x, y = windows.batch(number, terms.batch)
+        optimiser.zero_grad()
+        loss = functional.mse_loss(model(x.unsqueeze(-1)).squeeze(-1), y)
+        loss.backward()
+        optimiser.step()
+
+    def step(number: int) -> float:
+        model.train()
+        return seconds(lambda: once(number))
+
+    def evaluation(number: int) -> float:
+        model.eval()
+        x, _ = windows.batch(number, terms.batch)
+        with torch.inference_mode():
+            return seconds(lambda: model(x.unsqueeze(-1))) / terms.batch
+
+    return forecast_of(model, windows), step, evaluation
+
+
+def forecast_of(model: nn.Module, windows: Windows) -> Tensor:
+    """Of one window alone, whose prompt nothing pads."""
+    model.eval()
+    with torch.inference_mode():
+        forecast: Tensor = model(windows.x[:1].unsqueeze(-1)).float()
+    return forecast
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """What it takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def in_turns(works: Sequence[Timed], rounds: int) -> list[float]:
+    """The median of each; a first round is not counted."""
+    taken = [[work(number) for work in works] for number in range(1 + rounds)]
+    return [statistics.median(each) for each in zip(*taken[1:], strict=True)]
+
+
+def table(
+    what: str, rows: Sequence[Row], of_row: Callable[[Row], Parts], measured: Sequence[float]
+) -> str:
+    """A line for each row."""
+    titles = (
+        f"{what}, with all above it", "GFLOP", "MB", "counted ms", "measured ms",
+        "counted gain", "measured gain", "all gains, counted", "measured", "differs",
+    )  # fmt: skip
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    counted = [
+        sum(floor_s(part, w, row.machine) for part, w in of_row(row).items()) for row in rows
+    ]
+    for number, row in enumerate(rows):
+        before, parts = max(0, number - 1), of_row(row).values()
+        gains = (
+            counted[before] / counted[number], measured[before] / measured[number],
+            counted[0] / counted[number], measured[0] / measured[number],
+        )  # fmt: skip
+        flop, moved = sum(work.flop for work in parts), sum(work.bytes for work in parts)
+        lines.append(
+            f"| {row.change} | {flop / 1e9:,.1f} | {moved / 1e6:,.0f} | "
+            f"{1e3 * counted[number]:,.1f} | {1e3 * measured[number]:,.1f} | "
+            + " | ".join(f"{gain:.2f}" for gain in gains)
+            + f" | {apart(row.forecast, rows[0].forecast):.0e} |"
+        )
+    return "\n".join(lines)
+
+
+def apart(found: Tensor, expected: Tensor) -> float:
+    """The largest difference, relative to the largest value."""
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table of a step, and that of a window evaluated."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shape", choices=SHAPES, default="gpt2-small")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--at-once", type=int, default=32, help="windows of an evaluation")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int)
+    asked = parser.parse_args(arguments)
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    layers = LAYERS.get(asked.shape, DEFAULT_LAYERS)
+    with tempfile.TemporaryDirectory() as folder:
+        terms = Terms(Path(folder), asked.batch, asked.at_once, "cpu")
+        write_material(asked.shape, layers, terms.material)
+        windows = Windows(terms).x
+
+        def setting(rows: int) -> Setting:
+            return Setting(
+                facts=facts_of(asked.shape, layers), layers=layers, model=MODEL, seq_len=SEQ_LEN,
+                pred_len=PRED_LEN, rows=rows, tokens=longest_prompt(windows, rows),
+                shared=shared_tokens(),
+            )  # fmt: skip
+
+        trained = setting(asked.batch)
+        products = products_of(trained)
+        machines = Machines(
+            measure(products, torch.float32, "cpu", laid_out=False),
+            measure(products, torch.float32, "cpu"),
+            measure(products, torch.bfloat16, "cpu"),
+        )
+        rows = rows_of(terms, machines, trained, setting(asked.at_once))
+        print(
+            f"{asked.shape}, {layers} layers, batch {asked.batch}, {torch.get_num_threads()} "
+            f"threads, torch {torch.__version__}, {asked.rounds} rounds\n"
+        )
+        steps = in_turns([row.step for row in rows], asked.rounds)
+        print(table("a step", rows, lambda row: training_step(row.mode, row.step_of), steps))
+        evaluations = in_turns([row.evaluation for row in rows], max(1, asked.rounds // 2))
+        print()
+        print(
+            table(
+                "a window evaluated", rows,
+                lambda row: evaluation_window(row.mode, row.evaluation_of), evaluations,
+            ),
+            flush=True,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
