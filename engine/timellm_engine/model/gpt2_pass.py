@@ -56,9 +56,7 @@ class GPT2Pass:
     `keeps_words`: what the first layer makes of words is made once, where it may be.
     """
 
-    def __init__(
-        self, parts: Parts, *, recompute: bool = False, keeps_words: bool = True
-    ) -> None:
+    def __init__(self, parts: Parts, *, recompute: bool = False, keeps_words: bool = True) -> None:
         self._parts, self._recompute = parts, recompute
         self._width = parts.last_norm.shape[0]
         self._last_keys_and_values = parts.layers[-1].asked.outputs_from(self._width)
