@@ -1,5 +1,6 @@
 """Whatever the streams of a command are: no traceback, and an exit code that says what happened."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,6 +62,38 @@ def test_what_a_command_did_does_not_depend_on_its_standard_error(
         done = bash(shell, f"{into} {where}", unbuffered=unbuffered, log=str(log))
         assert (done.returncode, done.stderr) == (0, "")
     assert len(list((shell.folder / "runs").iterdir())) == 2
+
+
+def test_a_reader_that_is_slow_does_not_change_an_exit_code(shell: Shell) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"." * 4096)
+    argv = [*TIMELLM.split(), "show", "no"]
+    done = subprocess.run(argv, cwd=shell.folder, env=shell.env(), stderr=writing, check=False)
+    os.close(reading)
+    os.close(writing)
+    assert done.returncode == 2
+
+
+CLOSED = """
+import os, sys
+from timellm_ops.cli.streams import complain, prepare_streams
+prepare_streams()
+os.close(2)
+complain("one")
+with open("file", "w") as file:
+    complain("two")
+"""
+
+
+def test_a_standard_error_that_is_closed_meanwhile_gives_its_number_to_no_file(
+    shell: Shell,
+) -> None:
+    done = subprocess.run([sys.executable, "-c", CLOSED], cwd=shell.folder, check=False)
+    assert done.returncode == 0
+    assert (shell.folder / "file").read_text() == ""
 
 
 def test_a_terminal_without_the_characters_gets_their_codes(shell: Shell) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import io
 import os
+import select
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -45,14 +46,21 @@ def _forgiving(stream: TextIO) -> TextIO:
     )
 
 
+_PATIENCE_S = 1.0
+
+
 class _Forgiving(io.FileIO):
     def write(self, data: "ReadableBuffer", /) -> int:
         """All of it, if only to nowhere: Python would try again at exit, and complain itself."""
         try:
-            return super().write(data)
+            written = super().write(data)
+            if written is None:  # it may not block, and whoever reads it is not as fast
+                select.select([], [self], [], _PATIENCE_S)
+                written = super().write(data)
         except OSError:
             _give_up(self.fileno())
-            return memoryview(data).nbytes
+            written = None
+        return memoryview(data).nbytes if written is None else written
 
 
 _OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -87,5 +95,6 @@ def complain(text: str) -> None:
 def _give_up(number: int) -> None:
     with contextlib.suppress(OSError):
         nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, number)
-        os.close(nothing)
+        if nothing != number:  # it had been closed
+            os.dup2(nothing, number)
+            os.close(nothing)
