@@ -46,6 +46,7 @@ from timellm_engine.model.gpt2_parts import parts_of
 from timellm_engine.model.gpt2_pass import GPT2Pass
 from timellm_engine.model.gpt2_prefix import GPT2Prefix
 from timellm_engine.model.packed import unpack_products
+from timellm_engine.model.precision import processor_has_bf16
 from timellm_engine.model.prefix import PromptPrefix, common_beginning
 from timellm_engine.training.build import Job, build
 from timellm_engine.training.schedule import Pace
@@ -96,27 +97,34 @@ class Machines(NamedTuple):
 def rows_of(terms: Terms, machines: Machines, trained: Setting, evaluated: Setting) -> list[Row]:
     """All rows, from the published computation on; settings are those of the published one."""
     plain, packed = job_of("mapping", "", terms), job_of("mapping", "", terms)
-    direct, narrow = job_of("direct", "", terms), job_of("direct", BF16, terms)
+    direct = job_of("direct", "", terms)
     unpack_products(plain.backbone.model)
     whole = partial(replace, in_one_piece=True)
     nothing_shared = partial(replace, shared=0)
+    # A mapping's gradient is made by laid-out products in every row of the engine.
+    unpacked = Machine(
+        {name: rate if "layer" in name else machines.laid_out.flop_s[name]
+         for name, rate in machines.plain.flop_s.items()},
+        machines.plain.bytes_s, machines.plain.exps_s,
+    )  # fmt: skip
+    last, counted = fastest(direct)
     changes: list[Change] = [
-        Change("fewer operations", plain, in_one_piece, machines.plain, whole),
-        Change("prompts without a graph", plain, by_layers, machines.plain, nothing_shared),
-        Change("their common beginning once", plain, with_beginning, machines.plain, replace),
+        Change("fewer operations", plain, in_one_piece, unpacked, whole),
+        Change("prompts without a graph", plain, by_layers, unpacked, nothing_shared),
+        Change("their common beginning once", plain, with_beginning, unpacked, replace),
         Change("frozen weights laid out", packed, with_beginning, machines.laid_out, replace),
     ]
-    last, counted = with_beginning, partial(replace)
-    if parts_of(packed.backbone.model) is not None:  # products are laid out on this processor
-        last, counted = keeping_words, partial(replace, words_at_hand=True)
+    if last is keeping_words:
         changes += [
             Change("layers by hand", packed, by_hand, machines.laid_out, replace),
             Change("words of the first layer once", packed, last, machines.laid_out, counted),
         ]
-    changes += [
-        Change("direct prototypes", direct, last, machines.laid_out, counted),
-        Change("bfloat16", narrow, last, machines.bf16, partial(counted, bytes_each=2)),
-    ]
+    changes.append(Change("direct prototypes", direct, last, machines.laid_out, counted))
+    if processor_has_bf16():
+        narrow = job_of("direct", BF16, terms)
+        last, counted = fastest(narrow)
+        half = partial(counted, bytes_each=2)
+        changes.append(Change("bfloat16", narrow, last, machines.bf16, half))
     return [
         Row("published", "published", machines.plain, trained, trained, *published_by(terms)),
         *(
@@ -152,6 +160,13 @@ def by_hand(job: Job) -> PromptPrefix:
 def keeping_words(job: Job) -> PromptPrefix:
     """By that pass, which makes the words of the first layer once."""
     return GPT2Prefix(job.backbone, beginning(job), gpt2(job, keeps_words=True))
+
+
+def fastest(job: Job) -> tuple[Way, "partial[Setting]"]:
+    """How the engine reads prompts on this processor, and how that is counted."""
+    if parts_of(job.backbone.model) is None:  # products are not laid out
+        return with_beginning, partial(replace)
+    return keeping_words, partial(replace, words_at_hand=True)
 
 
 def gpt2(job: Job, *, keeps_words: bool) -> GPT2Pass:

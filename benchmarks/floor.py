@@ -191,6 +191,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int)
+    parser.add_argument(
+        "--rates", nargs=3, type=float, metavar=("GFLOP/S", "GB/S", "EXP/NS"),
+        help="of all products, memory and exponentials, as they were seen on a better day",
+    )  # fmt: skip
     parser.add_argument("--measured", action="store_true", help="what the models really take")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scratch", type=Path, help="a folder for gigabytes")
@@ -223,7 +227,12 @@ def _print_tables(asked: argparse.Namespace, shape: str, layers: int, terms: Ter
 
     trained, evaluated = setting(terms.batch), setting(terms.at_once)
     dtype = torch.bfloat16 if asked.precision == "bf16" else torch.float32
-    machine = measure(products_of(trained), dtype, terms.device)
+    products = products_of(trained)
+    if asked.rates:
+        flop_s, bytes_s, exps_s = (1e9 * rate for rate in asked.rates)
+        machine = Machine(dict.fromkeys(products, flop_s), bytes_s, exps_s)
+    else:
+        machine = measure(products, dtype, terms.device)
     rates = ", ".join(f"{name} {rate / 1e9:,.1f}" for name, rate in machine.flop_s.items())
     print(
         f"\n{shape}, {layers} layers, batch {terms.batch}, {asked.precision}, "

@@ -5,8 +5,9 @@
 
 On a GPU every variant is a process of its own: a backbone of random weights is written to a
 temporary folder once (6 GB), and some steps and batches of evaluation are made with
-`torch.cuda.set_per_process_memory_fraction` at the cap. Printed are what `plan` foretold, the peak
-that the card had and how much of that is not torch's but driver, context and libraries, and
+`torch.cuda.set_per_process_memory_fraction` at what the cap leaves beside driver and context, so
+that libraries which are loaded later may still end above it. Printed are what `plan` foretold, the
+peak that the card had and how much of that is not torch's but driver, context and libraries, and
 `out of memory` for a variant that does not fit. On the CPU the sizes of the backbone are compared,
 which must be equal to the byte, and the peaks are those of the process. Exit code 1 where a
 variant that should fit does not, or a size is off.
@@ -183,6 +184,9 @@ def table(
             most = max(measured.training_peak_bytes, measured.evaluation_peak_bytes)
             peak = f"{most / MIB:,.0f} ({told / most - 1:+.0%})"
             seconds = f"{measured.seconds_per_step:.2f}"
+            if cap_bytes is not None and most > cap_bytes:
+                peak += ", over the cap"
+                wrong += told <= cap_bytes
         elif cap_bytes is not None and told <= cap_bytes:
             wrong += 1
         cells = (

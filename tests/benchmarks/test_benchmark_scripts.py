@@ -12,6 +12,7 @@ from changes import main as changes_main
 from floor import main as floor_main
 
 from engine import main as engine_main
+from timellm_engine.model.precision import processor_has_bf16
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 GOLDEN = Path(os.environ.get("TIMELLM_GOLDEN_DIR", "no-golden"))
@@ -59,6 +60,14 @@ def test_a_floor_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
         assert printed.count(f"| {mode} | **together** |") == 2
 
 
+def test_a_floor_may_be_that_of_given_rates(capsys: pytest.CaptureFixture[str]) -> None:
+    floor_main(["--shape", "tiny", "--batch", "2", "--rates", "100", "1e9", "1e9"])
+    step, _ = capsys.readouterr().out.split("window evaluated")
+    row = next(line for line in step.splitlines() if line.startswith("| direct | **together** |"))
+    cells = row.split("|")
+    assert float(cells[6]) == pytest.approx(10 * float(cells[3]), abs=0.2)  # ms of GFLOP at 100/s
+
+
 @pytest.mark.slow
 def test_every_change_is_counted_and_leaves_the_function_as_it_is(
     capsys: pytest.CaptureFixture[str],
@@ -71,7 +80,7 @@ def test_every_change_is_counted_and_leaves_the_function_as_it_is(
     ]
     steps = rows[: len(rows) // 2]
     assert [row[0] for row in steps[:2]] == ["published", "fewer operations"]
-    assert steps[-1][0] == "bfloat16"
+    assert steps[-1][0] == ("bfloat16" if processor_has_bf16() else "direct prototypes")
     for before, row in itertools.pairwise(steps):
         assert float(row[1]) <= float(before[1])  # GFLOP
         assert float(row[-1]) < (3e-2 if row[0] == "bfloat16" else 1e-5)
