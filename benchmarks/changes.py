@@ -5,15 +5,14 @@
 Every row is the row above it with one change more, from the published computation to the engine's
 fastest mode, on a GPT-2 of random weights and a CPU. What a row should take is counted from shapes
 (`work.py`) at the rates that this machine was seen to have (`machine.py`), as a floor is; what it
-takes is the median of steps, and of evaluations, that all rows make in turns in one process. A
+takes are the medians of the parts of steps, and of evaluations, that all rows make in turns in one
+process (`parts.py`). A
 change that does not touch what is counted, such as fewer calls from Python, should gain nothing by
 counting. `differs` is a row's first forecast, of one window, from the published one.
 """
 
 import argparse
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,25 +20,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from backbone_shapes import DEFAULT_LAYERS, LAYERS, facts_of
-from contenders import (
-    BF16,
-    MODEL,
-    PRED_LEN,
-    RATE,
-    SEQ_LEN,
-    Terms,
-    Windows,
-    engine_config,
-    engine_variant,
-    load_weights,
-    published_model,
-    write_material,
+from backbone_shapes import DEFAULT_LAYERS, LAYERS
+from contenders import Terms, Windows, published_model, write_material
+from floor import (
+    Timed,
+    engine_contender,
+    floor_s,
+    job_of,
+    products_of,
+    published_contender,
+    setting_of,
+    shared_tokens,
 )
-from floor import floor_s, longest_prompt, products_of, shared_tokens
 from machine import Machine, measure
+from parts import Seconds, in_turns
 from torch import Tensor, nn
-from torch.nn import functional
 from work import Mode, Parts, Setting, evaluation_window, training_step
 
 from timellm_engine.model.gpt2_parts import parts_of
@@ -47,15 +42,10 @@ from timellm_engine.model.gpt2_pass import GPT2Pass
 from timellm_engine.model.gpt2_prefix import GPT2Prefix
 from timellm_engine.model.packed import unpack_products
 from timellm_engine.model.precision import processor_has_bf16
-from timellm_engine.model.prefix import PromptPrefix, common_beginning
-from timellm_engine.training.build import Job, build
-from timellm_engine.training.schedule import Pace
-from timellm_engine.training.step import Stepper
+from timellm_engine.model.prefix import PromptPrefix
+from timellm_engine.training.build import Job
 
 SHAPES = ("gpt2-small", "tiny")
-Timed = Callable[[int], float]
-"""Seconds of one go, by its number; of an evaluation, of one window."""
-
 
 Way = Callable[[Job], PromptPrefix | None]
 """How prompts are read."""
@@ -96,8 +86,8 @@ class Machines(NamedTuple):
 
 def rows_of(terms: Terms, machines: Machines, trained: Setting, evaluated: Setting) -> list[Row]:
     """All rows, from the published computation on; settings are those of the published one."""
-    plain, packed = job_of("mapping", "", terms), job_of("mapping", "", terms)
-    direct = job_of("direct", "", terms)
+    plain, packed = job_of("mapping", terms), job_of("mapping", terms)
+    direct = job_of("direct", terms)
     unpack_products(plain.backbone.model)
     whole = partial(replace, in_one_piece=True)
     nothing_shared = partial(replace, shared=0)
@@ -121,21 +111,16 @@ def rows_of(terms: Terms, machines: Machines, trained: Setting, evaluated: Setti
         ]
     changes.append(Change("direct prototypes", direct, last, machines.laid_out, counted))
     if processor_has_bf16():
-        narrow = job_of("direct", BF16, terms)
+        narrow = job_of("direct", terms, bf16=True)
         last, counted = fastest(narrow)
         half = partial(counted, bytes_each=2)
         changes.append(Change("bfloat16", narrow, last, machines.bf16, half))
-    return [
-        Row("published", "published", machines.plain, trained, trained, *published_by(terms)),
-        *(
-            Row(
-                made.name, made.job.config.model.prototypes, made.machine,
-                made.counted(trained), made.counted(evaluated),
-                *engine_by(made.job, made.way(made.job), terms),
-            )
-            for made in changes
-        ),
-    ]  # fmt: skip
+    model = published_model(terms)
+    first = Row(
+        "published", "published", machines.plain, trained, trained,
+        forecast_of(model, terms), *published_contender(model, terms),
+    )  # fmt: skip
+    return [first, *(row_of(made, terms, trained, evaluated) for made in changes)]
 
 
 def in_one_piece(_job: Job) -> None:
@@ -149,17 +134,17 @@ def by_layers(job: Job) -> PromptPrefix:
 
 def with_beginning(job: Job) -> PromptPrefix:
     """What all have in common being known."""
-    return PromptPrefix(job.backbone, beginning(job))
+    return PromptPrefix(job.backbone, shared_tokens())
 
 
 def by_hand(job: Job) -> PromptPrefix:
     """By a pass of our own."""
-    return GPT2Prefix(job.backbone, beginning(job), gpt2(job, keeps_words=False))
+    return GPT2Prefix(job.backbone, shared_tokens(), gpt2(job, keeps_words=False))
 
 
 def keeping_words(job: Job) -> PromptPrefix:
     """By that pass, which makes the words of the first layer once."""
-    return GPT2Prefix(job.backbone, beginning(job), gpt2(job, keeps_words=True))
+    return GPT2Prefix(job.backbone, shared_tokens(), gpt2(job, keeps_words=True))
 
 
 def fastest(job: Job) -> tuple[Way, "partial[Setting]"]:
@@ -176,88 +161,37 @@ def gpt2(job: Job, *, keeps_words: bool) -> GPT2Pass:
     return GPT2Pass(parts, keeps_words=keeps_words)
 
 
-def beginning(job: Job) -> tuple[int, ...]:
-    """What the prompts of unlike windows have in common."""
-    steps = torch.arange(SEQ_LEN, dtype=torch.float32)
-    unlike = torch.stack([steps.sin(), -steps.square()])
-    return common_beginning(job.model.tokenize(job.model.prompts(unlike)))
+def row_of(made: Change, terms: Terms, trained: Setting, evaluated: Setting) -> Row:
+    """The row of a change: its forecast, its step and its evaluation read prompts in its way."""
+    model, way = made.job.model, made.way(made.job)
+    step, evaluation = engine_contender(made.job, terms)
 
+    def in_its_way(timed: Timed) -> Timed:
+        def taken(number: int) -> Seconds:
+            model.read_ahead_by(way)
+            return timed(number)
 
-def job_of(prototypes: str, keys: str, terms: Terms) -> Job:
-    """The engine, ready to train, with the weights that all rows begin with."""
-    variant = engine_variant(prototypes, f"model.prototypes={prototypes} {keys}")
-    job = build(engine_config(variant, terms, terms.material))
-    load_weights(job.model, terms.material)
-    return job
-
-
-def engine_by(job: Job, way: PromptPrefix | None, terms: Terms) -> tuple[Tensor, Timed, Timed]:
-    """A forecast, a step and a window's evaluation, prompts being read in this way."""
-    model, windows = job.model, Windows(terms)
-    stepper = Stepper(job.config.train, model, job.optimiser, job.trainable)
-
-    def step(number: int) -> float:
-        model.read_ahead_by(way)
-        model.train()
-        x, y = windows.batch(number, terms.batch)
-        return seconds(lambda: stepper.take(x, y, Pace(RATE)))
-
-    def evaluation(number: int) -> float:
-        model.read_ahead_by(way)
-        model.eval()
-        x, _ = windows.batch(number, terms.at_once)
-        with torch.inference_mode():
-            prototypes = model.text_prototypes()  # once a split
-            return seconds(lambda: model(x, prototypes)) / terms.at_once
+        return taken
 
     model.read_ahead_by(way)
-    return forecast_of(model, windows), step, evaluation
+    return Row(
+        made.name, made.job.config.model.prototypes, made.machine,
+        made.counted(trained), made.counted(evaluated),
+        forecast_of(model, terms), in_its_way(step), in_its_way(evaluation),
+    )  # fmt: skip
 
 
-def published_by(terms: Terms) -> tuple[Tensor, Timed, Timed]:
-    """The same of the published computation, which evaluates in the batches that it trains with."""
-    model, windows = published_model(terms), Windows(terms)
-    optimiser = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=RATE)
-
-    def once(number: int) -> None:
-        x, y = windows.batch(number, terms.batch)
-        optimiser.zero_grad()
-        loss = functional.mse_loss(model(x.unsqueeze(-1)).squeeze(-1), y)
-        loss.backward()
-        optimiser.step()
-
-    def step(number: int) -> float:
-        model.train()
-        return seconds(lambda: once(number))
-
-    def evaluation(number: int) -> float:
-        model.eval()
-        x, _ = windows.batch(number, terms.batch)
-        with torch.inference_mode():
-            return seconds(lambda: model(x.unsqueeze(-1))) / terms.batch
-
-    return forecast_of(model, windows), step, evaluation
-
-
-def forecast_of(model: nn.Module, windows: Windows) -> Tensor:
+def forecast_of(model: nn.Module, terms: Terms) -> Tensor:
     """Of one window alone, whose prompt nothing pads."""
     model.eval()
     with torch.inference_mode():
-        forecast: Tensor = model(windows.x[:1].unsqueeze(-1)).float()
+        forecast: Tensor = model(Windows(terms).x[:1].unsqueeze(-1)).float()
     return forecast
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """What it takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def in_turns(works: Sequence[Timed], rounds: int) -> list[float]:
-    """The median of each; a first round is not counted."""
-    taken = [[work(number) for work in works] for number in range(1 + rounds)]
-    return [statistics.median(each) for each in zip(*taken[1:], strict=True)]
+def together(passes: dict[str, Timed], rounds: int) -> list[float]:
+    """The medians of all parts of each, which take turns."""
+    return [sum(parts.values()) for parts in in_turns(passes, rounds).values()]
 
 
 def table(
@@ -310,28 +244,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_material(asked.shape, layers, terms.material)
         windows = Windows(terms).x
 
-        def setting(rows: int) -> Setting:
-            return Setting(
-                facts=facts_of(asked.shape, layers), layers=layers, model=MODEL, seq_len=SEQ_LEN,
-                pred_len=PRED_LEN, rows=rows, tokens=longest_prompt(windows, rows),
-                shared=shared_tokens(),
-            )  # fmt: skip
-
-        trained = setting(asked.batch)
+        trained, evaluated = (
+            setting_of(asked.shape, layers, windows, rows) for rows in (asked.batch, asked.at_once)
+        )
         products = products_of(trained)
         machines = Machines(
             measure(products, torch.float32, "cpu", laid_out=False),
             measure(products, torch.float32, "cpu"),
             measure(products, torch.bfloat16, "cpu"),
         )
-        rows = rows_of(terms, machines, trained, setting(asked.at_once))
+        rows = rows_of(terms, machines, trained, evaluated)
         print(
             f"{asked.shape}, {layers} layers, batch {asked.batch}, {torch.get_num_threads()} "
             f"threads, torch {torch.__version__}, {asked.rounds} rounds\n"
         )
-        steps = in_turns([row.step for row in rows], asked.rounds)
+        steps = together({row.change: row.step for row in rows}, asked.rounds)
         print(table("a step", rows, lambda row: training_step(row.mode, row.step_of), steps))
-        evaluations = in_turns([row.evaluation for row in rows], max(1, asked.rounds // 2))
+        windows_evaluated = {row.change: row.evaluation for row in rows}
+        evaluations = together(windows_evaluated, max(1, asked.rounds // 2))
         print()
         print(
             table(

@@ -15,6 +15,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from contenders import (
 )
 from machine import Machine, measure
 from parts import Seconds, engine_pass, in_turns, published_pass
+from published_computation import PublishedTimeLLM
 from safetensors.torch import load_file
 from work import MODES, Mode, Parts, Setting, Work, evaluation_window, total, training_step
 
@@ -46,7 +48,7 @@ from timellm_engine.model.embedded import embedded_tokenizer
 from timellm_engine.model.layers import normalise
 from timellm_engine.model.prefix import common_beginning
 from timellm_engine.model.prompts import WindowStatistics, prompt_text, window_statistics
-from timellm_engine.training.build import build
+from timellm_engine.training.build import Job, build
 
 Measured = Mapping[str, Mapping[str, float]]
 """Seconds of each part, by mode."""
@@ -60,10 +62,10 @@ def prompt_ids(statistics: Iterable[WindowStatistics]) -> list[list[int]]:
     return [list(ids) for ids in tokenizer(texts).input_ids]
 
 
-def shared_tokens() -> int:
-    """How many tokens all prompts begin with, whatever the window."""
+def shared_tokens() -> tuple[int, ...]:
+    """The tokens that all prompts begin with, whatever the window."""
     below = WindowStatistics(-1.0, 1.0, 0.0, upward=True, lags=(0,))
-    return len(common_beginning(prompt_ids([below, below._replace(minimum=0.5)])))
+    return common_beginning(prompt_ids([below, below._replace(minimum=0.5)]))
 
 
 def longest_prompt(windows: torch.Tensor, rows: int) -> int:
@@ -72,6 +74,15 @@ def longest_prompt(windows: torch.Tensor, rows: int) -> int:
     lengths = [len(ids) for ids in prompt_ids(window_statistics(normalised))]
     longest = [max(lengths[begin : begin + rows]) for begin in range(0, len(lengths), rows)]
     return int(statistics.median(longest))
+
+
+def setting_of(shape: str, layers: int, windows: torch.Tensor, rows: int) -> Setting:
+    """A backbone of that shape in float32, and so many of these windows at once."""
+    return Setting(
+        facts=facts_of(shape, layers), layers=layers, model=MODEL, seq_len=SEQ_LEN,
+        pred_len=PRED_LEN, rows=rows, tokens=longest_prompt(windows, rows),
+        shared=len(shared_tokens()),
+    )  # fmt: skip
 
 
 def products_of(of: Setting) -> dict[str, tuple[int, int, int]]:
@@ -136,18 +147,20 @@ def _row(mode: Mode, part: str, work: Work, least_s: float, found_s: float | Non
 
 def measured_parts(terms: Terms, rounds: int, *, bf16: bool) -> tuple[Measured, Measured]:
     """Of a step, and of a window of an evaluation, as all three models really take them."""
-    models = {"published": published_contender(terms, bf16=bf16)}
+    models = {"published": published_contender(published_model(terms), terms, bf16=bf16)}
     for mode in MODES:
         if mode != "published":
-            models[mode] = engine_contender(mode, terms, bf16=bf16)
+            models[mode] = engine_contender(job_of(mode, terms, bf16=bf16), terms)
     steps = {mode: step for mode, (step, _) in models.items()}
     evaluations = {mode: evaluation for mode, (_, evaluation) in models.items()}
     return in_turns(steps, rounds), in_turns(evaluations, max(1, rounds // 2))
 
 
-def published_contender(terms: Terms, *, bf16: bool = False) -> tuple[Timed, Timed]:
+def published_contender(
+    model: PublishedTimeLLM, terms: Terms, *, bf16: bool = False
+) -> tuple[Timed, Timed]:
     """A step and an evaluation of the published computation, by their number."""
-    windows, model = Windows(terms), published_model(terms)
+    windows = Windows(terms)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=RATE)
 
@@ -161,11 +174,17 @@ def published_contender(terms: Terms, *, bf16: bool = False) -> tuple[Timed, Tim
     return step, evaluation
 
 
-def engine_contender(mode: Mode, terms: Terms, *, bf16: bool = False) -> tuple[Timed, Timed]:
-    """A step and an evaluation of the engine, by their number."""
+def job_of(mode: Mode, terms: Terms, *, bf16: bool = False) -> Job:
+    """The engine in this mode, ready to train, with the weights that everybody begins with."""
     variant = engine_variant(mode, f"model.prototypes={mode} {BF16 if bf16 else ''}")
-    windows, job = Windows(terms, "cpu"), build(engine_config(variant, terms, terms.material))
+    job = build(engine_config(variant, terms, terms.material))
     load_weights(job.model, terms.material)
+    return job
+
+
+def engine_contender(job: Job, terms: Terms) -> tuple[Timed, Timed]:
+    """A step and an evaluation of the engine, by their number."""
+    windows = Windows(terms, "cpu")
 
     def step(number: int) -> Seconds:
         return engine_pass(job.model, *windows.batch(number, terms.batch), job.optimiser)
@@ -218,12 +237,9 @@ def _print_tables(asked: argparse.Namespace, shape: str, layers: int, terms: Ter
     windows = load_file(terms.material / WINDOWS)["x"]
 
     def setting(rows: int) -> Setting:
-        return Setting(
-            facts=facts_of(shape, layers), layers=layers, model=MODEL, seq_len=SEQ_LEN,
-            pred_len=PRED_LEN, rows=rows, tokens=longest_prompt(windows, rows),
-            shared=shared_tokens(), words_at_hand=True,
-            bytes_each=2 if asked.precision == "bf16" else 4,
-        )  # fmt: skip
+        each = 2 if asked.precision == "bf16" else 4
+        of = setting_of(shape, layers, windows, rows)
+        return replace(of, words_at_hand=True, bytes_each=each)
 
     trained, evaluated = setting(terms.batch), setting(terms.at_once)
     dtype = torch.bfloat16 if asked.precision == "bf16" else torch.float32

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from contenders import STANDARD, Terms, build
+from contenders import STANDARD, Terms, build, published_model
 from counted_batch import counted
-from floor import engine_contender, published_contender
+from floor import engine_contender, job_of, published_contender
 from work import MODES, Mode, training_step
 
 PRECISE, ROUGH = 1e-5, 5e-2
@@ -53,7 +53,9 @@ def check_sizes(files: dict[str, dict[str, int]]) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_part_that_is_counted_is_measured(grouped: Terms, mode: Mode) -> None:
     step, evaluation = (
-        published_contender(grouped) if mode == "published" else engine_contender(mode, grouped)
+        published_contender(published_model(grouped), grouped)
+        if mode == "published"
+        else engine_contender(job_of(mode, grouped), grouped)
     )
     evaluation(0)  # the engine also tries out how prompts can be read
     parts = set(training_step(mode, counted(grouped)))
