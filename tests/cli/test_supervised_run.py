@@ -147,9 +147,9 @@ def test_stop_after_checkpoint_ends_right_after_the_next_one(shell: Shell) -> No
     done = shell("stop", "--after-checkpoint", "--wait")
     assert done.code == 0
     kinds = [type(r.event).__name__ for r in read_records(shell.run.journal)]
-    asked = kinds.index("Command")
-    assert "CheckpointSaved" in kinds[asked:]
-    after = kinds[asked + kinds[asked:].index("CheckpointSaved") :]
+    heard = kinds.index("ControlAcknowledged")
+    assert "CheckpointSaved" in kinds[heard:]
+    after = kinds[heard + kinds[heard:].index("CheckpointSaved") :]
     assert "EpochStarted" not in after
     assert kinds[-1] == "RunEnded"
 

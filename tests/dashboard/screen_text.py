@@ -33,7 +33,7 @@ def dashboard(
     ascii_only: bool = False,
     rules: RulesOf | None = None,
     services: Services | None = None,
-    refresh_s: float = 0.02,
+    refresh_s: float = 0.1,
     kind: type[Dashboard] = Dashboard,
 ) -> Dashboard:
     """The dashboard of `source`, two seconds after the last record of `journal`."""

@@ -37,7 +37,7 @@ def dashboard_with(raw: dict[str, object]) -> tuple[Dashboard, FakeRun]:
         Look(zone=ZONE),
         now=lambda: journal.wall,
         monotonic=lambda: journal.t,
-        refresh_s=0.02,
+        refresh_s=0.1,
         taste=Taste(keymap=parse_keymap(raw)),
     )
     return app, source

@@ -57,7 +57,7 @@ class Moments:
             self.look,
             now=lambda: self.at,
             monotonic=lambda: self.t,
-            refresh_s=0.02,
+            refresh_s=0.1,
         )
         async with running(app, (200, 50)):
             return "\n".join(rows_of(app))

@@ -234,7 +234,7 @@ def test_no_text_is_left_in_english() -> None:
 def app_of(at_s: float, *, lang: Lang = "en", ascii_only: bool = False) -> ReplayDashboard:
     replay = Replay(FINISHED.records, monotonic=lambda: 100.0, at_s=at_s)
     look = Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits())
-    return ReplayDashboard(replay, look, refresh_s=0.02)
+    return ReplayDashboard(replay, look, refresh_s=0.1)
 
 
 def screen(app: ReplayDashboard) -> str:

@@ -131,7 +131,7 @@ def app_of(
     *,
     source: FakeRun | None = None,
     supervised: bool = True,
-    refresh_s: float = 0.02,
+    refresh_s: float = 0.1,
     **look: object,
 ) -> Dashboard:
     journal = journal_of(shown)
