@@ -15,6 +15,8 @@ GOALS = (
     ("best step against fp32", "", "published fp32", "step", 12.0),
     ("evaluation, mapping fp32", "mapping fp32", "published fp32", "evaluation", 4.0),
     ("evaluation, direct fp32", "direct fp32", "published fp32", "evaluation", 4.0),
+    ("evaluation, mapping bf16", "mapping bf16", "published bf16", "evaluation", 4.0),
+    ("evaluation, direct bf16", "direct bf16", "published bf16", "evaluation", 4.0),
     ("peak memory of training, direct fp32", "direct fp32", "published fp32", "peak", 0.50),
     ("bundle against the published checkpoint", "direct fp32", "published fp32", "bundle", 0.02),
 )
