@@ -24,6 +24,10 @@ PICTURES = os.environ.get("TIMELLM_SNAPSHOT_PICTURES", "")
 SECONDS_LATER = 2.0
 _drawn: deque[str] = deque(maxlen=1)
 
+REFRESH_S = 0.1
+"""Between two looks at a journal: long enough for the process to rest in between, which a key that
+is pressed waits for, up to a second."""
+
 
 def dashboard(
     journal: Journal,
@@ -33,7 +37,7 @@ def dashboard(
     ascii_only: bool = False,
     rules: RulesOf | None = None,
     services: Services | None = None,
-    refresh_s: float = 0.1,
+    refresh_s: float = REFRESH_S,
     kind: type[Dashboard] = Dashboard,
 ) -> Dashboard:
     """The dashboard of `source`, two seconds after the last record of `journal`."""
@@ -65,7 +69,7 @@ async def running(app: Dashboard, size: tuple[int, int] = (80, 24)) -> AsyncIter
 
 async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
     """Wait until `true()`; give up, and fail, after many turns."""
-    for _ in range(400):
+    for _ in range(1_000):
         await pilot.pause(0.01)
         if true():
             return

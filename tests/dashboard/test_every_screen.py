@@ -42,7 +42,7 @@ def app_of(
 ) -> Dashboard:
     source = source or FakeRun(journal, supervised=supervised)
     services = Services(log=log, stop_grace_s=lambda: 20.0)
-    return dashboard(journal, source, rules=UNDER, services=services, refresh_s=0.1)
+    return dashboard(journal, source, rules=UNDER, services=services)
 
 
 async def seen(pilot: Pilot[None], app: Dashboard, screen: ScreenId) -> None:

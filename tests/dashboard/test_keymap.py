@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_journals import FakeRun, in_second_epoch
-from screen_text import ZONE, rows_of, running, until
+from screen_text import REFRESH_S, ZONE, rows_of, running, until
 from textual.keys import format_key
 
 from timellm_dashboard.actions import ACTIONS, REPLAY_ACTIONS, action
@@ -37,7 +37,7 @@ def dashboard_with(raw: dict[str, object]) -> tuple[Dashboard, FakeRun]:
         Look(zone=ZONE),
         now=lambda: journal.wall,
         monotonic=lambda: journal.t,
-        refresh_s=0.1,
+        refresh_s=REFRESH_S,
         taste=Taste(keymap=parse_keymap(raw)),
     )
     return app, source

@@ -85,7 +85,7 @@ def app_of(
     journal = journal or STATES[state]()
     supervised = state not in ENDED if supervised is None else supervised
     source = FakeRun(journal, supervised=supervised)
-    return dashboard(journal, source, services=Services(log=log), refresh_s=0.1, **kind)  # type: ignore[arg-type]
+    return dashboard(journal, source, services=Services(log=log), **kind)  # type: ignore[arg-type]
 
 
 def text(app: Dashboard) -> str:

@@ -51,7 +51,7 @@ def app_of(
     journal = STATES[state]()
     source = FakeRun(journal, supervised=False)
     services = Services(log=log, log_times=times)
-    return dashboard(journal, source, services=services, refresh_s=0.1, **kind)  # type: ignore[arg-type]
+    return dashboard(journal, source, services=services, **kind)  # type: ignore[arg-type]
 
 
 def title(app: Dashboard) -> str:

@@ -67,7 +67,7 @@ async def test_a_filter_leaves_lines_out_and_says_so(tmp_path: Path) -> None:
     path.write_text(f"{steps}UserWarning: hot\n{steps}Saving model ...\n")
     journal = in_second_epoch()
     services = Services(log=path)
-    app = dashboard(journal, FakeRun(journal), services=services, refresh_s=0.1)
+    app = dashboard(journal, FakeRun(journal), services=services)
     async with running(app) as pilot:
         app.go_to("log")
         await until(pilot, lambda: bool(app.run_screen.query(LogPanel)))

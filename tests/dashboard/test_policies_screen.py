@@ -57,7 +57,7 @@ def app_of(
     supervised = state not in ENDED if supervised is None else supervised
     source = FakeRun(journal, supervised=supervised, reply=reply)
     kind.setdefault("rules", UNDER)
-    return dashboard(journal, source, refresh_s=0.1, **kind), source  # type: ignore[arg-type]
+    return dashboard(journal, source, **kind), source  # type: ignore[arg-type]
 
 
 async def opened(pilot: Pilot[None], app: Dashboard) -> None:

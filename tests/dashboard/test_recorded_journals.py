@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sample_journals import ZONE, Limits
-from screen_text import rows_of, running
+from screen_text import REFRESH_S, rows_of, running
 
 from timellm_dashboard.app import Dashboard
 from timellm_dashboard.jsonl import view_json
@@ -57,7 +57,7 @@ class Moments:
             self.look,
             now=lambda: self.at,
             monotonic=lambda: self.t,
-            refresh_s=0.1,
+            refresh_s=REFRESH_S,
         )
         async with running(app, (200, 50)):
             return "\n".join(rows_of(app))

@@ -19,7 +19,7 @@ from sample_journals import (
     stopped,
     train,
 )
-from screen_text import check_snapshot, rows_of, running, until
+from screen_text import REFRESH_S, check_snapshot, rows_of, running, until
 from textual.pilot import Pilot
 
 from timellm_dashboard.actions import ACTIONS, REPLAY_ACTIONS
@@ -259,7 +259,7 @@ def app_of(
 ) -> ReplayDashboard:
     replay = Replay(journal.records, monotonic=HandClock(), speed=60.0, at_s=at_s)
     look = Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits())
-    return ReplayDashboard(replay, look, refresh_s=0.1)
+    return ReplayDashboard(replay, look, refresh_s=REFRESH_S)
 
 
 def screen(app: ReplayDashboard) -> str:
@@ -317,7 +317,7 @@ async def test_going_back_forgets_what_came_later() -> None:
 
 async def test_going_back_in_a_long_run_begins_at_what_was_kept() -> None:
     replay = Replay(finished().records, monotonic=HandClock(), at_s=3000.0)
-    app = ReplayDashboard(replay, Look(zone=ZONE), refresh_s=0.1, keep_every=100)
+    app = ReplayDashboard(replay, Look(zone=ZONE), refresh_s=REFRESH_S, keep_every=100)
     async with running(app) as pilot:
         await pilot.press("left")
         due = app.replay.schedule.due(2940.0)
@@ -344,7 +344,7 @@ def replay_of_a_log(logged: tuple[Path, list[int]], at_s: float) -> ReplayDashbo
     path, ends = logged
     replay = Replay(finished().records, monotonic=HandClock(), at_s=at_s)
     look, services = Look(zone=ZONE), Services(log=path)
-    return ReplayDashboard(replay, look, refresh_s=0.1, services=services, log_ends=ends)
+    return ReplayDashboard(replay, look, refresh_s=REFRESH_S, services=services, log_ends=ends)
 
 
 async def ends_with(pilot: Pilot[None], app: ReplayDashboard, at_s: float) -> int:

@@ -18,7 +18,7 @@ from sample_journals import (
     stopped,
     train,
 )
-from screen_text import check_snapshot, rows_of, running, until
+from screen_text import REFRESH_S, check_snapshot, rows_of, running, until
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -234,7 +234,7 @@ def test_no_text_is_left_in_english() -> None:
 def app_of(at_s: float, *, lang: Lang = "en", ascii_only: bool = False) -> ReplayDashboard:
     replay = Replay(FINISHED.records, monotonic=lambda: 100.0, at_s=at_s)
     look = Look(lang=lang, zone=ZONE, ascii_only=ascii_only, limits=lambda _: Limits())
-    return ReplayDashboard(replay, look, refresh_s=0.1)
+    return ReplayDashboard(replay, look, refresh_s=REFRESH_S)
 
 
 def screen(app: ReplayDashboard) -> str:

@@ -23,7 +23,7 @@ from sample_journals import (
     starting,
     stopped,
 )  # fmt: skip
-from screen_text import SECONDS_LATER, check_snapshot, rows_of, running, until
+from screen_text import REFRESH_S, SECONDS_LATER, check_snapshot, rows_of, running, until
 from textual.pilot import Pilot
 
 from timellm_dashboard.app import Dashboard
@@ -131,7 +131,7 @@ def app_of(
     *,
     source: FakeRun | None = None,
     supervised: bool = True,
-    refresh_s: float = 0.1,
+    refresh_s: float = REFRESH_S,
     **look: object,
 ) -> Dashboard:
     journal = journal_of(shown)
