@@ -5,10 +5,10 @@
 Every row is the row above it with one change more, from the published computation to the engine's
 fastest mode, on a GPT-2 of random weights and a CPU. What a row should take is counted from shapes
 (`work.py`) at the rates that this machine was seen to have (`machine.py`), as a floor is; what it
-takes are the medians of the parts of steps, and of evaluations, that all rows make in turns in one
-process (`parts.py`). A
-change that does not touch what is counted, such as fewer calls from Python, should gain nothing by
-counting. `differs` is a row's first forecast, of one window, from the published one.
+takes is the sum of the medians of its parts (`parts.py`), over steps, and evaluations, that all
+rows make in turns in one process. A change that does not touch what is counted, such as fewer calls
+from Python, should gain nothing by counting. `differs` is how far a row's first forecast, of one
+window, is from the published one.
 """
 
 import argparse

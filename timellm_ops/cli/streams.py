@@ -47,6 +47,7 @@ def _forgiving(stream: TextIO) -> TextIO:
 
 
 _PATIENCE_S = 1.0
+"""A slow reader of standard error is waited for so long."""
 
 
 class _Forgiving(io.FileIO):
