@@ -284,9 +284,9 @@ def test_other_peoples_sentences_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("english", "chinese"),
     [
-        ("paused by dashboard", "由仪表盘暂停"),
-        ("asked for by cli", "由命令行要求"),
-        ("asked for by terminal", "由终端要求"),
+        ("paused by the dashboard", "由仪表盘暂停"),
+        ("asked for by the command line", "由命令行要求"),
+        ("asked for by the terminal", "由终端要求"),
         ("paused by a script of mine", "由 a script of mine 暂停"),
     ],
 )

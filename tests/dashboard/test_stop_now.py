@@ -105,7 +105,7 @@ def test_the_first_line_says_what_a_stop_does(
     journal: Callable[[], Journal], mode: str, how: str
 ) -> None:
     told = journal().add(ev.Command(who="cli", what=f"stop {mode}"), 1.0)
-    assert view(told).headline.reason == f"{how} · asked for by cli"
+    assert view(told).headline.reason == f"{how} · asked for by the command line"
 
 
 def test_until_the_engine_has_saved_the_steps_are_at_risk() -> None:

@@ -65,7 +65,7 @@ def test_during_an_evaluation_it_waits_for_its_end(
     assert shown.headline.state == "stopping"
     time = f"about {round(left_s / 60)} min" if left_s >= 60 else "under a minute"
     waits = f"when the evaluation is done and saved, {time}"
-    assert shown.headline.reason == f"{waits} · asked for by dashboard"
+    assert shown.headline.reason == f"{waits} · asked for by the dashboard"
     assert shown.left.seconds is not None
     assert math.isclose(shown.left.seconds, left_s, abs_tol=0.1)
     assert shown.left.done_text.startswith("not before ")

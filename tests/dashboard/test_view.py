@@ -581,17 +581,17 @@ def test_what_a_person_has_said_against_a_rule_is_shown_until_it_ends() -> None:
     clock = f"{until.astimezone(ZONE):%H:%M}"
     shown = view(journal).headline.line
     assert shown.startswith("TRAINING · ")
-    assert shown.endswith(f" · thermal hold overridden until {clock} by dashboard")
+    assert shown.endswith(f" · thermal hold overridden until {clock} by the dashboard")
     assert f"已越过温度规则，至 {clock}（仪表盘）" in view(journal, lang="zh").headline.line
     assert "overridden" not in view(journal, 1800.0).headline.line
     told = [line.text for line in view(journal).feed]
-    assert "dashboard: go on for 30 min 00 s whatever these rules say: thermal" in told
+    assert "the dashboard: go on for 30 min 00 s whatever these rules say: thermal" in told
 
 
 def test_a_threshold_that_was_changed_under_the_run_is_told_and_the_limits_follow_it() -> None:
     changed = ev.PolicyChanged(who="cli", settings=("policy.thermal.pause_above_c=83",))
     journal = training().add(changed, 1.0)
-    assert "cli: from here on policy.thermal.pause_above_c=83" in [
+    assert "the command line: from here on policy.thermal.pause_above_c=83" in [
         line.text for line in view(journal).feed
     ]
     seen: list[tuple[str, ...]] = []

@@ -23,7 +23,7 @@ from timellm_ops.supervisor.answers import Terms, answer
 TERMS = Terms(stop_grace_s=20.0)
 TRAINING = RunState(activity="training", epoch=1, iteration=40, steps_per_epoch=100, engine_pid=7)
 HOT = Hold(rule="thermal", reason="86 °C > 85 °C", until="resumes below 75 °C")
-MINE = Hold(rule="user", reason="paused by cli", until="resumes when you say so")
+MINE = Hold(rule="user", reason="paused by the command line", until="resumes when you say so")
 
 
 def run(**changes: object) -> RunState:

@@ -12,6 +12,7 @@ from timellm_ops.cli.options import Json, RunRef
 from timellm_ops.cli.text_table import table
 from timellm_ops.client import RunClient
 from timellm_ops.clock import machine_zone
+from timellm_ops.contract.commands import asker
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.sizes import size_text
 from timellm_ops.contract.state import RunState
@@ -98,7 +99,7 @@ def _lines(page: PolicyPage) -> Iterator[str]:
         yield f"{line}  {rule.next}"
     for override in page.overrides:
         until = "" if override.until is None else f" until {override.until.astimezone():%H:%M}"
-        yield f"{override.rule} hold overridden{until} by {override.who}"
+        yield f"{override.rule} hold overridden{until} by {asker(override.who)}"
     if page.changed:
         yield f"changed under the run: {', '.join(page.changed)}"
 

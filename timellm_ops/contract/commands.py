@@ -32,6 +32,19 @@ class Request(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields
     who: str = "cli"
 
 
+_ASKERS = {
+    "cli": "the command line",
+    "dashboard": "the dashboard",
+    "signal": "a signal",
+    "terminal": "the terminal",
+}
+
+
+def asker(who: str) -> str:
+    """Who asked, as a sentence names them; whoever is not one of ours, by their own name."""
+    return _ASKERS.get(who, who)
+
+
 class PauseRun(Request, frozen=True, kw_only=True):
     """Hold the engine until `ResumeRun`."""
 

@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from timellm_ops.contract import events as ev
-from timellm_ops.contract.commands import StopMode, stronger
+from timellm_ops.contract.commands import StopMode, asker, stronger
 from timellm_ops.contract.reboot import is_another_boot, latest_second, of_another_boot
 from timellm_ops.contract.state import (
     EpochRow,
@@ -486,7 +486,7 @@ def _command(state: RunState, event: ev.Command) -> RunState:
         case ["pause"]:
             hold = Hold(
                 rule="user",
-                reason=f"paused by {event.who}",
+                reason=f"paused by {asker(event.who)}",
                 until="resumes when you say so",
                 since_t=event.t,
             )
@@ -494,7 +494,7 @@ def _command(state: RunState, event: ev.Command) -> RunState:
         case ["resume"]:
             return _without_hold(state, "user")
         case ["stop", ("after_checkpoint" | "checkpoint" | "now" | "kill") as mode]:
-            return _told_to_stop(state, mode, f"asked for by {event.who}")
+            return _told_to_stop(state, mode, f"asked for by {asker(event.who)}")
         case _:
             return state
 

@@ -16,6 +16,7 @@ from timellm_ops.contract.commands import (
     SetPolicy,
     StopMode,
     StopRun,
+    asker,
 )
 from timellm_ops.contract.config import GpuSection, PolicySection
 from timellm_ops.contract.counting import Count
@@ -225,7 +226,7 @@ def _short(hold: Hold) -> str:
 def _hold_text(state: RunState) -> str:
     holds = "".join(f" · {_describe(hold, state.t)}" for hold in state.holds)
     overridden = "".join(
-        f" · {override.rule} hold overridden{_until(override)} by {override.who}"
+        f" · {override.rule} hold overridden{_until(override)} by {asker(override.who)}"
         for override in state.overrides
     )
     return holds + overridden

@@ -9,7 +9,7 @@ from timellm_dashboard.folds.history import FeedItem, History
 from timellm_dashboard.viewmodel.headline import rule_name
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.words import format as fmt
-from timellm_dashboard.words.phrases import said, said_of_data, without_command
+from timellm_dashboard.words.phrases import named, said, said_of_data, without_command
 from timellm_dashboard.words.text import Lang, Words
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.counting import Count
@@ -132,11 +132,11 @@ def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
         case ev.RulesOverridden() as event:
             rules = ", ".join(rule_name(rule, words) for rule in event.rules)
             time = fmt.duration(event.for_s, words)
-            who = said(event.who, lang)
+            who = named(event.who, lang)
             return "warning", words.ev_overridden.format(who=who, time=time, rules=rules)
         case ev.PolicyChanged() as event:
             settings = said(", ".join(event.settings), "en")
-            return "info", words.ev_policy.format(who=said(event.who, lang), settings=settings)
+            return "info", words.ev_policy.format(who=named(event.who, lang), settings=settings)
         case ev.TelemetryLost() as event:
             return _telemetry_lost(event, look)
         case ev.Alert() as event:
@@ -232,7 +232,7 @@ def _command(event: ev.Command, words: Words, lang: Lang) -> str:
         "stop kill": words.cmd_stop_kill,
     }
     what = known.get(event.what, said(event.what, "en"))
-    return words.ev_command.format(who=said(event.who, lang), what=what)
+    return words.ev_command.format(who=named(event.who, lang), what=what)
 
 
 def _decision(event: ev.PolicyDecision, look: Look) -> _Told:

@@ -11,7 +11,7 @@ from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.viewmodel.evaluationtime import evaluation_left_s, is_final_test
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.words import format as fmt
-from timellm_dashboard.words.phrases import said, without_command
+from timellm_dashboard.words.phrases import named, said, without_command
 from timellm_dashboard.words.stopping import stopping_words
 from timellm_dashboard.words.text import Words
 from timellm_ops.contract.counting import Count
@@ -217,7 +217,7 @@ def _with_overrides(text: str, state: RunState, moment: Moment, look: Look) -> s
                 words.overridden.format(
                     rule=rule_name(override.rule, words),
                     time=fmt.day_and_time(override.until_at, moment.wall, look.zone, words),
-                    who=said(override.who, look.shown_lang),
+                    who=named(override.who, look.shown_lang),
                 )
             )
     return " · ".join(parts)

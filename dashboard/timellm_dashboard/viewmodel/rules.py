@@ -10,7 +10,7 @@ from timellm_dashboard.viewmodel.headline import rule_name
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.rulerows import RuleRow, Standing
 from timellm_dashboard.words import format as fmt
-from timellm_dashboard.words.phrases import clean, said
+from timellm_dashboard.words.phrases import clean, named, said
 from timellm_dashboard.words.rules import RuleWords, rule_words
 from timellm_ops.contract.state import Hold, RunState
 from timellm_ops.contract.telemetry import TimedSample
@@ -192,6 +192,6 @@ def _overrides(state: RunState, moment: Moment, look: Look, words: RuleWords) ->
         if in_force is not None and override.until_at is not None:
             time = fmt.day_and_time(override.until_at, moment.wall, look.zone, look.words)
             name = rule_name(override.rule, look.words)
-            who = said(override.who, look.shown_lang)
+            who = named(override.who, look.shown_lang)
             texts.append(words.override_until.format(rule=name, time=time, who=who))
     return texts

@@ -8,10 +8,12 @@ from timellm_dashboard.words.phrases_of_data import OF_DATA
 from timellm_dashboard.words.phrases_of_rules import OF_RULES, WATTS
 from timellm_dashboard.words.phrases_of_standing import OF_STANDING
 from timellm_dashboard.words.text import Lang
+from timellm_ops.contract.commands import asker
 
 _DEGREES = r"[-\d.]+ °C"
 _RATE = r"([\d.]+) °C a minute"
 _DUTY = r"computing ([\d.]+) % of the time after ([\d.]+) %"
+_OURS = r"(the dashboard|the command line|the terminal|a signal)"
 _LIMIT = r"a power limit of ([\d.]+) W after ([\d.]+) W"
 
 _ZH: tuple[tuple[str, str], ...] = (
@@ -82,14 +84,14 @@ _ZH: tuple[tuple[str, str], ...] = (
     (r"the power limit cannot be set to ([\d.]+) W: ([^;]+)", r"功率上限无法设为 \1 W：\2"),
     (r"this user may not ask the driver for it", r"当前用户无权要求驱动这样做"),
     (r"the card or driver does not support this", r"显卡或驱动不支持"),
-    (r"dashboard", r"仪表盘"),
-    (r"cli", r"命令行"),
-    (r"terminal", r"终端"),
-    (r"signal", r"信号"),
-    (r"paused by (dashboard|cli|terminal|signal)", r"由\1暂停"),
+    (r"the dashboard", r"仪表盘"),
+    (r"the command line", r"命令行"),
+    (r"the terminal", r"终端"),
+    (r"a signal", r"信号"),
+    (rf"paused by {_OURS}", r"由\1暂停"),
     (r"paused by ([^;]+)", r"由 \1 暂停"),
     (r"resumes when you say so", r"由你恢复"),
-    (r"asked for by (dashboard|cli|terminal|signal)", r"由\1要求"),
+    (rf"asked for by {_OURS}", r"由\1要求"),
     (r"asked for by ([^;]+)", r"由 \1 要求"),
     (r"the run is ending", r"运行即将结束"),
     (r"there is nothing left to pause", r"没有可以暂停的了"),
@@ -217,6 +219,11 @@ def said(text: str, lang: Lang) -> str:
     """A sentence of the journal, for the eye."""
     shown = clean(text)
     return _chinese(shown) if lang == "zh" else shown
+
+
+def named(who: str, lang: Lang) -> str:
+    """Who asked for something, for the eye."""
+    return said(asker(who), lang)
 
 
 def said_of_data(text: str, lang: Lang) -> str:
