@@ -164,8 +164,9 @@ class TrainSection(Section, frozen=True, kw_only=True):
     more time, the same result."""
     eval_batch_size: Positive = 256
     """Windows at once in an evaluation; no part of the result."""
-    loss: Literal["mse", "mae", "huber"] = "mse"
-    """What training makes small. Validation and test always report MSE and MAE."""
+    loss: Literal["mse", "mae", "huber", "weighted_mse"] = "mse"
+    """What training makes small; `weighted_mse` divides squared errors by the deviation of their
+    window. Validation and test always report MSE and MAE."""
     huber_delta: PositiveFloat = 1.0
     """Where `huber` turns from squared to absolute, in deviations of the column."""
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"

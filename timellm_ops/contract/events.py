@@ -24,7 +24,7 @@ Outcome = Literal["finished", "stopped", "failed", "stopped_for_hardware", "refu
 AlertLevel = Literal["info", "warning", "error"]
 FailureKind = Literal["input", "preflight", "memory", "training"]
 """`memory`: there was not enough of it; less at once may fit."""
-LossName = Literal["mse", "mae", "huber"]
+LossName = Literal["mse", "mae", "huber", "weighted_mse"]
 TestCadence = Literal["each_epoch", "end", "never"]
 
 

@@ -4,6 +4,7 @@ from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.diagrams import bars_diagram, timeline_diagram
 from timellm_dashboard.answers.facts import SCRIPT, Facts
 from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.losses import LOSS_NAMES
 from timellm_ops.contract.counting import Count
 from timellm_ops.contract.state import SavedCheckpoint
 
@@ -283,7 +284,7 @@ def metrics(facts: Facts, say: Say) -> Told:
             " a MAE of 0.40 is 0.40 deviations of the column.",
             "训练使 {loss} 变小（train.loss）。验证 MSE 最低的一轮就是最佳；同时报告 MAE，"
             "因为平均偏差更直观：MAE 为 0.40 就是该列标准差的 0.40 倍。",
-            loss=facts.config.train.loss.upper(),
+            loss=LOSS_NAMES[facts.config.train.loss],
         ),
     ]
     if state.rows:

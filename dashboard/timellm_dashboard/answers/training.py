@@ -5,9 +5,8 @@ from typing import assert_never
 from timellm_dashboard.answers.answer import Block, Say, Table, Told
 from timellm_dashboard.answers.facts import Facts
 from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.losses import LOSS_NAMES
 from timellm_ops.contract.counting import Count
-
-_LOSSES = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}
 
 
 def output(facts: Facts, say: Say) -> Told:
@@ -80,7 +79,7 @@ def output(facts: Facts, say: Say) -> Told:
 def loss(facts: Facts, say: Say) -> Told:
     """What is made small."""
     state, train = facts.state, facts.config.train
-    name = _LOSSES[state.loss_name if facts.running else train.loss]
+    name = LOSS_NAMES[state.loss_name if facts.running else train.loss]
     meanings = {
         "MSE": say("the mean of (forecast - truth) squared", "（预测 - 真实）平方的平均"),
         "MAE": say("the mean of |forecast - truth|", "|预测 - 真实| 的平均"),
@@ -88,6 +87,10 @@ def loss(facts: Facts, say: Say) -> Told:
             "squared for misses below {delta:g}, straight beyond",
             "误差小于 {delta:g} 时取平方，更大时取直线",
             delta=train.huber_delta,
+        ),
+        "WMSE": say(
+            "the mean of (forecast - truth) squared, divided by the deviation of its window",
+            "（预测 - 真实）平方除以所在窗口的标准差，再取平均",
         ),
     }
     blocks: list[Block] = [

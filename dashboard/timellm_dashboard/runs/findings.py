@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from timellm_dashboard.runs.compared import LETTERS, ComparedResult, Scope
 from timellm_dashboard.runs.results import lowest, share_below
 from timellm_dashboard.runs.runlist import test_errors
+from timellm_dashboard.words.losses import LOSS_NAMES
 from timellm_ops.contract.counting import Count
-from timellm_ops.contract.events import LossName
-
-_LOSSES: dict[LossName, str] = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}
 
 
 def findings(scope: Scope, results: Sequence[ComparedResult]) -> list[str]:
@@ -31,7 +29,7 @@ def findings(scope: Scope, results: Sequence[ComparedResult]) -> list[str]:
     ]  # fmt: skip
     if by_epoch and len(by_epoch) < len(runs) and not scope.keys_of_task:
         found.append(say.find_tested_differently.format(runs=scope.letters(by_epoch)))
-    losses = list(dict.fromkeys(_LOSSES[run.state.loss_name] for run in runs))
+    losses = list(dict.fromkeys(LOSS_NAMES[run.state.loss_name] for run in runs))
     if len(losses) > 1:
         found.append(say.find_other_loss.format(losses=", ".join(losses)))
     return found

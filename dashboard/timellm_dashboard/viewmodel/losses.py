@@ -5,8 +5,8 @@ from msgspec import Struct
 from timellm_dashboard.viewmodel.figure import Figure, figure
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.losses import LOSS_NAMES
 from timellm_ops.contract.counting import Count
-from timellm_ops.contract.events import LossName
 from timellm_ops.contract.state import EpochRow, RunState
 
 
@@ -50,14 +50,11 @@ class ResultsView(Struct, frozen=True, kw_only=True):
     final_text: str
 
 
-_LOSSES: dict[LossName, str] = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}
-
-
 def loss_view(state: RunState, look: Look) -> LossView:
     """The loss of the latest step that was reported."""
     return LossView(
-        unit=look.words.loss_unit.format(loss=_LOSSES[state.loss_name]),
-        title=look.words.loss_title.format(loss=_LOSSES[state.loss_name]),
+        unit=look.words.loss_unit.format(loss=LOSS_NAMES[state.loss_name]),
+        title=look.words.loss_title.format(loss=LOSS_NAMES[state.loss_name]),
         absent=_absent(state, look),
         raw=figure(state.loss, fmt.loss, "—"),
         smoothed=figure(state.smoothed_loss, fmt.loss, "—"),

@@ -164,7 +164,7 @@ class CapturedPasses:
 
     def _work(self, x: Tensor, y: Tensor, prompts: LaidOut) -> tuple[Tensor, list[Tensor]]:
         forecast = self._model.forecast_after(x, prompts)
-        loss = self._loss(forecast, y)
+        loss = self._loss(forecast, y, x)
         mse = loss if self._only_mse else functional.mse_loss(forecast.detach(), y)
         gradients = torch.autograd.grad(loss, self._trainable)
         return torch.stack([loss.detach(), mse.detach()]), list(gradients)

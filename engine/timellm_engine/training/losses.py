@@ -6,26 +6,44 @@ from typing import assert_never
 from torch import Tensor
 from torch.nn import functional
 
+from timellm_engine.model.layers import normalise
 from timellm_ops.contract.config import TrainSection
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""From forecasts and truth of one shape, scaled, to the mean over all values, a scalar."""
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From forecasts and truth `[batch, pred_len]` and the windows before them `[batch, seq_len]`, all
+scaled and on one device, to the mean over all values, a scalar."""
 
 
 def loss_of(train: TrainSection) -> Loss:
     """The loss that the config names.
 
     `huber` is `error² / 2` up to `huber_delta` and `huber_delta · (|error| - huber_delta / 2)`
-    beyond (Huber 1964), so with a large delta it is half the MSE.
+    beyond (Huber 1964), so with a large delta it is half the MSE. `weighted_mse` divides a window's
+    squared errors by the deviation of what came before them: weighted least squares, for errors
+    whose variance grows with how widely a window swings.
     """
     match train.loss:
         case "mse":
-            return functional.mse_loss
+            return lambda forecast, truth, _windows: functional.mse_loss(forecast, truth)
         case "mae":
-            return functional.l1_loss
+            return lambda forecast, truth, _windows: functional.l1_loss(forecast, truth)
         case "huber":
-            return lambda forecast, truth: functional.huber_loss(
+            return lambda forecast, truth, _windows: functional.huber_loss(
                 forecast, truth, delta=train.huber_delta
             )
+        case "weighted_mse":
+            return _weighted_mse
         case _:
             assert_never(train.loss)
+
+
+def weight_exponent(train: TrainSection) -> int:
+    """With which power of its deviation a window weighs in, where forecast and truth are compared
+    in deviations of their window, as the head's answers are. `mae` and `huber` are taken for the
+    squares that they are of small errors."""
+    return 1 if train.loss == "weighted_mse" else 2
+
+
+def _weighted_mse(forecast: Tensor, truth: Tensor, windows: Tensor) -> Tensor:
+    _, _, deviation = normalise(windows.unsqueeze(-1))
+    return ((forecast - truth).square() / deviation.squeeze(-1)).mean()

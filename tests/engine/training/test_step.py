@@ -16,7 +16,7 @@ from timellm_engine.training.schedule import Pace
 from timellm_engine.training.step import Losses, NotFinite, Stepper
 from timellm_ops.contract.config import TrainSection
 
-LOSSES = ("mse", "mae", "huber")
+LOSSES = ("mse", "mae", "huber", "weighted_mse")
 
 
 def draws(seed: int, *shape: int) -> Tensor:
@@ -103,13 +103,18 @@ def test_a_gradient_is_cut_to_its_longest_and_keeps_its_direction(
 
 @given(seed=st.integers(0, 99), delta=st.floats(0.1, 5.0))
 def test_the_losses_are_what_they_are_called(seed: int, delta: float) -> None:
-    forecast, truth = draws(seed, 6, 4), draws(seed + 1, 6, 4)
+    forecast, truth, windows = draws(seed, 6, 4), draws(seed + 1, 6, 4), draws(seed + 2, 6, 9)
+    deviation = windows.std(dim=1, correction=0, keepdim=True)
     error = (forecast - truth).abs()
     huber = torch.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
-    expected = {"mse": error.square().mean(), "mae": error.mean(), "huber": huber.mean()}
+    expected = {
+        "mse": error.square().mean(), "mae": error.mean(), "huber": huber.mean(),
+        "weighted_mse": (error.square() / deviation).mean(),
+    }  # fmt: skip
     for name, value in expected.items():
         train = TrainSection(loss=name, huber_delta=delta)  # type: ignore[arg-type]
-        assert loss_of(train)(forecast, truth).item() == pytest.approx(value.item())
+        found = loss_of(train)(forecast, truth, windows).item()
+        assert found == pytest.approx(value.item(), rel=1e-4)  # a small number is in the deviation
 
 
 @pytest.mark.parametrize("loss", LOSSES)
