@@ -25,7 +25,8 @@ _SYNCED = (
     ev.PolicyChanged, ev.EngineExited, ev.RunEnded,
 )  # fmt: skip
 _EXPENDABLE = (
-    ev.Telemetry, ev.HostTelemetry, ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress,
+    ev.Telemetry, ev.HostTelemetry, ev.Progress, ev.HeadProgress, ev.ForecastsTimed,
+    ev.EvaluationProgress,
 )  # fmt: skip
 _TAIL_BYTES = 1 << 16
 """More than the longest usual record."""

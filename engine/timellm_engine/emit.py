@@ -19,7 +19,7 @@ from timellm_ops.contract.masking import Mask, secrets_of
 MAX_PENDING = 20_000
 """Lines that wait in memory while the disk takes none: a few megabytes."""
 
-_EXPENDABLE = (ev.Progress, ev.ForecastsTimed, ev.EvaluationProgress)
+_EXPENDABLE = (ev.Progress, ev.HeadProgress, ev.ForecastsTimed, ev.EvaluationProgress)
 
 
 class PatientWriter:

@@ -306,6 +306,19 @@ def test_the_phase_follows_a_run_from_start_to_end() -> None:
         assert state.phase == phase, event
 
 
+def test_while_the_head_is_solved_for_it_is_known_how_far() -> None:
+    state = after(started(), training())
+    assert state.head_share is None
+    begun = reduce(state, ev.HeadProgress(done=0, total=40))
+    assert (begun.head_share, begun.phase) == (0.0, "training")
+    further = reduce(begun, ev.HeadProgress(done=10, total=40))
+    assert further.head_share == 0.25
+    solved = ev.HeadSolved(windows=30, penalty=1e-6, vali_mse=0.5, seconds=2.0)
+    over = ev.RunEnded(outcome="stopped", exit_code=0, reason="asked")
+    for end in (solved, ev.EngineExited(code=0), over, started(), training()):
+        assert reduce(further, end).head_share is None
+
+
 def test_a_paused_run_that_is_told_to_stop_at_once_is_stopping() -> None:
     paused = after(started(), training(), command("pause"), ev.Paused())
     assert after(command("stop after_checkpoint"), state=paused).phase == "paused"

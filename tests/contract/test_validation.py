@@ -271,6 +271,18 @@ def test_a_gpu_is_named_once_and_by_something_that_can_be_a_uuid() -> None:
     assert complaint(name) == f'my.toml: gpu.uuid: found "RTX 3060"; {wanted}'
 
 
+def test_a_head_that_is_given_too_much_is_not_solved_for() -> None:
+    def tables(**model: Any) -> dict[str, Any]:
+        return {**SMALLEST, "model": {"head_start": "solved", "stride": 16, **model}}
+
+    assert complaint(tables(d_ff=128)) == (
+        'my.toml: model.head_start: found "solved"; expected "drawn" with a head that is given'
+        " 4,224 numbers (model.d_ff times patches); or at most 4,096 of them"
+    )
+    parse_config(tables(d_ff=124), "my.toml")
+    parse_config(tables(d_ff=128, head_start="drawn"), "my.toml")
+
+
 def test_a_rule_that_is_off_does_not_mind_how_seldom_the_gpu_is_read() -> None:
     seldom: dict[str, Any] = {**SMALLEST, "gpu": {"poll_s": 30.0}}
     assert "policy.thermal.unknown_after_s: found 30; expected above" in complaint(seldom)

@@ -16,6 +16,8 @@ EVENTS: list[ev.Event] = [
         test_samples=1, trainable_parameters=1, frozen_parameters=1, backbone="b", device="cpu",
         patience=3,
     ),
+    ev.HeadProgress(done=1, total=2),
+    ev.HeadSolved(windows=1, penalty=1.0, vali_mse=0.5, seconds=1.0),
     ev.EpochStarted(epoch=1),
     *(ev.Progress(iteration=i, epoch=1, loss=0.5) for i in range(10, 100, 10)),
     ev.EvaluationProgress(split="vali", done=1, total=2),

@@ -228,6 +228,25 @@ def test_before_an_evaluation_is_measured_it_is_expected_by_the_engines_trial(
     assert after.done_text.startswith("done ")
 
 
+def test_what_the_head_begins_with_is_told_as_it_is_solved_for_and_once_it_is() -> None:
+    journal = training()
+    for done in (0, 10_000, 34_614):
+        journal.add(ev.HeadProgress(done=done, total=34_614), 4.0)
+    begun = "solving for the head to begin with"
+    shown = view(journal)
+    assert shown.headline.line == f"TRAINING · {begun}, 100 % of the windows read"
+    assert [line.text for line in shown.feed if begun in line.text] == [
+        f"{begun}, over 34,614 windows"
+    ]
+    assert "正在求解输出头的初值" in view(journal, lang="zh").headline.line
+    journal.add(ev.HeadSolved(windows=28_116, penalty=1e-6, vali_mse=0.6717, seconds=12.0), 1.0)
+    shown = view(journal)
+    assert begun not in shown.headline.line
+    told = "the head is solved for over 28,116 training windows · validation MSE 0.6717 · 12 s"
+    assert shown.feed[-1].text == told
+    assert "28,116 个训练窗口" in view(journal, lang="zh").feed[-1].text
+
+
 def test_time_spent_in_an_evaluation_is_not_counted_again() -> None:
     start = view(evaluating(), 0.0).left.seconds
     later = view(evaluating(), 30.0).left.seconds

@@ -130,6 +130,7 @@ RUNS = [
     {"model__prototypes": "mapping", "model__window_noise": 0.1},
     {"train__accumulate": 2, "train__clip_norm": 1.0, "train__optimiser": "adamw"},
     {"train__activation_checkpointing": True, "train__precision": "bf16"},
+    {"model__head_start": "solved", "model__window_noise": 0.1, "train__loss": "weighted_mse"},
 ]
 
 

@@ -57,6 +57,22 @@ def test_more_of_anything_takes_no_less(
         assert peak(more, device) >= first
 
 
+def test_a_head_that_is_solved_for_needs_room_where_it_is_given_much() -> None:
+    def asked(head_start: str, d_ff: int) -> Config:
+        model = msgspec.structs.replace(config_of().model, d_ff=d_ff, head_start=head_start)
+        train = msgspec.structs.replace(config_of().train, batch_size=1, eval_batch_size=1)
+        return msgspec.structs.replace(config_of("embedded", 1), model=model, train=train)
+
+    def items(config: Config, device: Device) -> dict[str, int]:
+        return {i.what: i.bytes for phase in plan_of(config, device).memory for i in phase.items}
+
+    assert "solving for the head" not in items(asked("drawn", 64), "cpu")
+    assert "solving for the head" not in items(asked("solved", 64), "cuda")
+    wide = items(asked("solved", 64), "cpu")["solving for the head"]
+    assert wide > items(asked("solved", 56), "cpu")["solving for the head"] > 0
+    assert wide <= 4 * 8 * 4097**2
+
+
 def test_the_sum_of_the_items_is_the_peak() -> None:
     for phase in plan_of(config_of()).memory:
         assert phase.bytes == sum(item.bytes for item in phase.items)

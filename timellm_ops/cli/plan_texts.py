@@ -118,6 +118,7 @@ _ZH = PlanTexts(
         "words of prompts, in the first layer": "提示词中的词：第一层的结果",
         "backbone: a weight written out": "骨干：展开的一个权重",
         "making the prototypes": "生成初始原型",
+        "solving for the head": "求解输出头的初值",
         "moments, written out": "展开的优化器状态",
         "activations: patch embedding": "激活：Patch 嵌入",
         "activations: reprogramming": "激活：重编程注意力",

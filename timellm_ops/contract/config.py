@@ -119,6 +119,9 @@ class ModelSection(Section, frozen=True, kw_only=True):
     """Share of embedded patches and forecasts that is dropped in training."""
     attention_dropout: Rate = 0.1
     """Share of the attention's weights that is dropped in training."""
+    head_start: Literal["drawn", "solved"] = "drawn"
+    """`drawn`: the head begins at random, as published; `solved`: by least squares over training
+    windows, on what the backbone says of them before anything is trained."""
     window_noise: NotNegative = 0.0
     """Deviation of the noise that is added in training to the normalised windows that patches are
     cut from; their prompts stay. Keeps forecasts from leaning on small differences."""

@@ -12,8 +12,10 @@ from timellm_ops.contract.config import (
     ThermalSection,
     TrainSection,
 )
+from timellm_ops.contract.counting import Count
 from timellm_ops.contract.frequency import EXAMPLES, parse_frequency
 from timellm_ops.contract.policy_checks import Broken, policy_checks
+from timellm_ops.contract.shapes import MOST_SOLVED_FOR, patch_count
 from timellm_ops.contract.showing import show_value
 from timellm_ops.contract.splits import by_dates, split_ends
 
@@ -30,6 +32,7 @@ def cross_checks(config: Config, unknown: Collection[str] = ()) -> Iterator[Brok
 
     if known("data", "model"):
         yield from _patch_checks(config.model, config.data)
+        yield from _head_checks(config.model, config.data)
     if known("data"):
         broken = [*_data_checks(config.data), *_date_checks(config.data)]
         yield from broken or _window_checks(config.data)  # how splits are cut comes first
@@ -102,6 +105,20 @@ def _thermal_checks(thermal: ThermalSection, poll_s: float) -> Iterator[Broken]:
             "policy.thermal.samples",
             str(thermal.samples),
             f"at most policy.thermal.window ({thermal.window})",
+        )
+
+
+def _head_checks(model: ModelSection, data: DataSection) -> Iterator[Broken]:
+    """Least squares needs the products of all that the head is given, with one another."""
+    given = model.d_ff * patch_count(data.seq_len, model.patch_len, model.stride)
+    if model.head_start == "solved" and given > MOST_SOLVED_FOR:
+        yield (
+            "model.head_start",
+            show_value(model.head_start),
+            (
+                f'"drawn" with a head that is given {Count(given):number|numbers} (model.d_ff '
+                f"times patches); or at most {MOST_SOLVED_FOR:,} of them"
+            ),
         )
 
 

@@ -173,6 +173,27 @@ class ForecastsTimed(BaseEvent, frozen=True, kw_only=True):
     windows_per_second: float
 
 
+class HeadProgress(BaseEvent, frozen=True, kw_only=True):
+    """What the head begins with is being solved for; `done` of `total` windows are read."""
+
+    done: int
+    total: int
+
+
+class HeadSolved(BaseEvent, frozen=True, kw_only=True):
+    """What the head begins with is known."""
+
+    windows: int
+    """Training windows that it was solved over."""
+    penalty: float
+    """Strength of the ridge penalty that validation windows have chosen, as a share of the mean
+    square of what the head is given."""
+    vali_mse: float
+    """Over the validation windows that have chosen it, before anything is trained."""
+    seconds: float
+    """What it took, pauses not counted."""
+
+
 class EvaluationProgress(BaseEvent, frozen=True, kw_only=True):
     """An evaluation moved on; `done` of `total` samples."""
 
@@ -414,6 +435,8 @@ Event: TypeAlias = (
     | RunEnded
     | EpochStarted
     | Progress
+    | HeadProgress
+    | HeadSolved
     | ForecastsTimed
     | EvaluationProgress
     | EpochEnded
@@ -441,7 +464,8 @@ Event: TypeAlias = (
 )
 
 WORDS_OF_THE_ENGINE = (
-    TrainingStarted, EpochStarted, Progress, ForecastsTimed, EvaluationProgress, EpochEnded,
+    TrainingStarted, HeadProgress, HeadSolved, EpochStarted, Progress, ForecastsTimed,
+    EvaluationProgress, EpochEnded,
     LearningRateChanged, EarlyStopping, TestEvaluated, TrainingFinished, CheckpointWriting,
     CheckpointSaved,
     CheckpointFailed, ControlAcknowledged, Paused, Resumed,

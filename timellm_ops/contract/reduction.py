@@ -104,6 +104,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 _moving(state),
                 engine_pid=None,
                 exited_at=state.exited_at or event.at,
+                head_share=None,
                 evaluation=None,
                 writing=None,
             )
@@ -121,11 +122,16 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 end_reason=event.reason,
                 holds=(),
                 engine_pid=None,
+                head_share=None,
                 evaluation=None,
                 writing=None,
             )
         case ev.EpochStarted():
             return _epoch_started(state, event)
+        case ev.HeadProgress():
+            return _replace(state, head_share=event.done / event.total if event.total else 0.0)
+        case ev.HeadSolved():
+            return _replace(state, head_share=None)
         case ev.ForecastsTimed():
             return _replace(state, windows_per_second=event.windows_per_second)
         case ev.EvaluationProgress():
@@ -216,6 +222,7 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         exited_at=None,
         end_reason="",
         failure="",
+        head_share=None,
         evaluation=None,
         writing=None,
         recent_training=(),
@@ -272,6 +279,7 @@ def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
         min_delta=event.min_delta,
         epoch=event.start_epoch,
         iteration=event.start_iteration,
+        head_share=None,
     )
 
 

@@ -241,6 +241,8 @@ class RunState(Struct, frozen=True, kw_only=True, gc=False):
 
     epoch: int = 0
     iteration: int = 0
+    head_share: float | None = None
+    """Share of the windows that are read, while the head's beginning is being solved for."""
     loss: float | None = None
     smoothed_loss: float | None = None
     """Exponential mean of the losses so far."""

@@ -79,6 +79,8 @@ class Weights(Struct, frozen=True, kw_only=True):
     """While a CPU makes a step of the largest tensor with 8-bit moments; a GPU needs nothing."""
     beginning: int
     """Before the first step, while direct prototypes are mixed from the words by a mapping."""
+    solving: int
+    """Before the first step, while a CPU's run solves for its head; a GPU's does so beside it."""
 
 
 def memory_plan(
@@ -108,6 +110,7 @@ def memory_plan(
         packages=_packages(config, device, by_onednn=laid_out + words > 0),
         stepping=_stepping(config, device, shapes),
         beginning=_beginning(config, facts),
+        solving=_solving(config, device),
     )
     length, shared = tokens or prompt_tokens(config.prompt)
     train, data = config.train, config.data
@@ -160,7 +163,8 @@ def _training(device: Device, weights: Weights, steps: Sequence[Need]) -> Memory
     items.append(_item("mapping, rounded", weights.rounded, "exact"))
     later = sum(item.bytes for item in items[len(_standing(device, weights)) :])
     for what, alone in (
-        ("making the prototypes", weights.beginning), ("moments, written out", weights.stepping),
+        ("making the prototypes", weights.beginning), ("solving for the head", weights.solving),
+        ("moments, written out", weights.stepping),
     ):  # fmt: skip
         items.append(_item(what, max(0, alone - later), "estimate"))
     return _phase("training", items)
@@ -182,6 +186,14 @@ def _beginning(config: Config, facts: BackboneFacts) -> int:
     mapping = rows * facts.vocab_size
     rounded = NUMBER_BYTES[config.backbone.dtype] if config.backbone.dtype != "float32" else 0
     return (4 + rounded) * mapping
+
+
+def _solving(config: Config, device: Device) -> int:
+    """Products of all that the head is given, in float64: of both splits, and twice to solve."""
+    if config.model.head_start == "drawn" or device != "cpu":
+        return 0
+    given = config.model.d_ff * patches_of(config.model, config.data.seq_len) + 1
+    return 4 * 8 * given**2
 
 
 def _rounded(config: Config, shapes: Sequence[TensorShape]) -> int:

@@ -167,8 +167,8 @@ class History:
                 elif event.split == "vali" and not event.done:
                     self.interludes.begin()
                 self.interludes.tell()
-            case ev.ForecastsTimed():
-                self.steps.drop()  # the trial was no step
+            case ev.ForecastsTimed() | ev.HeadProgress() | ev.HeadSolved():
+                self.steps.drop()  # it was no step
             case ev.EngineExited():
                 self.steps.drop()
                 self.interludes.drop()
@@ -274,13 +274,16 @@ _NEVER_TOLD: frozenset[type[ev.BaseEvent]] = frozenset({
 
 
 def _worth_telling(before: RunState, event: ev.Event, after: RunState) -> bool:
-    """Whether `event` is a line of the feed. Of an evaluation, its beginning is; of a pace, that it
+    """Whether `event` is a line of the feed. Of an evaluation, and of
+    what the head begins with, its beginning is; of a pace, that it
     was decided, with the reason, and not that it then was kept as well. That nobody saw how an
     adopted engine left is told by what is made of it next: by its own words it may have finished.
     """
     match event:
         case ev.EvaluationProgress():
             return before.evaluation is None or before.evaluation.split != event.split
+        case ev.HeadProgress():
+            return before.head_share is None
         case ev.Paced():
             return event.duty != before.pace.duty
         case ev.EngineExited():

@@ -101,7 +101,13 @@ class Ledger:
                 self._steps.begin(event.start_epoch, event.start_iteration)
             case ev.EpochStarted():
                 self._steps.begin(event.epoch, after.iteration)
-            case ev.EvaluationProgress() | ev.ForecastsTimed() | ev.EngineExited():
+            case (
+                ev.EvaluationProgress()
+                | ev.HeadProgress()
+                | ev.HeadSolved()
+                | ev.ForecastsTimed()
+                | ev.EngineExited()
+            ):
                 self._steps.drop()
             case _:
                 pass

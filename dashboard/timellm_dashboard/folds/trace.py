@@ -242,6 +242,8 @@ def mark_kind(before: RunState, event: ev.Event) -> MarkKind | None:
             | ev.TrainingStarted()
             | ev.EpochStarted()
             | ev.Progress()
+            | ev.HeadProgress()
+            | ev.HeadSolved()
             | ev.ForecastsTimed()
             | ev.EvaluationProgress()
             | ev.LearningRateChanged()

@@ -91,6 +91,14 @@ def told(item: FeedItem, look: Look) -> tuple[Severity, str]:
                 return "quiet", words.ev_epoch.format(epoch=event.epoch)
             step = fmt.count(item.iteration)
             return "quiet", words.ev_epoch_goes_on.format(epoch=event.epoch, step=step)
+        case ev.HeadProgress() as event:
+            return "quiet", words.ev_head.format(windows=Count(event.total))
+        case ev.HeadSolved() as event:
+            return "info", words.ev_head_solved.format(
+                windows=Count(event.windows),
+                mse=fmt.loss(event.vali_mse),
+                time=fmt.duration(event.seconds, words),
+            )
         case ev.EvaluationProgress() as event:
             vali = event.split == "vali"
             return "quiet", words.ev_evaluating_vali if vali else words.ev_evaluating_test

@@ -190,6 +190,8 @@ def _restarting(state: RunState, moment: Moment, look: Look) -> str:
 
 
 def _training(state: RunState, words: Words) -> str:
+    if state.head_share is not None:
+        return words.solving_head.format(share=fmt.percent(state.head_share))
     if state.epochs is None:
         return words.training_epoch_only.format(epoch=state.epoch)
     return words.training_reason.format(epoch=state.epoch, epochs=state.epochs)

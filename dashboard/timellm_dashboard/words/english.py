@@ -28,6 +28,7 @@ EN = Words(
     starts_again="starts again in {time} from step {step}",
     starts_again_from="starts again in {time} from step {step}, and makes {steps} again",
     training="TRAINING",
+    solving_head="solving for the head to begin with, {share} of the windows read",
     training_reason="epoch {epoch} of {epochs}",
     training_epoch_only="epoch {epoch}",
     evaluating="EVALUATING",
@@ -203,6 +204,9 @@ EN = Words(
     ev_engine_started="engine started, process {pid}",
     ev_training="training: {samples:window|windows}, {steps:step|steps} an epoch,"
     " {epochs:epoch|epochs}",
+    ev_head="solving for the head to begin with, over {windows:window|windows}",
+    ev_head_solved="the head is solved for over {windows:training window|training windows} · "
+    "validation MSE {mse} · {time}",
     ev_epoch="epoch {epoch} begins",
     ev_epoch_goes_on="epoch {epoch} goes on after step {step}",
     ev_evaluating_vali="evaluating: validation",

@@ -42,6 +42,7 @@ class Words(Struct, frozen=True, kw_only=True):
     starts_again: str
     starts_again_from: str
     training: str
+    solving_head: str
     training_reason: str
     training_epoch_only: str
     evaluating: str
@@ -231,6 +232,8 @@ class Words(Struct, frozen=True, kw_only=True):
     ev_gpu_simulated: str
     ev_engine_started: str
     ev_training: str
+    ev_head: str
+    ev_head_solved: str
     ev_epoch: str
     ev_epoch_goes_on: str
     ev_evaluating_vali: str

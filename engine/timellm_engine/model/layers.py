@@ -169,5 +169,9 @@ class FlattenHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """`[rows, patches, features]` to `[rows, pred_len]`; flattened feature by feature."""
-        dropped: Tensor = self.dropout(self.linear(hidden.transpose(1, 2).flatten(start_dim=1)))
+        dropped: Tensor = self.dropout(self.linear(self.flattened(hidden)))
         return dropped
+
+    def flattened(self, hidden: Tensor) -> Tensor:
+        """`[rows, patches, features]` as its linear map takes it, `[rows, features × patches]`."""
+        return hidden.transpose(1, 2).flatten(start_dim=1)

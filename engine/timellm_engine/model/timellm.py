@@ -1,6 +1,6 @@
 """Time-LLM (Jin et al., ICLR 2024, arXiv 2310.01728): forecast by reprogramming a frozen model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -176,6 +176,21 @@ class TimeLLM(nn.Module):
         forecast = unfold_variables(forecasts.float(), series.shape[-1]) * deviation + mean
         return forecast.squeeze(-1) if x.dim() == 2 else forecast
 
+    @torch.no_grad()
+    def given_to_head(
+        self, x: Tensor, prototypes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the head makes forecasts of windows `[batch, seq_len]` from, in its order.
+
+        `[batch, d_ff × patches]`, and the windows' mean and deviation `[batch, 1]`, by which its
+        answers are scaled. Windows have their noise in training mode, as in a step.
+        """
+        ids = self._ids(x.unsqueeze(-1))
+        rows, mean, deviation = self._rows(x.unsqueeze(-1))
+        with computing_in(self.precision, self.device):
+            answers = list(self._answers(ids, self._heard(rows), prototypes))
+        return self.head.flattened(torch.cat(answers)), mean[:, 0], deviation[:, 0]
+
     def lay_out(self, x: Tensor) -> LaidOut | None:
         """The prompts of windows `[batch, seq_len]`, for `forecast_after`.
 
@@ -234,6 +249,14 @@ class TimeLLM(nn.Module):
         Without a gradient a few rows at a time, with the prototypes made once: what nothing is
         kept of need not all be in memory together.
         """
+        forecasts = [self.head(answer) for answer in self._answers(ids, rows, prototypes)]
+        return torch.cat(forecasts) if len(forecasts) > 1 else forecasts[0]
+
+    def _answers(
+        self, ids: list[list[int]], rows: Tensor, prototypes: Tensor | None
+    ) -> Iterator[Tensor]:
+        """What the head is given, `[rows, patches, d_ff]`, in the pieces that are computed at
+        once."""
         some = len(rows)
         if not torch.is_grad_enabled():
             some = evaluated_at_once(
@@ -242,11 +265,8 @@ class TimeLLM(nn.Module):
             some = max(1, some // self.evaluated_finer)
         if len(rows) > some and prototypes is None:
             prototypes = self.text_prototypes()
-        forecasts: list[Tensor] = [
-            self.head(self.answer(ids[first : first + some], self.reprogram(piece, prototypes)))
-            for first, piece in zip(range(0, len(rows), some), torch.split(rows, some), strict=True)
-        ]
-        return torch.cat(forecasts) if len(forecasts) > 1 else forecasts[0]
+        for first, piece in zip(range(0, len(rows), some), torch.split(rows, some), strict=True):
+            yield self.answer(ids[first : first + some], self.reprogram(piece, prototypes))
 
     def prompts(self, rows: Tensor) -> list[str]:
         """The prompt of each normalised window, `[rows, seq_len]`."""

@@ -20,6 +20,8 @@ from timellm_engine.data.windows import Windows, epoch_order, in_batches, with_n
 from timellm_engine.emit import Emitter
 from timellm_engine.errors import TrainingError
 from timellm_engine.training import published
+from timellm_engine.training.beginning import begin_head
+from timellm_engine.training.between import REPORT_EVERY_S, Between
 from timellm_engine.training.build import Job
 from timellm_engine.training.control import Controls, Leave, StopNow
 from timellm_engine.training.determinism import refused_kernel
@@ -33,8 +35,6 @@ from timellm_engine.training.step import Losses, NotFinite, Stepper
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.events import Split
 
-REPORT_EVERY_S = 0.25
-"""Progress is reported once in so many seconds at most."""
 LONGEST_WAIT_S = 60.0
 """At a run's end, what a full disk has refused is tried again so often at least."""
 TRIED_AFTER_STEPS = 3
@@ -80,6 +80,7 @@ class Trainer:
         at = self.position
         self.emitter.event(self.job.announcement(at.epoch, at.iteration))
         try:
+            begin_head(self.job, self.position, self.emitter, self.controls, self.clock)
             while not self.position.over:
                 self.train_epoch()
                 self.conclude_epoch()
@@ -313,24 +314,19 @@ class Trainer:
         return self._with_room(lambda: self._evaluated(windows, split))
 
     def _evaluated(self, windows: Windows, split: Split) -> tuple[Errors, float]:
-        began, spent_s = self.clock.monotonic(), 0.0
+        total = len(windows)
 
-        def between(done: int) -> None:
-            nonlocal began, spent_s
-            self.controls.rest(self.clock.monotonic() - began)
-            spent_s += self.clock.monotonic() - began
-            if done < len(windows):  # with all windows done, the result is not to be lost
-                self.controls.boundary()
-            if self._report.due(always=done in (0, len(windows))):
+        def told(done: int) -> None:
+            if self._report.due(always=done in (0, total)):
                 self.emitter.event(
                     ev.EvaluationProgress(
-                        split=split, done=done, total=len(windows), epoch=self.position.epoch
+                        split=split, done=done, total=total, epoch=self.position.epoch
                     )
                 )
-            began = self.clock.monotonic()
 
+        between = Between(self.controls, self.clock, total, told)
         errors = evaluate(self.model, windows, self.train.eval_batch_size, between)
-        return errors, spent_s
+        return errors, between.spent_s
 
     def _save_what_was_refused(self) -> None:
         """Training is over, and what a full disk has refused would be lost with this process: it

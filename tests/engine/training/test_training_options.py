@@ -53,6 +53,7 @@ def state_of(layout: RunLayout) -> RunState:
         {"precision": "bf16", "accumulate": 2, "schedule": "constant"},
         {"model__window_noise": 0.5, "model__dropout": 0.0, "model__attention_dropout": 0.0},
         {"model__prototypes": "direct", "model__prototype_rate": 3.0, "optimiser": "adamw"},
+        {"model__head_start": "solved", "model__window_noise": 0.3, "loss": "weighted_mse"},
     ],
 )  # fmt: skip
 def test_going_on_is_exact_with_every_option(options: dict[str, Any], tmp_path: Path) -> None:
@@ -82,6 +83,7 @@ def test_going_on_is_exact_with_every_option(options: dict[str, Any], tmp_path: 
         {"optimiser": "sgd"},
         {"schedule": "type1"},
         {"loss": "huber"},
+        {"loss": "weighted_mse"},
         {"clip_norm": 0.01},
         {"drop_last": True},
         {"accumulate": 2},
