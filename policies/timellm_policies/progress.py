@@ -63,7 +63,8 @@ def no_progress(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
 
 def silence_of(now: Situation) -> Silence | None:
     """The silence of an engine that trains or evaluates; `None` where it need not say anything:
-    while it stands, is held, saves, or is about to evaluate, and before its usual gap is known.
+    while it stands, is held, saves, solves for its head, or is about to evaluate, and before its
+    usual gap is known.
 
     A supervisor that took the run over counts from then on.
     """
@@ -71,7 +72,7 @@ def silence_of(now: Situation) -> Silence | None:
     if not now.at_work or state.writing is not None or state.engine_word_t is None:
         return None
     match state.activity:
-        case "training" if not _epoch_is_done(state):
+        case "training" if state.head_share is None and not _epoch_is_done(state):
             usual_s, limit_s = usual_gap_s(state), stall_limit_s(now)
         case "evaluating" if state.engine == "timellm":
             usual_s, limit_s = _of_evaluation(now)

@@ -87,3 +87,5 @@ def test_steps_are_those_of_a_loop_over_batches(
     tests = {"each_epoch": epochs, "end": 1, "never": 0}[cadence]
     assert steps.evaluated_windows == epochs * 7 + tests * 11
     assert steps.vali_batches == len(range(0, 7, eval_batch))
+    solving = steps_plan(train, data, solves_head=True)
+    assert solving.evaluated_windows == steps.evaluated_windows + windows + 7

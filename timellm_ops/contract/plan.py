@@ -74,7 +74,8 @@ class StepsPlan(Struct, frozen=True, kw_only=True):
     vali_batches: int
     test_batches: int
     evaluated_windows: int
-    """In the whole run: each epoch's validation, and the tests as `train.test` says."""
+    """In the whole run: each epoch's validation, the tests as `train.test` says, and before the
+    first step what a head is solved for with."""
 
 
 class TensorPlan(Struct, frozen=True, kw_only=True):

@@ -46,6 +46,9 @@ class TensorShape(Struct, frozen=True, kw_only=True):
 MODULES = ("prototypes", "patch_embedding", "mapping", "reprogramming", "head")
 """The trainable parts, in the order in which a window goes through them."""
 
+MOST_FITTED, MOST_CHECKED = 32_768, 8_192
+"""Windows that a head is solved for with, at most: training windows that it is fitted to, and
+validation windows that choose its penalty. Evenly spaced ones where there are more."""
 MOST_SOLVED_FOR = 4096
 """Numbers that a head is given, beyond which it is not solved for: the products of all with all
 are 134 MB then, four times over."""

@@ -49,7 +49,9 @@ def make_plan(
         name=config.run.name,
         device=device,
         data=data,
-        steps=steps_plan(config.train, data),
+        steps=steps_plan(
+            config.train, data, solves_head=config.model.head_start == "solved"
+        ),
         backbone=_backbone_plan(config, found),
         trainable=_trainable_plan(config, shapes) if shapes else None,
         prompt_tokens=prompt_tokens(config.prompt)[0],

@@ -7,6 +7,7 @@ from timellm_ops.contract.config import DataSection, TrainSection
 from timellm_ops.contract.datareport import DataReport
 from timellm_ops.contract.plan import DataPlan, SplitName, SplitPlan, StepsPlan
 from timellm_ops.contract.published import PUBLISHED_SHAPES
+from timellm_ops.contract.shapes import MOST_CHECKED, MOST_FITTED
 from timellm_ops.contract.splits import forecast_columns, split_ends, splits_of, steps_per_epoch
 
 _NAMES: tuple[SplitName, ...] = ("train", "vali", "test")
@@ -69,9 +70,10 @@ def _look_back(section: DataSection, name: SplitName) -> int:
     return 0 if name == "train" else section.seq_len
 
 
-def steps_plan(train: TrainSection, data: DataPlan) -> StepsPlan:
+def steps_plan(train: TrainSection, data: DataPlan, *, solves_head: bool = False) -> StepsPlan:
     """Iterations of every kind."""
     samples = {split.name: split.samples for split in data.splits}
+    fitted, checked = min(samples["train"], MOST_FITTED), min(samples["vali"], MOST_CHECKED)
     whole, partial = divmod(samples["train"], train.batch_size)
     with_partial = whole + (partial > 0)
     own = steps_per_epoch(train, samples["train"])
@@ -89,7 +91,7 @@ def steps_plan(train: TrainSection, data: DataPlan) -> StepsPlan:
         pieces_per_step=min(train.accumulate, train.batch_size),
         vali_batches=math.ceil(samples["vali"] / train.eval_batch_size),
         test_batches=math.ceil(samples["test"] / train.eval_batch_size),
-        evaluated_windows=_evaluated(train, samples),
+        evaluated_windows=_evaluated(train, samples) + (fitted + checked) * solves_head,
     )
 
 

@@ -178,17 +178,18 @@ class TimeLLM(nn.Module):
 
     @torch.no_grad()
     def given_to_head(
-        self, x: Tensor, prototypes: Tensor | None = None
+        self, x: Tensor, prototypes: Tensor | None = None, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What the head makes forecasts of windows `[batch, seq_len]` from, in its order.
 
         `[batch, d_ff × patches]`, and the windows' mean and deviation `[batch, 1]`, by which its
-        answers are scaled. Windows have their noise in training mode, as in a step.
+        answers are scaled. `noise` is added to the normalised windows that patches are cut from.
         """
         ids = self._ids(x.unsqueeze(-1))
         rows, mean, deviation = self._rows(x.unsqueeze(-1))
+        heard = rows if noise is None else rows + noise.to(self.device)
         with computing_in(self.precision, self.device):
-            answers = list(self._answers(ids, self._heard(rows), prototypes))
+            answers = list(self._answers(ids, heard, prototypes))
         return self.head.flattened(torch.cat(answers)), mean[:, 0], deviation[:, 0]
 
     def lay_out(self, x: Tensor) -> LaidOut | None:

@@ -1,5 +1,7 @@
 """A run's beginning: what is done before its first step, where the config asks for it."""
 
+from functools import partial
+
 from timellm_engine.checkpoints.snapshot import Position
 from timellm_engine.clock import Clock, Throttle
 from timellm_engine.emit import Emitter
@@ -8,7 +10,7 @@ from timellm_engine.training.between import REPORT_EVERY_S, Between
 from timellm_engine.training.build import Job
 from timellm_engine.training.control import Controls
 from timellm_engine.training.head_start import solve_head, windows_read
-from timellm_engine.training.losses import weight_exponent
+from timellm_engine.training.losses import head_weights
 from timellm_ops.contract import events as ev
 
 
@@ -17,8 +19,8 @@ def begin_head(
 ) -> None:
     """Solve for what the head begins with, if that is wanted and no step is made yet.
 
-    A run that is stopped on the way has the head that was drawn, and solves for it again, with the
-    same result. Raises `TrainingError` where none is found, and what the controls raise.
+    A run that is stopped before its first step solves for it again, with the same result. Raises
+    `TrainingError` where none is found, and what the controls raise.
     """
     config, data = job.config, job.data
     begun = position.epoch > 1 or position.iteration > 0 or position.evaluated
@@ -27,17 +29,16 @@ def begin_head(
     total, report = windows_read(data.train, data.vali), Throttle(clock, REPORT_EVERY_S)
 
     def tell(done: int) -> None:
-        if report.due(always=done in (0, total)):
+        if report.due(always=done == 0):
             emitter.event(ev.HeadProgress(done=done, total=total))
 
-    between = Between(controls, clock, total, tell)
+    between = Between(controls, clock, total + 1, tell)  # when all are read, there is more to do
     try:
         solved = solve_head(
             job.model,
             data.train,
             data.vali,
-            config.train.eval_batch_size,
-            exponent=weight_exponent(config.train),
+            weights=partial(head_weights, config.train),
             seed=config.run.seed,
             between=between,
         )

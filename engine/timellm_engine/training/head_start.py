@@ -16,11 +16,10 @@ from torch import Tensor
 
 from timellm_engine.data.windows import Windows, in_batches
 from timellm_engine.model.timellm import TimeLLM
+from timellm_ops.contract.shapes import MOST_CHECKED, MOST_FITTED
 
-MOST_WINDOWS = 32_768
-"""Training windows that it is solved over, at most: evenly spaced ones where there are more."""
-MOST_CHECKED = 8_192
-"""Validation windows that choose the penalty, at most."""
+AT_ONCE = 256
+"""Windows that are read at once, whatever is read at once in an evaluation."""
 PENALTIES = tuple(10.0**power for power in range(-8, 2))
 """Strengths of the ridge penalty to choose from, as shares of the features' mean square."""
 ENOUGH = 1.01
@@ -40,7 +39,7 @@ class Solved(NamedTuple):
 
 
 class _Moments:
-    """What least squares needs of windows, in float64 on the CPU, where every device is alike."""
+    """What least squares needs of windows, in float64 on the CPU."""
 
     def __init__(self, features: int, pred_len: int) -> None:
         self.products = torch.zeros(features + 1, features + 1, dtype=torch.float64)
@@ -57,23 +56,27 @@ class _Moments:
         self.right += weighted.T @ truth
         self.squares += float((weights * truth.square()).sum())
 
-    def solve(self, penalty: float) -> Tensor:
-        """`[features + 1, pred_len]`, the last row being the intercept, which has no penalty."""
+    def solve(self, penalty: float) -> Tensor | None:
+        """`[features + 1, pred_len]`, the last row being the intercept, which has no penalty.
+
+        `None` where these windows do not say enough for one.
+        """
         products = self.products.clone()
         diagonal = products.diagonal()[:-1]
         diagonal += penalty * diagonal.mean()
-        solution: Tensor = torch.linalg.solve(products, self.right)
-        return solution
+        factor, failed = torch.linalg.cholesky_ex(products)
+        return None if failed else torch.cholesky_solve(self.right, factor)
 
     def squared_error(self, solution: Tensor) -> float:
         """Of these windows, by weight, summed."""
         quadratic = float((solution * (self.products @ solution)).sum())
-        return quadratic - 2.0 * float((solution * self.right).sum()) + self.squares
+        error = quadratic - 2.0 * float((solution * self.right).sum()) + self.squares
+        return max(0.0, error) if math.isfinite(error) else math.inf
 
 
 def windows_read(train: Windows, vali: Windows) -> int:
     """How many windows are read for it, of both splits together."""
-    return len(_evenly(train, MOST_WINDOWS)) + len(_evenly(vali, MOST_CHECKED))
+    return len(_evenly(train, MOST_FITTED)) + len(_evenly(vali, MOST_CHECKED))
 
 
 @torch.no_grad()
@@ -81,59 +84,65 @@ def solve_head(
     model: TimeLLM,
     train: Windows,
     vali: Windows,
-    batch_size: int,
     *,
-    exponent: int,
+    weights: Callable[[Tensor], Tensor],
     seed: int,
     between: Callable[[int], None] = lambda _done: None,
 ) -> Solved:
     """Put the best head into `model`, whatever it was before; the rest stays as it is.
 
-    A training window counts by the power `exponent` of its deviation. It is heard as in a step,
-    noise and dropped parts of patches included, by random numbers of `seed` alone: those of
-    training are left as they are found. `between` is called before each batch and at the end with
-    the windows that were read, and may raise; nothing is changed then. The model is left in
-    training mode. Raises `ArithmeticError` where no finite head is found.
+    A training window counts by `weights` of its deviation. It is heard with the noise of a step,
+    by random numbers of `seed` alone, and without dropout. `between` is called before each piece of
+    work and at the end with the windows that were read, and may raise; nothing is changed then.
+    The model is left in evaluation mode. Raises `ArithmeticError` where no finite head is found.
     """
-    chosen, checked = _evenly(train, MOST_WINDOWS), _evenly(vali, MOST_CHECKED)
-    linear, done = model.head.linear, 0
-    fitted = _Moments(linear.in_features, linear.out_features)
-    judged = _Moments(linear.in_features, linear.out_features)
+    model.train(False)
+    fitted, judged, done = _moments_of(model), _moments_of(model), 0
     prototypes = model.text_prototypes()
-    devices = [model.device] if model.device.type == "cuda" else []
-    for windows, numbers, moments, power in (
-        (train, chosen, fitted, exponent), (vali, checked, judged, 2),
-    ):  # fmt: skip
-        for piece in in_batches(numbers, batch_size):
+    drawn = torch.Generator().manual_seed(_own_seed(seed))
+    chosen, checked = _evenly(train, MOST_FITTED), _evenly(vali, MOST_CHECKED)
+    for windows, numbers in ((train, chosen), (vali, checked)):
+        for piece in in_batches(numbers, AT_ONCE):
             between(done)
-            model.train(windows is train)
             x, y = windows.batch(piece)
-            with torch.random.fork_rng(devices=devices):
-                torch.manual_seed(_own_seed(seed, done))
-                features, mean, deviation = model.given_to_head(x, prototypes)
-            truth = (y.to(mean.device) - mean) / deviation
-            moments.add(features, truth, deviation.double() ** power)
+            noise = None
+            if windows is train and model.window_noise > 0.0:
+                noise = model.window_noise * torch.randn(x.shape, generator=drawn)
+            features, mean, deviation = model.given_to_head(x, prototypes, noise)
+            truth, deviation = (y.to(mean.device) - mean) / deviation, deviation.double()
+            if windows is train:
+                fitted.add(features, truth, weights(deviation))
+            else:
+                judged.add(features, truth, deviation.square())
             done += len(piece)
+    solved, lowest = [], math.inf
+    for penalty in PENALTIES:
+        between(done)
+        found = fitted.solve(penalty)
+        if found is not None:
+            error = judged.squared_error(found) / (len(checked) * found.shape[1])
+            lowest = min(lowest, error)
+            solved.append((error, penalty, found))
     between(done)
-    model.train()
-    values = len(checked) * linear.out_features
-    errors = [judged.squared_error(fitted.solve(penalty)) / values for penalty in PENALTIES]
-    lowest = min((error for error in errors if math.isfinite(error)), default=math.inf)
-    enough = [number for number, error in enumerate(errors) if error <= ENOUGH * lowest]
-    if not math.isfinite(lowest):
+    enough = [each for each in solved if each[0] <= ENOUGH * lowest and math.isfinite(lowest)]
+    if not enough:
         raise ArithmeticError("no head was found that forecasts finite numbers")
-    strongest = enough[-1]
-    head = fitted.solve(PENALTIES[strongest])
-    linear.weight.copy_(head[:-1].T)
-    linear.bias.copy_(head[-1])
-    return Solved(len(chosen), PENALTIES[strongest], errors[strongest])
+    error, penalty, head = enough[-1]
+    model.head.linear.weight.copy_(head[:-1].T)
+    model.head.linear.bias.copy_(head[-1])
+    return Solved(len(chosen), penalty, error)
 
 
-def _own_seed(seed: int, done: int) -> int:
-    key = hashlib.sha256(f"head after {done} windows with seed {seed}".encode()).digest()
+def _moments_of(model: TimeLLM) -> _Moments:
+    return _Moments(model.head.linear.in_features, model.head.linear.out_features)
+
+
+def _own_seed(seed: int) -> int:
+    key = hashlib.sha256(f"what a head begins with, seed {seed}".encode()).digest()
     return int.from_bytes(key[:8], "little") >> 1
 
 
 def _evenly(windows: Windows, most: int) -> Tensor:
-    """Numbers of windows, from the first to the last, `most` or fewer."""
-    return torch.arange(0, len(windows), max(1, math.ceil(len(windows) / most)))
+    """Numbers of windows from the first to nearly the last, `most` or all of them."""
+    count = min(most, len(windows))
+    return torch.arange(count) * len(windows) // count

@@ -12,6 +12,9 @@ from timellm_ops.contract.config import TrainSection
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From forecasts and truth `[batch, pred_len]` and the windows before them `[batch, seq_len]`, all
 scaled and on one device, to the mean over all values, a scalar."""
+LEAST_DEVIATION = 0.1
+"""A window that swings less than this share of its column's deviation counts as one that does: some
+hardly move at all, and would have all of the weight."""
 
 
 def loss_of(train: TrainSection) -> Loss:
@@ -19,8 +22,8 @@ def loss_of(train: TrainSection) -> Loss:
 
     `huber` is `error² / 2` up to `huber_delta` and `huber_delta · (|error| - huber_delta / 2)`
     beyond (Huber 1964), so with a large delta it is half the MSE. `weighted_mse` divides a window's
-    squared errors by the deviation of what came before them: weighted least squares, for errors
-    whose variance grows with how widely a window swings.
+    squared errors by the deviation of what came before them, or by `LEAST_DEVIATION`: weighted
+    least squares, for errors whose variance grows with how widely a window swings.
     """
     match train.loss:
         case "mse":
@@ -37,13 +40,18 @@ def loss_of(train: TrainSection) -> Loss:
             assert_never(train.loss)
 
 
-def weight_exponent(train: TrainSection) -> int:
-    """With which power of its deviation a window weighs in, where forecast and truth are compared
-    in deviations of their window, as the head's answers are. `mae` and `huber` are taken for the
+def head_weights(train: TrainSection, deviation: Tensor) -> Tensor:
+    """How much windows of this deviation count, where forecast and truth are compared in
+    deviations of their window, as the head's answers are. `mae` and `huber` are taken for the
     squares that they are of small errors."""
-    return 1 if train.loss == "weighted_mse" else 2
+    squares = deviation.square()
+    return squares / _divisor(deviation) if train.loss == "weighted_mse" else squares
 
 
 def _weighted_mse(forecast: Tensor, truth: Tensor, windows: Tensor) -> Tensor:
     _, _, deviation = normalise(windows.unsqueeze(-1))
-    return ((forecast - truth).square() / deviation.squeeze(-1)).mean()
+    return ((forecast - truth).square() / _divisor(deviation.squeeze(-1))).mean()
+
+
+def _divisor(deviation: Tensor) -> Tensor:
+    return deviation.clamp(min=LEAST_DEVIATION)

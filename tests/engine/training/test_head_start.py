@@ -1,6 +1,8 @@
 """What the head begins with: the least squares that it is said to be, and found again as it was."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,14 +12,16 @@ from tiny_runs import events_of, only, run_here, same, tiny_run, weights, write_
 from torch import Tensor
 
 from timellm_engine.data.windows import Windows
-from timellm_engine.errors import TrainingError
 from timellm_engine.model.timellm import TimeLLM
 from timellm_engine.run_config import read_config
 from timellm_engine.training import head_start
 from timellm_engine.training.build import Job, build
 from timellm_engine.training.evaluate import evaluate
 from timellm_engine.training.head_start import ENOUGH, PENALTIES, solve_head, windows_read
+from timellm_engine.training.losses import LEAST_DEVIATION, head_weights
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.config import TrainSection
+from timellm_ops.contract.shapes import MOST_CHECKED, MOST_FITTED
 
 PLAIN = {"model__dropout": 0.0, "model__attention_dropout": 0.0}
 TICK_S = 0.01
@@ -27,34 +31,39 @@ def a_job(root: Path, **changes: object) -> Job:
     return build(read_config(tiny_run(root, **{**PLAIN, **changes})))
 
 
-def solve(job: Job, *, exponent: int = 1, seed: int = 7) -> head_start.Solved:
+def solve(
+    job: Job, weights: Callable[[Tensor], Tensor] = torch.abs, *, seed: int = 7
+) -> head_start.Solved:
     data = job.data
-    return solve_head(job.model, data.train, data.vali, 32, exponent=exponent, seed=seed)
+    return solve_head(job.model, data.train, data.vali, weights=weights, seed=seed)
 
 
 def trained(model: TimeLLM) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in model.trainable_state().items()}
 
 
-def objective(model: TimeLLM, windows: Windows, exponent: int, penalty: float) -> float:
+def objective(
+    model: TimeLLM, windows: Windows, weights: Callable[[Tensor], Tensor], penalty: float
+) -> float:
     """What the solution has least of, by the forecasts themselves."""
     x, y = windows.batch(torch.arange(len(windows)))
     features, mean, deviation = (part.double() for part in model.given_to_head(x))
     head = model.head.linear.requires_grad_(False)
     answer = features @ head.weight.double().T + head.bias.double()
-    weight = deviation**exponent
+    weight = weights(deviation)
     error = (weight * (answer - (y.double() - mean) / deviation).square()).sum()
     square = (weight * features.square()).sum(dim=0).mean()
     return float(error + penalty * square * head.weight.double().square().sum())
 
 
-@pytest.mark.parametrize("exponent", [1, 2])
-def test_no_head_near_by_is_better(exponent: int, tmp_path: Path) -> None:
-    job = a_job(tmp_path)
-    solved = solve(job, exponent=exponent)
+@pytest.mark.parametrize("loss", ["mse", "weighted_mse"])
+def test_no_head_near_by_is_better(loss: str, tmp_path: Path) -> None:
+    job = a_job(tmp_path, train__loss=loss)
+    weights = partial(head_weights, job.config.train)
+    solved = solve(job, weights)
     assert solved.windows == len(job.data.train)
     model, windows = job.model, job.data.train
-    least = objective(model, windows, exponent, solved.penalty)
+    least = objective(model, windows, weights, solved.penalty)
     generator = torch.Generator().manual_seed(1)
     for part in (model.head.linear.weight, model.head.linear.bias):
         for _ in range(10):
@@ -63,9 +72,17 @@ def test_no_head_near_by_is_better(exponent: int, tmp_path: Path) -> None:
             for side in (0.1, -0.1):
                 with torch.no_grad():
                     part.copy_(there + side * away)
-                assert objective(model, windows, exponent, solved.penalty) > least
+                assert objective(model, windows, weights, solved.penalty) > least
             with torch.no_grad():
                 part.copy_(there)
+
+
+def test_windows_count_as_they_do_in_the_loss() -> None:
+    deviation = torch.tensor([[0.01], [LEAST_DEVIATION], [2.0]])
+    for loss, expected in (("mse", [1e-4, 1e-2, 4.0]), ("weighted_mse", [1e-3, 0.1, 2.0])):
+        train = TrainSection(loss=loss)  # type: ignore[arg-type]
+        found = head_weights(train, deviation).flatten()
+        torch.testing.assert_close(found, torch.tensor(expected))
 
 
 def test_the_penalty_is_the_strongest_that_validation_likes_and_its_error_is_told(
@@ -108,7 +125,6 @@ def test_it_changes_the_head_alone_and_draws_none_of_trainings_random_numbers(
     assert {name for name in after if not torch.equal(after[name], before[name])} == {
         "head.linear.weight", "head.linear.bias",
     }  # fmt: skip
-    assert job.model.training
     torch.rand(3)
     assert solve(job) == first
     assert same(trained(job.model), after)
@@ -127,7 +143,7 @@ def test_one_that_is_broken_off_changes_nothing(tmp_path: Path) -> None:
     before, random, data = trained(job.model), torch.get_rng_state(), job.data
     with pytest.raises(BrokenOffError):
         solve_head(
-            job.model, data.train, data.vali, 32, exponent=2, seed=7, between=between,
+            job.model, data.train, data.vali, weights=torch.square, seed=7, between=between,
         )  # fmt: skip
     assert same(trained(job.model), before)
     assert torch.equal(torch.get_rng_state(), random)
@@ -135,7 +151,7 @@ def test_one_that_is_broken_off_changes_nothing(tmp_path: Path) -> None:
 
 def test_windows_that_are_not_all_read_are_evenly_spaced() -> None:
     long = Windows(torch.arange(40_100.0).expand(2, -1), 60, 40)
-    assert windows_read(long, long) == math.ceil(80_002 / 3) + math.ceil(80_002 / 10)
+    assert windows_read(long, long) == MOST_FITTED + MOST_CHECKED
     short = Windows(torch.arange(120.0)[None], 60, 40)
     assert windows_read(short, short) == 2 * 21
 
@@ -150,7 +166,7 @@ def test_a_run_begins_with_it_and_says_so(tmp_path: Path) -> None:
     assert kinds[last - 1] is ev.HeadSolved
     progress = only(layout, ev.HeadProgress)
     assert progress[0].done == 0
-    assert progress[-1].done == progress[-1].total == 93 + 13
+    assert {each.total for each in progress} == {93 + 13}
     (solved,) = only(layout, ev.HeadSolved)
     assert solved.windows == 93
     assert f"validation MSE {solved.vali_mse:.7f}" in layout.engine_log.read_text()
@@ -174,7 +190,6 @@ def test_a_run_that_is_stopped_while_it_solves_begins_again_and_ends_the_same(
 ) -> None:
     options = {
         "model__head_start": "solved", "model__window_noise": 0.3, "train__epochs": 1,
-        "train__eval_batch_size": 16,
     }  # fmt: skip
     whole, stopped = (
         tiny_run(tmp_path / "whole", **options),
@@ -195,6 +210,26 @@ def test_a_run_that_is_stopped_while_it_solves_begins_again_and_ends_the_same(
     assert same(weights(stopped, "best"), weights(whole, "best"))
 
 
+def test_what_is_no_part_of_the_result_changes_no_bit_of_it(tmp_path: Path) -> None:
+    options = {"model__head_start": "solved", "model__window_noise": 0.3, "train__epochs": 1}
+    found = []
+    for size in (5, 64):
+        layout = tiny_run(tmp_path / str(size), **options, train__eval_batch_size=size)
+        run_here(layout)
+        found.append((weights(layout), only(layout, ev.HeadSolved)[0].vali_mse))
+    assert found[0][1] == found[1][1]
+    assert same(found[0][0], found[1][0])
+
+
+def test_windows_that_say_nothing_are_refused_in_one_line(tmp_path: Path) -> None:
+    job = a_job(tmp_path)
+    with torch.no_grad():
+        job.model.backbone.ln_f.weight.zero_()
+        job.model.backbone.ln_f.bias.zero_()
+    with pytest.raises(ArithmeticError, match="no head was found"):
+        solve(job)
+
+
 def test_a_run_that_goes_on_later_keeps_what_it_has_learned(tmp_path: Path) -> None:
     layout = tiny_run(tmp_path, model__head_start="solved", checkpoint__every_steps=4)
     write_control(layout, 1, "stop_after_checkpoint")
@@ -210,6 +245,6 @@ def test_a_head_of_no_finite_numbers_is_refused(tmp_path: Path) -> None:
     with torch.no_grad():
         job.model.reprogramming.out.bias.fill_(math.nan)
     before = trained(job.model)
-    with pytest.raises((ArithmeticError, TrainingError)):
+    with pytest.raises(ArithmeticError, match="no head was found"):
         solve(job)
     assert torch.equal(trained(job.model)["head.linear.weight"], before["head.linear.weight"])

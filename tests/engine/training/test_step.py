@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timellm_engine.training.losses import loss_of
+from timellm_engine.training.losses import LEAST_DEVIATION, loss_of
 from timellm_engine.training.schedule import Pace
 from timellm_engine.training.step import Losses, NotFinite, Stepper
 from timellm_ops.contract.config import TrainSection
@@ -104,7 +104,8 @@ def test_a_gradient_is_cut_to_its_longest_and_keeps_its_direction(
 @given(seed=st.integers(0, 99), delta=st.floats(0.1, 5.0))
 def test_the_losses_are_what_they_are_called(seed: int, delta: float) -> None:
     forecast, truth, windows = draws(seed, 6, 4), draws(seed + 1, 6, 4), draws(seed + 2, 6, 9)
-    deviation = windows.std(dim=1, correction=0, keepdim=True)
+    windows *= torch.tensor([1e-3, 0.1, 1.0, 3.0, 10.0, 1.0]).unsqueeze(1)
+    deviation = windows.std(dim=1, correction=0, keepdim=True).clamp(min=LEAST_DEVIATION)
     error = (forecast - truth).abs()
     huber = torch.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
     expected = {
@@ -114,7 +115,7 @@ def test_the_losses_are_what_they_are_called(seed: int, delta: float) -> None:
     for name, value in expected.items():
         train = TrainSection(loss=name, huber_delta=delta)  # type: ignore[arg-type]
         found = loss_of(train)(forecast, truth, windows).item()
-        assert found == pytest.approx(value.item(), rel=1e-4)  # a small number is in the deviation
+        assert found == pytest.approx(value.item(), rel=1e-3)  # a small number is in the deviation
 
 
 @pytest.mark.parametrize("loss", LOSSES)
