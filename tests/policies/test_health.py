@@ -186,6 +186,7 @@ SILENT_FOR_A_REASON = {
     "told to pause": (ev.Command(who="me", what="pause"),),
     "about to evaluate": (ev.EvaluationProgress(split="vali", done=0, total=10),),
     "saving": (ev.CheckpointWriting(kind="last"),),
+    "solving for its head": (ev.HeadProgress(done=1, total=2),),
     "at the epoch's end": (ev.Progress(iteration=1000, epoch=1, loss=0.5),),
     "gone": (ev.EngineExited(code=0),),
 }
