@@ -52,7 +52,7 @@ PLAN = (
         "etth1.toml",
         (
             *_NO_CARD, "data.features=S", "data.percent=50", "train.epochs=2", "train.batch_size=4",
-            "train.precision=bf16", f"backbone.layers={DEFAULT_LAYERS}",
+            "train.precision=bf16", "model.head_start=drawn", f"backbone.layers={DEFAULT_LAYERS}",
         ),
     ),
     Planned("longer-quickstart", "quickstart.toml", (*_NO_CARD, "train.epochs=60")),

@@ -283,6 +283,20 @@ def test_a_head_that_is_given_too_much_is_not_solved_for() -> None:
     parse_config(tables(d_ff=128, head_start="drawn"), "my.toml")
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value", "wanted"),
+    [("train", "precision", "bf16", "fp32"), ("backbone", "dtype", "nf4", "float32")],
+)
+def test_a_head_that_is_solved_for_is_not_rounded_in_front_of(
+    section: str, key: str, value: str, wanted: str
+) -> None:
+    tables = {**SMALLEST, "model": {"head_start": "solved"}, section: {key: value}}
+    assert complaint(tables) == (
+        f'my.toml: {section}.{key}: found "{value}"; expected "{wanted}" with model.head_start ='
+        ' "solved"; or a head that is "drawn"'
+    )
+
+
 def test_a_rule_that_is_off_does_not_mind_how_seldom_the_gpu_is_read() -> None:
     seldom: dict[str, Any] = {**SMALLEST, "gpu": {"poll_s": 30.0}}
     assert "policy.thermal.unknown_after_s: found 30; expected above" in complaint(seldom)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
 from timellm_ops.contract.config import (
+    BackboneSection,
     Config,
     DataSection,
     ForeignSection,
@@ -33,6 +34,8 @@ def cross_checks(config: Config, unknown: Collection[str] = ()) -> Iterator[Brok
     if known("data", "model"):
         yield from _patch_checks(config.model, config.data)
         yield from _head_checks(config.model, config.data)
+    if known("model", "backbone", "train") and config.model.head_start == "solved":
+        yield from _rounding_checks(config.backbone, config.train)
     if known("data"):
         broken = [*_data_checks(config.data), *_date_checks(config.data)]
         yield from broken or _window_checks(config.data)  # how splits are cut comes first
@@ -119,6 +122,23 @@ def _head_checks(model: ModelSection, data: DataSection) -> Iterator[Broken]:
                 f'"drawn" with a head that is given {Count(given):number|numbers} (model.d_ff '
                 f"times patches); or at most {MOST_SOLVED_FOR:,} of them"
             ),
+        )
+
+
+def _rounding_checks(backbone: BackboneSection, train: TrainSection) -> Iterator[Broken]:
+    """Weights that are solved for are large and nearly cancel: 8 bits of mantissa in front of them
+    leave nothing of a forecast."""
+    if train.precision != "fp32":
+        yield (
+            "train.precision",
+            show_value(train.precision),
+            '"fp32" with model.head_start = "solved"; or a head that is "drawn"',
+        )
+    if backbone.dtype != "float32":
+        yield (
+            "backbone.dtype",
+            show_value(backbone.dtype),
+            '"float32" with model.head_start = "solved"; or a head that is "drawn"',
         )
 
 

@@ -74,8 +74,9 @@ class StepsPlan(Struct, frozen=True, kw_only=True):
     vali_batches: int
     test_batches: int
     evaluated_windows: int
-    """In the whole run: each epoch's validation, the tests as `train.test` says, and before the
-    first step what a head is solved for with."""
+    """In the whole run: each epoch's validation, and the tests as `train.test` says."""
+    head_windows: int = 0
+    """Read once, before the first step, where a head is solved for."""
 
 
 class TensorPlan(Struct, frozen=True, kw_only=True):

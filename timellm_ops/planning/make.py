@@ -74,6 +74,7 @@ def with_measured(plan: Plan, measured: Measured) -> Plan:
     steps = plan.steps
     training_s = steps.total * measured.seconds_per_step
     evaluation_s = steps.evaluated_windows / measured.windows_per_second
+    head_s = steps.head_windows / measured.windows_per_second
     return _replace(
         plan,
         memory=memory,
@@ -82,7 +83,7 @@ def with_measured(plan: Plan, measured: Measured) -> Plan:
         time=TimePlan(
             training_s=training_s,
             evaluation_s=evaluation_s,
-            total_s=training_s + evaluation_s,
+            total_s=head_s + training_s + evaluation_s,
             per_epoch_s=(training_s + evaluation_s) / steps.epochs,
         ),
     )

@@ -189,11 +189,12 @@ def _beginning(config: Config, facts: BackboneFacts) -> int:
 
 
 def _solving(config: Config, device: Device) -> int:
-    """Products of all that the head is given, in float64: of both splits, and twice to solve."""
+    """Products of all that the head is given, with one another and with what is forecast, in
+    float64: of both splits, and twice to solve."""
     if config.model.head_start == "drawn" or device != "cpu":
         return 0
     given = config.model.d_ff * patches_of(config.model, config.data.seq_len) + 1
-    return 4 * 8 * given**2
+    return 4 * 8 * given * (given + config.data.pred_len)
 
 
 def _rounded(config: Config, shapes: Sequence[TensorShape]) -> int:

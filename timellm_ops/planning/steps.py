@@ -91,7 +91,8 @@ def steps_plan(train: TrainSection, data: DataPlan, *, solves_head: bool = False
         pieces_per_step=min(train.accumulate, train.batch_size),
         vali_batches=math.ceil(samples["vali"] / train.eval_batch_size),
         test_batches=math.ceil(samples["test"] / train.eval_batch_size),
-        evaluated_windows=_evaluated(train, samples) + (fitted + checked) * solves_head,
+        evaluated_windows=_evaluated(train, samples),
+        head_windows=(fitted + checked) * solves_head,
     )
 
 

@@ -32,7 +32,7 @@ def begin_head(
         if report.due(always=done == 0):
             emitter.event(ev.HeadProgress(done=done, total=total))
 
-    between = Between(controls, clock, total + 1, tell)  # when all are read, there is more to do
+    between = Between(controls, clock, total, tell, to_the_end=True)
     try:
         solved = solve_head(
             job.model,

@@ -12,15 +12,22 @@ REPORT_EVERY_S = 0.25
 class Between:
     """To be called before each batch and at the end, with the windows that are done.
 
-    The supervisor is obeyed as between two steps; `StopNow` ends the work there. `tell` hears how
-    far it is each time.
+    The supervisor is obeyed as between two steps; `StopNow` ends the work there. With all windows
+    done it is not, so that the result is not lost, unless `to_the_end`: there is more to do then.
+    `tell` hears how far it is each time.
     """
 
     def __init__(
-        self, controls: Controls, clock: Clock, total: int, tell: Callable[[int], None]
+        self,
+        controls: Controls,
+        clock: Clock,
+        total: int,
+        tell: Callable[[int], None],
+        *,
+        to_the_end: bool = False,
     ) -> None:
         self._controls, self._clock = controls, clock
-        self._total, self._tell = total, tell
+        self._total, self._tell, self._to_the_end = total, tell, to_the_end
         self._began = clock.monotonic()
         self.spent_s = 0.0
         """What the work took so far, pauses not counted."""
@@ -29,7 +36,7 @@ class Between:
         """Rest for the work since the call before, and stand or leave where that is wanted."""
         self._controls.rest(self._clock.monotonic() - self._began)
         self.spent_s += self._clock.monotonic() - self._began
-        if done < self._total:  # with all windows done, the result is not to be lost
+        if done < self._total or self._to_the_end:
             self._controls.boundary()
         self._tell(done)
         self._began = self._clock.monotonic()

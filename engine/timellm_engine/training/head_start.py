@@ -115,22 +115,21 @@ def solve_head(
             else:
                 judged.add(features, truth, deviation.square())
             done += len(piece)
-    solved, lowest = [], math.inf
+    errors = {}
     for penalty in PENALTIES:
         between(done)
         found = fitted.solve(penalty)
         if found is not None:
-            error = judged.squared_error(found) / (len(checked) * found.shape[1])
-            lowest = min(lowest, error)
-            solved.append((error, penalty, found))
+            errors[penalty] = judged.squared_error(found) / (len(checked) * found.shape[1])
     between(done)
-    enough = [each for each in solved if each[0] <= ENOUGH * lowest and math.isfinite(lowest)]
-    if not enough:
+    lowest = min(errors.values(), default=math.inf)
+    penalty = max((p for p, e in errors.items() if e <= ENOUGH * lowest < math.inf), default=0.0)
+    head = fitted.solve(penalty) if penalty else None
+    if head is None:
         raise ArithmeticError("no head was found that forecasts finite numbers")
-    error, penalty, head = enough[-1]
     model.head.linear.weight.copy_(head[:-1].T)
     model.head.linear.bias.copy_(head[-1])
-    return Solved(len(chosen), penalty, error)
+    return Solved(len(chosen), penalty, errors[penalty])
 
 
 def _moments_of(model: TimeLLM) -> _Moments:
