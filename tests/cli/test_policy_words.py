@@ -58,7 +58,7 @@ def test_each_rule_is_shown_with_its_value_its_threshold_and_what_it_does_next(
     assert rows["thermal"].startswith("thermal overridden 86 °C 83 °C may not hold the run")
     assert rows["battery"] == "battery holding 30 % 50 % resumes on mains power"
     assert rows["power"] == "power off - - policy.power.limit_w is not set"
-    assert "thermal hold overridden by dashboard" in shown
+    assert "thermal hold overridden by the dashboard" in shown
     assert "changed under the run: policy.thermal.pause_above_c=83" in shown
 
 
