@@ -61,6 +61,11 @@ def patch_count(seq_len: int, patch_len: int, stride: int) -> int:
     return (seq_len - patch_len) // stride + 2
 
 
+def head_windows(train: int, vali: int) -> int:
+    """Windows that are read for a head that is solved for, of splits of so many."""
+    return min(train, MOST_FITTED) + min(vali, MOST_CHECKED)
+
+
 def evaluated_at_once(patches: int, hidden: int, *, on_a_gpu: bool = False) -> int:
     """Windows that are answered together where no gradient is wanted, whatever a batch has.
 

@@ -7,7 +7,7 @@ from timellm_ops.contract.config import DataSection, TrainSection
 from timellm_ops.contract.datareport import DataReport
 from timellm_ops.contract.plan import DataPlan, SplitName, SplitPlan, StepsPlan
 from timellm_ops.contract.published import PUBLISHED_SHAPES
-from timellm_ops.contract.shapes import MOST_CHECKED, MOST_FITTED
+from timellm_ops.contract.shapes import head_windows
 from timellm_ops.contract.splits import forecast_columns, split_ends, splits_of, steps_per_epoch
 
 _NAMES: tuple[SplitName, ...] = ("train", "vali", "test")
@@ -73,7 +73,6 @@ def _look_back(section: DataSection, name: SplitName) -> int:
 def steps_plan(train: TrainSection, data: DataPlan, *, solves_head: bool = False) -> StepsPlan:
     """Iterations of every kind."""
     samples = {split.name: split.samples for split in data.splits}
-    fitted, checked = min(samples["train"], MOST_FITTED), min(samples["vali"], MOST_CHECKED)
     whole, partial = divmod(samples["train"], train.batch_size)
     with_partial = whole + (partial > 0)
     own = steps_per_epoch(train, samples["train"])
@@ -92,7 +91,7 @@ def steps_plan(train: TrainSection, data: DataPlan, *, solves_head: bool = False
         vali_batches=math.ceil(samples["vali"] / train.eval_batch_size),
         test_batches=math.ceil(samples["test"] / train.eval_batch_size),
         evaluated_windows=_evaluated(train, samples),
-        head_windows=(fitted + checked) * solves_head,
+        head_windows=head_windows(samples["train"], samples["vali"]) if solves_head else 0,
     )
 
 

@@ -274,10 +274,10 @@ _NEVER_TOLD: frozenset[type[ev.BaseEvent]] = frozenset({
 
 
 def _worth_telling(before: RunState, event: ev.Event, after: RunState) -> bool:
-    """Whether `event` is a line of the feed. Of an evaluation, and of
-    what the head begins with, its beginning is; of a pace, that it
-    was decided, with the reason, and not that it then was kept as well. That nobody saw how an
-    adopted engine left is told by what is made of it next: by its own words it may have finished.
+    """Whether `event` is a line of the feed. Of an evaluation, and of a head that is
+    solved for, its beginning is; of a pace, that it was decided, with the reason, and not that it
+    then was kept as well. That nobody saw how an adopted engine left is told by what is made of it
+    next: by its own words it may have finished.
     """
     match event:
         case ev.EvaluationProgress():

@@ -37,9 +37,13 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 
     So any step of any epoch can be computed again without the ones before it.
     """
-    key = hashlib.sha256(f"order of epoch {epoch} with seed {seed}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1)
-    return torch.randperm(count, generator=generator)
+    return torch.randperm(count, generator=generator_of(f"order of epoch {epoch} with seed {seed}"))
+
+
+def generator_of(key: str) -> torch.Generator:
+    """Random numbers on the CPU that depend on `key` alone."""
+    digest = hashlib.sha256(key.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def in_batches(numbers: Tensor, size: int, first: int = 0) -> Iterator[Tensor]:

@@ -9,9 +9,10 @@ from timellm_engine.errors import TrainingError
 from timellm_engine.training.between import REPORT_EVERY_S, Between
 from timellm_engine.training.build import Job
 from timellm_engine.training.control import Controls
-from timellm_engine.training.head_start import solve_head, windows_read
+from timellm_engine.training.head_start import solve_head
 from timellm_engine.training.losses import head_weights
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.shapes import head_windows
 
 
 def begin_head(
@@ -26,7 +27,8 @@ def begin_head(
     begun = position.epoch > 1 or position.iteration > 0 or position.evaluated
     if config.model.head_start == "drawn" or begun:
         return
-    total, report = windows_read(data.train, data.vali), Throttle(clock, REPORT_EVERY_S)
+    total = head_windows(len(data.train), len(data.vali))
+    report = Throttle(clock, REPORT_EVERY_S)
 
     def tell(done: int) -> None:
         if report.due(always=done == 0):

@@ -6,7 +6,6 @@ be found step by step. From there training has only the rest to improve. Not in 
 whose head begins at random.
 """
 
-import hashlib
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from timellm_engine.data.windows import Windows, in_batches
+from timellm_engine.data.windows import Windows, generator_of, in_batches
 from timellm_engine.model.timellm import TimeLLM
 from timellm_ops.contract.shapes import MOST_CHECKED, MOST_FITTED
 
@@ -74,11 +73,6 @@ class _Moments:
         return max(0.0, error) if math.isfinite(error) else math.inf
 
 
-def windows_read(train: Windows, vali: Windows) -> int:
-    """How many windows are read for it, of both splits together."""
-    return len(_evenly(train, MOST_FITTED)) + len(_evenly(vali, MOST_CHECKED))
-
-
 @torch.no_grad()
 def solve_head(
     model: TimeLLM,
@@ -99,8 +93,9 @@ def solve_head(
     model.train(False)
     fitted, judged, done = _moments_of(model), _moments_of(model), 0
     prototypes = model.text_prototypes()
-    drawn = torch.Generator().manual_seed(_own_seed(seed))
-    chosen, checked = _evenly(train, MOST_FITTED), _evenly(vali, MOST_CHECKED)
+    drawn = generator_of(f"what a head begins with, seed {seed}")
+    chosen = evenly_spaced(len(train), MOST_FITTED)
+    checked = evenly_spaced(len(vali), MOST_CHECKED)
     for windows, numbers in ((train, chosen), (vali, checked)):
         for piece in in_batches(numbers, AT_ONCE):
             between(done)
@@ -136,12 +131,7 @@ def _moments_of(model: TimeLLM) -> _Moments:
     return _Moments(model.head.linear.in_features, model.head.linear.out_features)
 
 
-def _own_seed(seed: int) -> int:
-    key = hashlib.sha256(f"what a head begins with, seed {seed}".encode()).digest()
-    return int.from_bytes(key[:8], "little") >> 1
-
-
-def _evenly(windows: Windows, most: int) -> Tensor:
-    """Numbers of windows from the first to nearly the last, `most` or all of them."""
-    count = min(most, len(windows))
-    return torch.arange(count) * len(windows) // count
+def evenly_spaced(windows: int, most: int) -> Tensor:
+    """Numbers of so many windows from the first to nearly the last, `most` or all of them."""
+    count = min(most, windows)
+    return torch.arange(count) * windows // count

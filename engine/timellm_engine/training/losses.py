@@ -10,8 +10,8 @@ from timellm_engine.model.layers import normalise
 from timellm_ops.contract.config import TrainSection
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From forecasts and truth `[batch, pred_len]` and the windows before them `[batch, seq_len]`, all
-scaled and on one device, to the mean over all values, a scalar."""
+"""From forecasts and truth `[batch, pred_len]` and the windows before them `[batch, seq_len]`,
+wherever these are, all scaled, to the mean over all values, a scalar."""
 LEAST_DEVIATION = 0.1
 """A window that swings less than this share of its column's deviation counts as one that does: some
 hardly move at all, and would have all of the weight."""
@@ -49,7 +49,7 @@ def head_weights(train: TrainSection, deviation: Tensor) -> Tensor:
 
 
 def _weighted_mse(forecast: Tensor, truth: Tensor, windows: Tensor) -> Tensor:
-    _, _, deviation = normalise(windows.unsqueeze(-1))
+    _, _, deviation = normalise(windows.to(forecast.device).unsqueeze(-1))
     return ((forecast - truth).square() / _divisor(deviation.squeeze(-1))).mean()
 
 

@@ -129,7 +129,7 @@ class Stepper:
         """Add a share of a piece's gradient to that of the step; the losses of the piece."""
         forecast = self._model(history, prototypes)
         truth = truth.to(forecast.device)
-        loss = self._loss(forecast, truth, history.to(forecast.device))
+        loss = self._loss(forecast, truth, history)
         value = loss.item()
         _check(value)
         (loss * share).backward()  # type: ignore[no-untyped-call]

@@ -17,11 +17,11 @@ from timellm_engine.run_config import read_config
 from timellm_engine.training import head_start
 from timellm_engine.training.build import Job, build
 from timellm_engine.training.evaluate import evaluate
-from timellm_engine.training.head_start import ENOUGH, PENALTIES, solve_head, windows_read
+from timellm_engine.training.head_start import ENOUGH, PENALTIES, evenly_spaced, solve_head
 from timellm_engine.training.losses import LEAST_DEVIATION, head_weights
 from timellm_ops.contract import events as ev
 from timellm_ops.contract.config import TrainSection
-from timellm_ops.contract.shapes import MOST_CHECKED, MOST_FITTED
+from timellm_ops.contract.shapes import MOST_CHECKED, MOST_FITTED, head_windows
 
 PLAIN = {"model__dropout": 0.0, "model__attention_dropout": 0.0}
 TICK_S = 0.01
@@ -151,9 +151,11 @@ def test_one_that_is_broken_off_changes_nothing(tmp_path: Path) -> None:
 
 def test_windows_that_are_not_all_read_are_evenly_spaced() -> None:
     long = Windows(torch.arange(40_100.0).expand(2, -1), 60, 40)
-    assert windows_read(long, long) == MOST_FITTED + MOST_CHECKED
+    assert head_windows(len(long), len(long)) == MOST_FITTED + MOST_CHECKED
     short = Windows(torch.arange(120.0)[None], 60, 40)
-    assert windows_read(short, short) == 2 * 21
+    assert head_windows(len(short), len(short)) == 2 * 21
+    assert evenly_spaced(21, 30).tolist() == list(range(21))
+    assert evenly_spaced(10, 4).tolist() == [0, 2, 5, 7]
 
 
 def test_a_run_begins_with_it_and_says_so(tmp_path: Path) -> None:
