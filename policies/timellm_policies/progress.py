@@ -5,7 +5,7 @@ from statistics import median
 from msgspec import Struct
 
 from timellm_ops.contract.events import PolicyDecision
-from timellm_ops.contract.state import RunState
+from timellm_ops.contract.state import Pass, RunState
 from timellm_policies.situation import Situation
 
 _FEWEST_RECORDS = 3
@@ -63,8 +63,7 @@ def no_progress(now: Situation, rule: str) -> tuple[PolicyDecision, ...]:
 
 def silence_of(now: Situation) -> Silence | None:
     """The silence of an engine that trains or evaluates; `None` where it need not say anything:
-    while it stands, is held, saves, solves for its head, or is about to evaluate, and before its
-    usual gap is known.
+    while it stands, is held, saves, or is about to evaluate, and before its usual gap is known.
 
     A supervisor that took the run over counts from then on.
     """
@@ -72,10 +71,12 @@ def silence_of(now: Situation) -> Silence | None:
     if not now.at_work or state.writing is not None or state.engine_word_t is None:
         return None
     match state.activity:
-        case "training" if state.head_share is None and not _epoch_is_done(state):
+        case "training" if state.solving is not None:
+            usual_s, limit_s = _of_pass(now, state.solving)
+        case "training" if not _epoch_is_done(state):
             usual_s, limit_s = usual_gap_s(state), stall_limit_s(now)
         case "evaluating" if state.engine == "timellm":
-            usual_s, limit_s = _of_evaluation(now)
+            usual_s, limit_s = _of_pass(now, state.evaluation)
         case _:
             return None
     if usual_s is None or limit_s is None:
@@ -84,15 +85,14 @@ def silence_of(now: Situation) -> Silence | None:
     return Silence(max(0.0, now.now_t - since_t), limit_s, usual_s)
 
 
-def _of_evaluation(now: Situation) -> tuple[float | None, float | None]:
-    """The usual gap of our own engine's evaluation under way, and how long is too long. A script
-    may evaluate without a word."""
-    evaluation = now.state.evaluation
-    if evaluation is None or evaluation.gap_s is None or evaluation.done >= evaluation.total:
+def _of_pass(now: Situation, passage: Pass | None) -> tuple[float | None, float | None]:
+    """The usual gap of an evaluation under way, or of what a head is solved for over, and how long
+    is too long. Only our own engine tells of them; a script may evaluate without a word."""
+    if passage is None or passage.gap_s is None or passage.done >= passage.total:
         return None, None
     section = now.policy.health
-    limit_s = section.stall_iterations * evaluation.gap_s / _duty(now.state)
-    return evaluation.gap_s, max(section.stall_min_s, limit_s)
+    limit_s = section.stall_iterations * passage.gap_s / _duty(now.state)
+    return passage.gap_s, max(section.stall_min_s, limit_s)
 
 
 def _epoch_is_done(state: RunState) -> bool:

@@ -308,15 +308,22 @@ def test_the_phase_follows_a_run_from_start_to_end() -> None:
 
 def test_while_the_head_is_solved_for_it_is_known_how_far() -> None:
     state = after(started(), training())
-    assert state.head_share is None
+    assert state.solving is None
     begun = reduce(state, ev.HeadProgress(done=0, total=40))
-    assert (begun.head_share, begun.phase) == (0.0, "training")
+    assert begun.solving is not None
+    assert (begun.solving.share, begun.phase) == (0.0, "training")
     further = reduce(begun, ev.HeadProgress(done=10, total=40))
-    assert further.head_share == 0.25
+    assert further.solving is not None
+    assert further.solving.share == 0.25
+    assert further.solving.gap_s is None
+    slow, quick = (ev.HeadProgress(done=n, total=40, t=t) for n, t in ((20, 9.0), (30, 11.0)))
+    paced = after(ev.HeadProgress(done=0, total=40, t=2.0), slow, quick, state=state).solving
+    assert paced is not None
+    assert paced.gap_s == 2.0, "the shortest"
     solved = ev.HeadSolved(windows=30, penalty=1e-6, vali_mse=0.5, seconds=2.0)
     over = ev.RunEnded(outcome="stopped", exit_code=0, reason="asked")
     for end in (solved, ev.EngineExited(code=0), over, started(), training()):
-        assert reduce(further, end).head_share is None
+        assert reduce(further, end).solving is None
 
 
 def test_a_paused_run_that_is_told_to_stop_at_once_is_stopping() -> None:

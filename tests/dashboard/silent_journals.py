@@ -14,6 +14,13 @@ def quiet(journal: Journal, seconds: int) -> Journal:
     return journal
 
 
+def solving(journal: Journal, *, done: int = 400) -> Journal:
+    """The head is solved for, with a word every second."""
+    for read in range(0, done + 1, 100):
+        journal.add(ev.HeadProgress(done=read, total=1_000), 1.0)
+    return journal
+
+
 def hung(seconds: int = 300, *, duty: float = 1.0) -> Journal:
     """An engine that goes on after a silence, as if nothing had been."""
     journal = in_second_epoch()

@@ -1,6 +1,7 @@
 """An engine that says nothing for too long is silent, and not at work, in whatever shows it."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,8 +15,9 @@ from sample_journals import (
     in_second_epoch,
     paused_thermal,
     sample,
+    training,
 )
-from silent_journals import NEXT, hung, quiet
+from silent_journals import NEXT, hung, quiet, solving
 
 from timellm_dashboard.jsonl import view_json
 from timellm_dashboard.lines import text_of
@@ -112,6 +114,18 @@ def test_readings_a_minute_apart_are_enough_to_find_one() -> None:
 
 def test_a_while_that_is_not_too_long_is_work() -> None:
     assert silent_s(hung(110)) == 0.0
+
+
+@pytest.mark.parametrize("begun", [training, in_second_epoch], ids=["at first", "again"])
+def test_one_that_solves_for_its_head_is_silent_with_windows_left_to_read(
+    begun: Callable[[], Journal],
+) -> None:
+    journal = quiet(solving(begun()), 300)
+    recorder = recorder_of(journal)
+    moment = Moment(t=journal.t, wall=journal.wall)
+    assert silent_for(recorder.state, recorder.history, moment) == pytest.approx(300.0)
+    assert recorder.history.ledger.spent.silent_s == pytest.approx(300.0)
+    assert silent_s(quiet(solving(begun(), done=1_000), 300)) == 0.0, "then it computes"
 
 
 def test_an_engine_that_is_slow_is_not_silent_each_time() -> None:

@@ -1,7 +1,7 @@
 """The health rule: training that has failed, an engine that hangs, and neither without cause."""
 
 import math
-from typing import Literal
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -186,7 +186,7 @@ SILENT_FOR_A_REASON = {
     "told to pause": (ev.Command(who="me", what="pause"),),
     "about to evaluate": (ev.EvaluationProgress(split="vali", done=0, total=10),),
     "saving": (ev.CheckpointWriting(kind="last"),),
-    "solving for its head": (ev.HeadProgress(done=1, total=2),),
+    "beginning to solve for its head": (ev.HeadProgress(done=0, total=2),),
     "at the epoch's end": (ev.Progress(iteration=1000, epoch=1, loss=0.5),),
     "gone": (ev.EngineExited(code=0),),
 }
@@ -220,28 +220,44 @@ def test_a_supervisor_that_took_over_counts_from_then_on() -> None:
     assert actions(run.waits(5.0)) == ["health alert"]
 
 
-def evaluating(engine: Literal["timellm", "foreign"]) -> WatchedRun:
-    """Half way through an evaluation that has said a word every ten seconds."""
-    run = watched(engine=engine)
-    run.trains([0.5] * 20)
+def evaluated(done: int) -> ev.Event:
+    return ev.EvaluationProgress(split="vali", done=done, total=10)
+
+
+def solved(done: int) -> ev.Event:
+    return ev.HeadProgress(done=done, total=10)
+
+
+def reading(run: WatchedRun, word: Callable[[int], ev.Event]) -> WatchedRun:
+    """Half way through windows that are only read, with a word every ten seconds."""
     for done in range(6):
-        run.happens(ev.EvaluationProgress(split="vali", done=done, total=10))
+        run.happens(word(done))
         assert run.waits(10.0) == []
     return run
 
 
-def test_an_evaluation_that_falls_silent_is_told_of() -> None:
-    run = evaluating("timellm")
-    made = run.waits(3600.0, every_s=10.0)
+@pytest.mark.parametrize(
+    ("losses", "word"),
+    [([0.5] * 20, evaluated), ([], solved), ([0.5] * 20, solved)],
+    ids=["evaluating", "solving for its head", "again, after its steps were lost"],
+)
+def test_a_pass_over_windows_that_falls_silent_is_told_of(
+    losses: list[float], word: Callable[[int], ev.Event]
+) -> None:
+    run = watched()
+    run.trains(losses)
+    made = reading(run, word).waits(3600.0, every_s=10.0)
     assert actions(made) == ["health alert"]
     assert made[0].threshold == 500.0
     assert "usually a record every 10 s" in made[0].reason
-    run.happens(ev.EvaluationProgress(split="vali", done=10, total=10))
+    run.happens(word(10))
     assert run.waits(3600.0, every_s=10.0) == [], "with all of it done, it may be silent"
 
 
 def test_a_script_may_evaluate_without_a_word() -> None:
-    assert evaluating("foreign").waits(7200.0, every_s=10.0) == []
+    run = watched(engine="foreign")
+    run.trains([0.5] * 20)
+    assert reading(run, evaluated).waits(7200.0, every_s=10.0) == []
 
 
 def test_it_can_be_switched_off() -> None:

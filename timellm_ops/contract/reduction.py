@@ -16,6 +16,7 @@ from timellm_ops.contract.state import (
     Notice,
     Override,
     Pace,
+    Pass,
     PowerControl,
     RunState,
     SavedCheckpoint,
@@ -104,7 +105,7 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 _moving(state),
                 engine_pid=None,
                 exited_at=state.exited_at or event.at,
-                head_share=None,
+                solving=None,
                 evaluation=None,
                 writing=None,
             )
@@ -122,16 +123,16 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
                 end_reason=event.reason,
                 holds=(),
                 engine_pid=None,
-                head_share=None,
+                solving=None,
                 evaluation=None,
                 writing=None,
             )
         case ev.EpochStarted():
             return _epoch_started(state, event)
         case ev.HeadProgress():
-            return _replace(state, head_share=event.done / event.total if event.total else 0.0)
+            return _replace(state, solving=_further(state.solving, event))
         case ev.HeadSolved():
-            return _replace(state, head_share=None)
+            return _replace(state, solving=None)
         case ev.ForecastsTimed():
             return _replace(state, windows_per_second=event.windows_per_second)
         case ev.EvaluationProgress():
@@ -222,7 +223,7 @@ def _run_started(state: RunState, event: ev.RunStarted) -> RunState:
         exited_at=None,
         end_reason="",
         failure="",
-        head_share=None,
+        solving=None,
         evaluation=None,
         writing=None,
         recent_training=(),
@@ -279,21 +280,32 @@ def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
         min_delta=event.min_delta,
         epoch=event.start_epoch,
         iteration=event.start_iteration,
-        head_share=None,
+        solving=None,
     )
 
 
 def _evaluation(before: Evaluation | None, event: ev.EvaluationProgress) -> Evaluation:
     """The evaluation under way: the one before, further on, or another one."""
+    same = before if before is not None and before.split == event.split else None
+    further = _further(same, event)
+    return Evaluation(
+        split=event.split,
+        done=further.done,
+        total=further.total,
+        told_t=further.told_t,
+        gap_s=further.gap_s,
+    )
+
+
+def _further(before: Pass | None, event: ev.EvaluationProgress | ev.HeadProgress) -> Pass:
+    """The pass before, further on, or a new one."""
     gap_s: float | None = None
-    if before is not None and before.split == event.split and before.done < event.done:
+    if before is not None and before.done < event.done:
         gap_s = before.gap_s
         if before.told_t is not None and event.t is not None and event.t > before.told_t:
             passed_s = event.t - before.told_t
             gap_s = passed_s if gap_s is None else min(gap_s, passed_s)
-    return Evaluation(
-        split=event.split, done=event.done, total=event.total, told_t=event.t, gap_s=gap_s
-    )
+    return Pass(done=event.done, total=event.total, told_t=event.t, gap_s=gap_s)
 
 
 def _epoch_started(state: RunState, event: ev.EpochStarted) -> RunState:

@@ -147,16 +147,26 @@ class Notice(Struct, frozen=True, kw_only=True, gc=False):
     at: datetime | None = None
 
 
-class Evaluation(Struct, frozen=True, kw_only=True, gc=False):
-    """An evaluation under way."""
+class Pass(Struct, frozen=True, kw_only=True, gc=False):
+    """A pass over windows that are only read, batch after batch, under way."""
 
-    split: Split
     done: int
     total: int
     told_t: float | None = None
     """Monotonic second of its newest word."""
     gap_s: float | None = None
     """The shortest time between two of its words; `None` before there were two."""
+
+    @property
+    def share(self) -> float:
+        """Of the windows, what is read."""
+        return self.done / self.total if self.total else 0.0
+
+
+class Evaluation(Pass, frozen=True, kw_only=True, gc=False):
+    """An evaluation under way."""
+
+    split: Split
 
 
 class RunState(Struct, frozen=True, kw_only=True, gc=False):
@@ -241,8 +251,8 @@ class RunState(Struct, frozen=True, kw_only=True, gc=False):
 
     epoch: int = 0
     iteration: int = 0
-    head_share: float | None = None
-    """Share of the windows that are read, while the head's beginning is being solved for."""
+    solving: Pass | None = None
+    """What is read while the head's beginning is being solved for."""
     loss: float | None = None
     smoothed_loss: float | None = None
     """Exponential mean of the losses so far."""

@@ -15,7 +15,7 @@ from timellm_dashboard.folds.interludes import Interludes
 from timellm_dashboard.folds.ledger import Ledger
 from timellm_dashboard.folds.losscourse import LossCourse
 from timellm_dashboard.folds.pausecycles import PauseCycles
-from timellm_dashboard.folds.silence import Silence
+from timellm_dashboard.folds.silence import Silence, usual_gap_s
 from timellm_dashboard.folds.statedpace import StatedPace
 from timellm_dashboard.folds.steptime import StepTime
 from timellm_dashboard.folds.trace import Trace
@@ -134,7 +134,8 @@ class History:
     def fold(self, seq: int, before: RunState, event: ev.Event, after: RunState) -> None:
         """Take in `event`, which led from `before` to `after`."""
         self._pass_time(before, event, after)
-        self.silence.fold(before, event, after, self.progress_interval_s)
+        usual_s = usual_gap_s(before, self.progress_interval_s)
+        self.silence.fold(before, event, after, usual_s)
         seconds: float | None = None
         match event:
             # Nearly all of a long journal is these two, and no line of the feed is of them.
@@ -283,7 +284,7 @@ def _worth_telling(before: RunState, event: ev.Event, after: RunState) -> bool:
         case ev.EvaluationProgress():
             return before.evaluation is None or before.evaluation.split != event.split
         case ev.HeadProgress():
-            return before.head_share is None
+            return before.solving is None
         case ev.Paced():
             return event.duty != before.pace.duty
         case ev.EngineExited():

@@ -24,6 +24,15 @@ Longer than the minute that readings may be apart."""
 _ENDS = frozenset({*ev.WORDS_OF_THE_ENGINE, *ev.TAKES_CHARGE, ev.EngineExited, ev.RunEnded})
 
 
+def usual_gap_s(state: RunState, progress_interval_s: float | None) -> float | None:
+    """What usually passes between two of the engine's words at this place of a run; `None`: not
+    known, or nothing is due. `progress_interval_s` is what does in training."""
+    solving = state.solving
+    if solving is None:
+        return progress_interval_s
+    return solving.gap_s if solving.done < solving.total else None
+
+
 def is_too_long(silence_s: float, usual_s: float, state: RunState) -> bool:
     """Whether an engine that usually speaks every `usual_s` has said nothing for too long."""
     script = state.engine == "foreign"

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from timellm_dashboard.folds.history import History
-from timellm_dashboard.folds.silence import is_too_long
+from timellm_dashboard.folds.silence import is_too_long, usual_gap_s
 from timellm_dashboard.moment import Moment, is_watched
 from timellm_dashboard.viewmodel.evaluationtime import evaluation_left_s, is_final_test
 from timellm_dashboard.viewmodel.look import Look
@@ -126,7 +126,8 @@ def silent_for(state: RunState, history: History, moment: Moment) -> float | Non
     at_work = state.activity in ("training", "evaluating") and not state.ended
     if not at_work or state.standing or state.holds or state.engine == "imported":
         return None
-    silence_s, usual_s = moment.since(history.engine_word_t), history.progress_interval_s
+    silence_s = moment.since(history.engine_word_t)
+    usual_s = usual_gap_s(state, history.progress_interval_s)
     if silence_s is None or usual_s is None:
         return None
     return silence_s if is_too_long(silence_s, usual_s, state) else None
@@ -190,8 +191,8 @@ def _restarting(state: RunState, moment: Moment, look: Look) -> str:
 
 
 def _training(state: RunState, words: Words) -> str:
-    if state.head_share is not None:
-        return words.solving_head.format(share=fmt.percent(state.head_share))
+    if state.solving is not None:
+        return words.solving_head.format(share=fmt.percent(state.solving.share))
     if state.epochs is None:
         return words.training_epoch_only.format(epoch=state.epoch)
     return words.training_reason.format(epoch=state.epoch, epochs=state.epochs)
