@@ -17,6 +17,7 @@ from sample_journals import (
     save_last,
     training,
 )
+from silent_journals import solving
 
 from timellm_dashboard.folds.ledger import Ledger
 from timellm_dashboard.folds.spent import Loss
@@ -100,6 +101,38 @@ def test_steps_that_are_made_again_cost_no_more_than_there_was() -> None:
     journal.add(begun)
     found = loss(journal, "repeated")
     assert (found.steps, found.lost_s) == (20, 1.0)
+
+
+def begun_again(journal: Journal, iteration: int = 0) -> Journal:
+    """By an engine after one that was killed, from there on."""
+    first = next(r.event for r in journal.records if isinstance(r.event, ev.TrainingStarted))
+    journal.add(ev.EngineExited(signal=9), 1.0)
+    place = {"start_epoch": 1, "start_iteration": iteration, "t": None, "at": None}
+    return journal.add(msgspec.structs.replace(first, **place), 20.0)
+
+
+def test_a_head_that_is_solved_for_again_is_told_as_made_again() -> None:
+    journal = solving(training())
+    assert not [x for x in ledger_of(journal).losses if x.cause == "repeated"]
+    found = loss(begun_again(journal), "repeated")
+    assert (found.steps, found.lost_s) == (0, pytest.approx(5.0))
+    twice = loss(begun_again(solving(begun_again(journal))), "repeated")
+    assert twice.lost_s == pytest.approx(10.0), "each of them once"
+    recorder = Recorder()
+    recorder.take(journal.records)
+    shown = recorder.view(Moment(t=journal.t, wall=journal.wall, supervised=True), Look())
+    assert "made again" in shown.ledger.line
+    assert "0 steps" not in shown.ledger.line
+
+
+def test_a_head_that_is_kept_is_not_made_again() -> None:
+    journal = solving(training(), done=1_000)
+    journal.add(ev.HeadSolved(windows=900, penalty=1e-6, vali_mse=0.5, seconds=11.0), 1.0)
+    journal.add(ev.EpochStarted(epoch=1, steps=STEPS))
+    step(journal, 10, 1.0)
+    save_last(journal, 1, 10)
+    journal = begun_again(journal, 10)
+    assert not [x for x in ledger_of(journal).losses if x.cause == "repeated"]
 
 
 @pytest.mark.parametrize(

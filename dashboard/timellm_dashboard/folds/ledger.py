@@ -19,7 +19,8 @@ from timellm_ops.contract import events as ev
 from timellm_ops.contract.state import RunState
 
 REPEATED = "repeated"
-"""The cause of time that went into steps which were lost with an engine, and are made again."""
+"""The cause of time that went into steps which were lost with an engine, and are made again, and
+into a head that is solved for again before the first of them."""
 
 
 class _Work(Struct, frozen=True, gc=False):
@@ -27,6 +28,7 @@ class _Work(Struct, frozen=True, gc=False):
 
     training_s: float
     evaluating_s: float
+    solving_s: float
     paced_s: float
     rested_s: float
     unread_s: float
@@ -45,6 +47,8 @@ class Ledger:
         self._silent_s = self._silence_lost_s = 0.0
         self._slowed: dict[Slowdown, float] = {}
         self._repeated_steps, self._repeated_s = 0, 0.0
+        self._solving_s = 0.0
+        """Went into a head that was solved for, or nearly, and would have to be again."""
         self.unread_s = 0.0
         """Moving, without a word from the card on what slows it down."""
         self.tells_slowdowns = False
@@ -143,6 +147,7 @@ class Ledger:
             lost_s = max(0.0, silence.found_s - silence.usual_s)
             self._hour.take_back("pace", self._rested_s - heard.rested_s)
             self._training_s, self._evaluating_s = heard.training_s, heard.evaluating_s
+            self._solving_s = heard.solving_s
             self._paced_s, self._rested_s = heard.paced_s, heard.rested_s
             self.unread_s, self._slowed = heard.unread_s, dict(heard.slowed or {})
             self._steps.drop()
@@ -154,10 +159,13 @@ class Ledger:
         """An engine of ours that starts before where the last one was makes those steps again. A
         script that starts anew does so for its own reasons."""
         again = before.step - after.step
-        if before.engine != "timellm" or before.steps_per_epoch is None or again <= 0:
+        if before.engine != "timellm" or before.steps_per_epoch is None or again < 0:
             return
         # By what a step takes, but never more than there was: the first may have been told late.
         took_s = again * (self.step_s or before.seconds_per_iteration or 0.0)
+        if after.step == 0:
+            took_s += self._solving_s
+            self._solving_s = 0.0
         lost_s = sum(part.lost_s or 0.0 for part in self.losses)
         self._repeated_steps += again
         self._repeated_s += min(took_s, max(0.0, self.spent.supervised_s - lost_s))
@@ -166,6 +174,7 @@ class Ledger:
         return _Work(
             self._training_s,
             self._evaluating_s,
+            self._solving_s,
             self._paced_s,
             self._rested_s,
             self.unread_s,
@@ -180,6 +189,8 @@ class Ledger:
             self._hour.lose(self.standing.cause, passed)
         elif before.activity == "training":  # most of a long journal
             self._training_s += passed
+            if before.solving is not None:
+                self._solving_s += passed
             self._move(passed, before)
         elif before.activity == "evaluating":
             self._evaluating_s += passed
@@ -249,7 +260,7 @@ class Ledger:
                     recent_lost_s=self._hour.lost_s(CAUSE),
                 )
             )
-        if self._repeated_steps:
+        if self._repeated_steps or self._repeated_s > 0.0:
             found.append(
                 Loss(
                     cause=REPEATED,

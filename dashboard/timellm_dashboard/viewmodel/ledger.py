@@ -144,7 +144,7 @@ class _Writer:
             if row.lost.value is None:
                 time = f"{row.lasted.text}{self._words.comma}{own.lost_unknown}"
                 parts.append(own.lost_part.format(cause=row.name, time=time))
-            elif row.cause == REPEATED:
+            elif row.cause == REPEATED and row.steps.value:
                 parts.append(
                     own.lost_repeated.format(
                         cause=row.name, steps=row.steps.text, time=row.lost.text
