@@ -20,6 +20,7 @@ from timellm_ops.contract.config import (
     PolicySection,
     RunSection,
 )
+from timellm_ops.contract.policy_keys import fault_of
 from timellm_ops.contract.run_name import NOT_IN_A_RUN_NAME
 from timellm_ops.contract.section import Section
 from timellm_ops.contract.validation import ConfigError, all_keys, parse_config, refuse
@@ -88,9 +89,9 @@ def with_policy_settings(
     tables["data"] = {"dataset": "ETTh1"}  # of no rule's concern, but a config has one
     for text in settings:
         key = _override(tables, text, source)
-        if not key.startswith("policy."):
-            expected = "a key of [policy], such as policy.thermal.pause_above_c"
-            raise ConfigError(source, key, "a key that is fixed while the run lasts", expected)
+        fault = None if key.startswith("policy.") else fault_of(key)
+        if fault is not None:
+            raise ConfigError(source, "", f"{key}, {fault[0]}", fault[1])
     changed = parse_config(tables, source).policy
     for text in settings:
         key = text.partition("=")[0].strip()

@@ -148,3 +148,32 @@ def test_native_windows_gets_one_line_that_names_wsl2(platform: str) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"timellm-ops: {WINDOWS}\n"
     assert "WSL2" in WINDOWS
+
+
+def test_a_name_that_is_none_is_a_fault_of_the_option_that_gave_it(shell: Shell) -> None:
+    shell.write("good.toml", GOOD)
+    done = shell("run", "good.toml", "--plain", "--name", "a b")
+    assert done.code == 2
+    assert done.error.startswith('timellm-ops: --name: found "a b"')
+    set_too = shell("run", "good.toml", "--plain", "--set", "run.name=a b")
+    assert set_too.error.startswith('timellm-ops: --set run.name: found "a b"')
+
+
+def test_a_horizon_longer_than_a_split_is_no_fault_of_the_windows(shell: Shell) -> None:
+    shell.write("etth1.toml", '[data]\ndataset = "ETTh1"\n')
+    done = shell("run", "etth1.toml", "--plain", "--set", "data.pred_len=100000")
+    assert done.code == 2
+    assert "--set data.pred_len: found 100000; expected at most 2880" in done.err
+    assert "data.seq_len" not in done.err
+    both = shell("run", "etth1.toml", "--plain", "--set", "data.seq_len=8600")
+    assert "data.seq_len: found 8600; expected with data.pred_len (96) at most 8640" in both.err
+
+
+@pytest.mark.parametrize(("what", "always"), [("template", "TOML"), ("schema", "JSON")])
+def test_what_is_about_every_config_says_why_it_takes_no_option(
+    shell: Shell, what: str, always: str
+) -> None:
+    done = shell("config", what, "--json")
+    assert done.code == 2
+    assert f"config {what} takes no file and no options" in done.error
+    assert f"always {always}" in done.error

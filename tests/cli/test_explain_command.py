@@ -43,6 +43,15 @@ def test_a_config_is_explained_with_its_own_numbers_in_both_languages(shell: She
     assert shell("explain", "--ascii", "windows", str(config)).out.isascii()
 
 
+def test_a_number_that_no_topic_has_is_no_run_either(shell: Shell) -> None:
+    layout = own_run(shell.store, shell.write("tiny.toml", TINY))
+    refused = shell("explain", "20")
+    assert refused.code == 2
+    assert 'found "20"; expected one of paths,' in refused.err
+    assert "or its number, 1 to 17" in refused.err
+    assert f"Numbers of the run {layout.run_id}" in shell("explain", "2026").out
+
+
 def test_a_run_is_explained_with_what_became_of_it(shell: Shell) -> None:
     layout = own_run(shell.store, shell.write("tiny.toml", TINY))
     done = shell("explain", "metrics")

@@ -33,7 +33,10 @@ def config(
             raise UsageError("config show takes a file, such as configs/quickstart.toml")
         text = _shown(file, overrides, as_json=json)
     elif file is not None or overrides or json:
-        raise UsageError(f"config {what} takes nothing else: it is about every config")
+        raise UsageError(
+            f"config {what} takes no file and no options: it is about every config, and always "
+            f"{'JSON' if what == 'schema' else 'TOML'}"
+        )
     elif what == "schema":
         from timellm_ops.configschema import config_schema
 

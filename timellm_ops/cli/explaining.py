@@ -28,6 +28,8 @@ from timellm_ops.store import RunNotFound, RunStore, runs_dir
 SCHEMA = "timellm-ops.explain/1"
 WORD_SCHEMA = "timellm-ops.explain-word/1"
 _WIDTH = 88
+_FEWEST_DIGITS = 4
+"""Of a number that is a run's beginning, which is a year; one of fewer is a topic's."""
 
 
 class Explained(Struct, frozen=True, kw_only=True):
@@ -118,6 +120,8 @@ def _names_something(text: str) -> bool:
     """Whether a lone argument is a run or a config rather than a topic."""
     if text == "latest" or _is_config(text):
         return True
+    if text.isdecimal() and len(text) < _FEWEST_DIGITS:
+        return False
     return any(layout.run_id.startswith(text) for layout in RunStore(runs_dir()).runs())
 
 
@@ -130,7 +134,8 @@ def _explain_word(topic: str, lang: ShownLang, *, ascii_only: bool, json: bool) 
         topics = ", ".join(question.id for question in QUESTIONS)
         words = ", ".join(e.id for e in EXPLANATIONS if find_question(e.id) is None)
         raise UsageError(
-            f'explain: found "{one_line(topic)}"; expected one of {topics}; or a word of the'
+            f'explain: found "{one_line(topic)}"; expected one of {topics}; or its number, 1 to'
+            f" {len(QUESTIONS)}; or a word of the"
             f" dashboard: {words}"
         )
     title, body = found.title.in_(lang), keyed(found.body.in_(lang))

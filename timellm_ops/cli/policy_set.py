@@ -1,6 +1,5 @@
 """`policy set`: other thresholds for a run that is under way."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,8 +9,7 @@ from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.runs import state_of
 from timellm_ops.configfile import with_policy_settings
 from timellm_ops.contract.commands import SetPolicy
-from timellm_ops.contract.suggestion import close_to, did_you_mean, meant
-from timellm_ops.contract.validation import all_keys
+from timellm_ops.contract.policy_keys import fault_of
 from timellm_ops.store import RunStore, load_config, runs_dir
 
 _SUCH_AS = (
@@ -39,7 +37,10 @@ def set_policy(
     for text in settings:
         if "=" not in text:
             raise UsageError(f'KEY=VALUE: found "{text}"; expected {_SUCH_AS}')
-        _check_key(text.partition("=")[0].strip())
+        key = text.partition("=")[0].strip()
+        fault = fault_of(key)
+        if fault is not None:
+            raise UsageError(f"KEY=VALUE: found {key}, {fault[0]}; expected {fault[1]}")
     layout = RunStore(runs_dir()).resolve(named[0] if named else "latest")
     state = state_of(layout)
     if state.ended or state.engine == "imported":
@@ -50,36 +51,3 @@ def set_policy(
     config = load_config(layout)
     with_policy_settings(config.policy, config.gpu, (*state.policy_settings, *settings))
     return ask(layout, SetPolicy(settings=settings))
-
-
-def _check_key(key: str) -> None:
-    """Raises `UsageError` for one that no rule has."""
-    known = [known for known in all_keys() if known.startswith("policy.")]
-    if key in known:
-        return
-    found = f"{key}, which is no key of a rule"
-    of_rule = [name for name in known if name.startswith(f"{key.rpartition('.')[0]}.")]
-    rule_first = "." in key and not key.startswith("policy.")
-    whole = close_to(f"policy.{key}", known) if rule_first else None
-    same_end = [name for name in known if name.endswith(f".{key.rpartition('.')[2]}")]
-    if key in all_keys():
-        found, expected = f"{key}, which is fixed while the run lasts", f"a key such as {known[1]}"
-    elif any(name.startswith(f"{key}.") for name in known):
-        found, expected = f"{key}, which is a whole rule", f"one of its keys: {_ends(known, key)}"
-    elif whole is not None:
-        expected = did_you_mean(whole)
-    elif len(same_end) == 1:
-        expected = did_you_mean(same_end[0])
-    elif key.count(".") > 1 and of_rule:
-        expected = meant(key, of_rule)
-    else:
-        expected = f"policy.RULE.KEY, of one of the rules {', '.join(_rules(known))}"
-    raise UsageError(f"KEY=VALUE: found {found}; expected {expected}")
-
-
-def _ends(known: Sequence[str], rule: str) -> str:
-    return ", ".join(n.removeprefix(f"{rule}.") for n in known if n.startswith(f"{rule}."))
-
-
-def _rules(known: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.split(".")[1] for name in known))

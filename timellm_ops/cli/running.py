@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import join
@@ -25,7 +25,7 @@ from timellm_ops.client import RunClient
 from timellm_ops.configfile import foreign_config, read_config
 from timellm_ops.contract.config import Config
 from timellm_ops.contract.layout import RunLayout
-from timellm_ops.contract.validation import ConfigError
+from timellm_ops.contract.validation import ConfigError, refuse
 from timellm_ops.datasets import fetch_with_bar
 from timellm_ops.manifest import collect_manifest, recordable
 from timellm_ops.preflight import DoesNotFit, Preflight, preflight
@@ -122,8 +122,22 @@ def run(
         )
     else:
         assert config is not None  # noqa: S101 - counted above
-        found = read_config(config, options)
+        found = _read(config, options, named=bool(name))
     return _start(store, found, style, source=str(config) if config else _OPTIONS)
+
+
+def _read(config: Path, options: Sequence[str], *, named: bool) -> Config:
+    """The config with its options, of which the last one is what `--name` says if it is `named`."""
+    try:
+        return read_config(config, options)
+    except ConfigError as error:
+        refuse(
+            ConfigError("--name", "", fault.found, fault.expected)
+            if named and fault.source == "--set run.name"
+            else fault
+            for fault in error.all
+        )
+        raise
 
 
 def _pattern_bytes(config: Config, source: str) -> bytes:

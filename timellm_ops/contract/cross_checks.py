@@ -220,11 +220,12 @@ def _window_checks(data: DataSection) -> Iterator[Broken]:
         )
     room = train - data.seq_len
     if room < data.pred_len:
-        yield (
-            "data.seq_len",
-            str(data.seq_len),
-            f"with data.pred_len ({data.pred_len}) at most {train}, the training rows",
-        )
+        if data.pred_len <= min(later):  # else it is too long itself, as was said
+            yield (
+                "data.seq_len",
+                str(data.seq_len),
+                f"with data.pred_len ({data.pred_len}) at most {train}, the training rows",
+            )
     elif room * data.percent // 100 < data.pred_len:
         yield (
             "data.percent",

@@ -12,6 +12,7 @@ from timellm_dashboard.actions import ScreenId, bindings
 from timellm_dashboard.actions.policies import PoliciesActionId
 from timellm_dashboard.panels.rules import words_of
 from timellm_dashboard.screens.run_screen import RunScreen
+from timellm_dashboard.viewmodel.rules import setting_of
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.widgets.panel import Past
 from timellm_dashboard.widgets.prompt import Prompt
@@ -108,7 +109,8 @@ class PoliciesScreen(RunScreen):
     def on_prompt_answered(self, message: Prompt.Answered) -> None:
         """Ask the supervisor; what it refuses stays, to be mended."""
         if message.text.strip():
-            request = SetPolicy(who="dashboard", settings=(message.text,))
+            setting = setting_of(message.text, self._settings)
+            request = SetPolicy(who="dashboard", settings=(setting,))
             self.post_message(self.Asks(request, self._answered))
         else:
             self._close()

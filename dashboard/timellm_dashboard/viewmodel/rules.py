@@ -195,3 +195,12 @@ def _overrides(state: RunState, moment: Moment, look: Look, words: RuleWords) ->
             who = named(override.who, look.shown_lang)
             texts.append(words.override_until.format(rule=name, time=time, who=who))
     return texts
+
+
+def setting_of(typed: str, settings: Sequence[str]) -> str:
+    """`key=value` as typed; a key by itself is one of the rule whose `settings` these are."""
+    key, equals, _ = typed.partition("=")
+    if not settings or not equals or "." in key:
+        return typed
+    rule = settings[0].partition("=")[0].rpartition(".")[0]
+    return f"{rule}.{typed.strip()}"

@@ -126,12 +126,11 @@ def history_before(
     """
     end = len(observed.timestamps)
     if horizon_from is not None:
-        end = _row_of(observed, horizon_from, frequency)
+        end = _row_of(observed, horizon_from, section.seq_len, frequency)
     if end < section.seq_len:
-        where = "" if horizon_from is None else f" before {horizon_from}"
         raise InputError(
             observed.source,
-            f"{Count(end):row|rows}{where}",
+            f"{Count(end):row|rows}",
             f"at least {section.seq_len}, what a forecast of this run sees (data.seq_len)",
         )
     begin = end - section.seq_len
@@ -147,19 +146,22 @@ def history_before(
     )
 
 
-def _row_of(observed: Observed, text: str, frequency: str) -> int:
-    """The row that a horizon begins with, or the one after the last."""
+def _row_of(observed: Observed, text: str, seq_len: int, frequency: str) -> int:
+    """The row that a horizon begins with, or the one after the last. The `seq_len` rows that a
+    forecast sees must lie before it, where there are so many at all."""
     moment = read_moment(text)
     if np.isnat(moment):
         raise InputError(
             "--horizon-from", f'"{text}"', "a date such as 2018-02-20 or 2018-02-20 13:00"
         )
-    first, last = observed.timestamps[0], observed.timestamps[-1]
-    after = following(last, frequency, 1)[0]
-    if not first <= moment <= after:
+    rows = len(observed.timestamps)
+    after = following(observed.timestamps[-1], frequency, 1)[0]
+    first = observed.timestamps[seq_len] if seq_len < rows else after
+    if seq_len <= rows and not first <= moment <= after:
         raise InputError(
             "--horizon-from",
             iso(moment),
-            f"between {iso(first)} and {iso(after)}, right after the last row of {observed.source}",
+            f"between {iso(first)}, which {Count(seq_len):row|rows} are before, and {iso(after)},"
+            f" right after the last row of {observed.source}",
         )
     return int(np.searchsorted(observed.timestamps, moment))

@@ -237,9 +237,9 @@ def test_an_input_that_does_not_fit_is_one_line_and_no_file(
     ("text", "words"),
     [
         ("soon", ('"soon"', "a date such as")),
-        ("2019-12-31", ("between 2020-01-01 00:00:00 and 2020-01-17 16:00:00",)),
-        ("2020-01-17 17:00", ("between 2020-01-01 00:00:00 and 2020-01-17 16:00:00",)),
-        ("2020-01-02 07:00", ("31 rows before 2020-01-02 07:00", "at least 32")),
+        ("2019-12-31", ("between 2020-01-02 08:00:00, which 32 rows are before, and",)),
+        ("2020-01-17 17:00", ("and 2020-01-17 16:00:00, right after the last row of",)),
+        ("2020-01-02 07:00", ("found 2020-01-02 07:00:00; expected between 2020-01-02 08:00",)),
     ],
 )
 def test_a_horizon_that_does_not_follow_enough_rows_is_one_line(
