@@ -348,3 +348,41 @@ def test_of_a_script_with_epochs_of_unknown_length_no_iterations_of_all_are_told
     assert "in epoch 3, 300 iterations into it" in told("total", of)
     assert "目前在第 3 轮" in told("total", of, "zh")
     assert "of ?" not in told("total", of)
+
+
+def test_a_run_on_processors_is_not_told_to_leave_a_gpu_alone() -> None:
+    on_gpu = facts("training")
+    on_cpu = msgspec.structs.replace(
+        on_gpu, plan=msgspec.structs.replace(on_gpu.plan, device="cpu")
+    )
+    assert not re.search("GPU alone|drawn by the GPU|gpu.share", told("sharing", on_cpu))
+    assert "little of the processors" in told("sharing", on_cpu)
+    assert "不大占用处理器" in told("sharing", on_cpu, "zh")
+    assert "leaves the GPU alone" in told("sharing", on_gpu)
+    assert "leaves the GPU alone" in told("sharing", facts("foreign", problem=SCRIPT))
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed", "said"),
+    [
+        ((), 0, "needs neither"),
+        (("data.dataset=custom", "data.path=x.csv"), 1, "needs one of them"),
+        (("backbone.source=org/name",), 1, "needs one of them"),
+    ],
+)
+def test_only_keys_that_must_be_set_are_counted(
+    settings: tuple[str, ...], needed: int, said: str
+) -> None:
+    of, config = facts("training"), etth1(*settings)
+    data = msgspec.structs.replace(of.plan.data, dataset=config.data.dataset)
+    plan = msgspec.structs.replace(of.plan, data=data)
+    found = answer("paths", msgspec.structs.replace(of, config=config, plan=plan))
+    assert found.numbers["keys_needed"] == needed
+    assert said in found.brief
+
+
+def test_the_files_of_a_script_are_its_own() -> None:
+    of = facts("foreign", problem=SCRIPT)
+    assert "A script reads the files that it was written to read" in told("paths", of)
+    assert "its own affair; its best weights take 584 MiB" in answer("saved", of).brief
+    assert " -" not in answer("saved", facts("training", problem=SCRIPT)).brief

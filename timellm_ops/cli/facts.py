@@ -97,8 +97,11 @@ def example_facts() -> Facts:
 
 
 def _bundle_bytes(layout: RunLayout) -> int | None:
+    """All of its files, as the checkpoints are counted."""
     try:
-        return (layout.bundle / WEIGHTS).stat().st_size
+        if not (layout.bundle / WEIGHTS).is_file():
+            return None
+        return sum(path.stat().st_size for path in layout.bundle.iterdir() if path.is_file())
     except OSError:
         return None
 

@@ -24,7 +24,7 @@ def paths(facts: Facts, say: Say) -> Told:
         drawn if data.dataset == "synthetic" else say("not here yet", "这里还没有")
     )
     model = built_in if backbone == _EMBEDDED else backbone
-    files = (data.dataset != "synthetic") + (backbone != _EMBEDDED)
+    named = (data.dataset == "custom") + (backbone != _EMBEDDED)
     rows = (
         (say("what", "内容"), say("key", "键"), say("found", "现在")),
         (say("series", "数据"), "data.path", series),
@@ -32,14 +32,24 @@ def paths(facts: Facts, say: Say) -> Told:
     )
     return Told(
         brief=say(
-            "Two keys name files, data.path and backbone.source; this config needs {count} of them."
-            " Nothing else has to be edited.",
-            "只有 data.path 和 backbone.source 两个键指向文件；此配置需要其中 {count} 个。其余都不"
-            "必改。",
-            count=files,
+            "Two keys name files, data.path and backbone.source; {which}. Nothing else has to be"
+            " edited.",
+            "只有 data.path 和 backbone.source 两个键指向文件；{which}。其余都不必改。",
+            which=(
+                say("this config needs neither", "此配置两个都不需要"),
+                say("this config needs one of them", "此配置需要其中一个"),
+                say("this config needs both", "此配置两个都需要"),
+            )[named],
+        )
+        if facts.own
+        else say(
+            "A script reads the files that it was written to read. For our own engine two keys name"
+            " files, data.path and backbone.source.",
+            "脚本读取它自己写定的文件。我们自己的引擎只有 data.path 和 backbone.source 两个键指向文"
+            "件。",
         ),
         blocks=(
-            Table(rows=rows, titled=True),
+            *((Table(rows=rows, titled=True),) if facts.own else ()),
             say.passage(
                 "A relative path begins at the folder of the config file, not where the command is"
                 " typed, so a config works from anywhere. With data.path empty, a published data"
@@ -57,7 +67,12 @@ def paths(facts: Facts, say: Say) -> Told:
                 "运行会在自己的 config.toml 里记下完整路径。",
             ),
         ),
-        numbers={"dataset": data.dataset, "data_source": data.source, "backbone": backbone},
+        numbers={
+            "dataset": data.dataset,
+            "data_source": data.source,
+            "backbone": backbone,
+            "keys_needed": named if facts.own else None,
+        },
     )
 
 

@@ -44,7 +44,50 @@ def sharing(facts: Facts, say: Say) -> Told:
                 share=fmt.percent(used / all_of_it),
             )
         )
-    rows = (
+    on_processors = facts.own and not on_gpu
+    rows = _beside_processors(say) if on_processors else _beside_a_gpu(say)
+    blocks.append(Table(rows=rows, titled=True))
+    if not on_processors:
+        blocks.append(_watched(say))
+    needs = (
+        ""
+        if needed is None
+        else say(
+            "; the run takes about {size} of {where} at most",
+            "；运行最多约占用 {size} {where}",
+            size=fmt.storage(needed),
+            where=where,
+        )
+    )
+    return Told(
+        brief=_what_may_go_on(say, needs, on_processors=on_processors),
+        blocks=tuple(blocks),
+        numbers={
+            "needed_bytes": needed,
+            "used_bytes": used,
+            "total_bytes": all_of_it,
+            "device": facts.plan.device,
+        },
+    )
+
+
+def _what_may_go_on(say: Say, needs: str, *, on_processors: bool) -> str:
+    if on_processors:
+        return say(
+            "Anything that needs little of the processors{needs}.",
+            "凡是不大占用处理器的都可以{needs}。",
+            needs=needs,
+        )
+    return say(
+        "Anything that leaves the GPU alone{needs}.", "凡是不用 GPU 的都可以{needs}。", needs=needs
+    )
+
+
+_Rows = tuple[tuple[str, str, str], ...]
+
+
+def _beside_a_gpu(say: Say) -> _Rows:
+    return (
         (say("beside a training", "训练的同时"), "", say("because", "原因")),
         (
             say("writing, e-mail, shell", "文档、邮件、终端"),
@@ -67,36 +110,39 @@ def sharing(facts: Facts, say: Say) -> Told:
             say("both slow down, or one runs out of memory", "都会变慢，或有一个显存不足"),
         ),
     )
-    blocks += [
-        Table(rows=rows, titled=True),
-        say.passage(
-            "timellm-ops doctor shows who is on the card. A run does not start on a card that is"
-            " nearly full or has another run of yours (gpu.share), and policy.sharing and"
-            " policy.vram watch over it meanwhile.",
-            "timellm-ops doctor 会显示谁在用显卡。显卡几乎占满，或已有你的另一个运行时，"
-            "新的运行不会启动（gpu.share）；训练期间由 policy.sharing 和 policy.vram 看守。",
+
+
+def _beside_processors(say: Say) -> _Rows:
+    return (
+        (say("beside a training", "训练的同时"), "", say("because", "原因")),
+        (
+            say("writing, e-mail, shell", "文档、邮件、终端"),
+            say("yes", "可以"),
+            say("little work for a processor", "几乎不占处理器"),
         ),
-    ]
-    return Told(
-        brief=say(
-            "Anything that leaves the GPU alone{needs}.",
-            "凡是不用 GPU 的都可以{needs}。",
-            needs=""
-            if needed is None
-            else say(
-                "; the run takes about {size} of {where} at most",
-                "；运行最多约占用 {size} {where}",
-                size=fmt.storage(needed),
-                where=where,
+        (
+            say("web pages, films, video calls", "网页、视频、视频会议"),
+            say("mostly", "大多可以"),
+            say("a step waits for them now and then", "偶尔会让一步变慢"),
+        ),
+        (
+            say("games, another training, compiling", "游戏、另一个训练、编译"),
+            say("better not", "最好不要"),
+            say(
+                "each takes the processors from the other: both slow down",
+                "互相争用处理器：都会变慢",
             ),
         ),
-        blocks=tuple(blocks),
-        numbers={
-            "needed_bytes": needed,
-            "used_bytes": used,
-            "total_bytes": all_of_it,
-            "device": facts.plan.device,
-        },
+    )
+
+
+def _watched(say: Say) -> Passage:
+    return say.passage(
+        "timellm-ops doctor shows who is on the card. A run does not start on a card that is"
+        " nearly full or has another run of yours (gpu.share), and policy.sharing and"
+        " policy.vram watch over it meanwhile.",
+        "timellm-ops doctor 会显示谁在用显卡。显卡几乎占满，或已有你的另一个运行时，"
+        "新的运行不会启动（gpu.share）；训练期间由 policy.sharing 和 policy.vram 看守。",
     )
 
 

@@ -106,7 +106,7 @@ def weights(facts: Facts, say: Say) -> Told:
         "patch_embedding": say("patch embedding", "patch 嵌入"),
         "mapping": say("mapping", "映射层"),
         "reprogramming": say("reprogramming", "重编程"),
-        "head": say("head", "输出层"),
+        "head": say("head", "输出头"),
     }
     bars = [
         (modules[module.name], float(module.parameters), _share(module.share))

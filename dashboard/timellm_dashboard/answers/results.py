@@ -87,6 +87,14 @@ def saved(facts: Facts, say: Say) -> Told:
             best="-" if size is None else fmt.storage(size),
             last=_size(None if state.last is None else state.last.bytes, sizes[1], facts),
             bundle=_size(facts.bundle_bytes, sizes[2], facts),
+        )
+        if facts.own
+        else say(
+            "What a script saves is its own affair; {found}.",
+            "脚本保存什么由它自己决定；{found}。",
+            found=say("nothing of it was found yet", "目前还没有发现")
+            if best is None
+            else say("its best weights take {size}", "其最佳权重为 {size}", size=fmt.storage(best)),
         ),
         blocks=tuple(blocks),
         numbers={
