@@ -86,12 +86,21 @@ def check(records: Sequence[JournalRecord]) -> None:
         parts = [time[name] for name in ("computing_s", "loading_s", "standing_s")]
         parts += [time.get(name, 0.0) for name in ("silent_s", "unsupervised_s", "ended_s")]
         assert sum(parts) == pytest.approx(spent.elapsed_s, abs=0.3)  # type: ignore[arg-type]
-        shares = [
-            float(row.cells[1].text.rpartition(" · ")[2].removesuffix(" %"))
+        unwatched = ("unsupervised_s", "ended_s")
+        shares = {
+            name: float(row.cells[1].text.rpartition(" · ")[2].removesuffix(" %"))
             for name, row in rows(report, "time").items()
-            if name != "seconds_per_step" and spent.elapsed_s > 0
-        ]
-        assert sum(shares) == pytest.approx(100.0 if shares else 0.0)
+            if name not in ("seconds_per_step", *unwatched) and spent.supervised_s > 0
+        }
+        assert sum(shares.values()) == pytest.approx(100.0 if shares else 0.0)
+        assert not any(
+            "%" in row.cells[1].text
+            for name, row in rows(report, "time").items()
+            if name in unwatched
+        )
+        if shares:
+            of_pauses = 100 * sum(found.seconds for found in pauses.values()) / spent.supervised_s
+            assert shares["standing_s"] == pytest.approx(of_pauses, abs=0.11)
 
     # A silent engine.
     silent = ledger_rows.get("silent")

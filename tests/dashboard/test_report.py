@@ -124,6 +124,8 @@ def test_a_finished_run_in_numbers() -> None:
     baselines = made.section("evaluations")
     assert baselines is not None
     assert len(baselines.rows) == 3, "a baseline that cannot forecast has no numbers"
+    chinese = report("finished", extras=Extras(evaluations=(EVALUATION,)), lang="zh")
+    assert "最后一个值" in [row.cells[1].text for row in chinese.section("evaluations").rows]
 
 
 def test_pauses_are_counted_by_rule_with_their_time() -> None:

@@ -33,6 +33,7 @@ from timellm_dashboard.moment import Moment
 from timellm_dashboard.panels.ledger import draw_ledger, draw_ledger_line
 from timellm_dashboard.panels.timeline import (
     cells_of,
+    clock_row,
     draw_reading,
     draw_timeline,
     draw_tracks,
@@ -217,6 +218,9 @@ def test_time_without_a_supervisor_has_no_width_and_the_clock_is_right_on_both_s
     hours = [(tick.column < CELLS // 2, tick.text[:3]) for tick in shown.ticks]
     assert set(hours) == {(True, "22:"), (False, "06:")}
     assert len(hours) >= 4
+    drawn = text_of(clock_row(shown, ascii_only=False))[GUTTER:]
+    assert drawn[CELLS // 2] == "╱"
+    assert re.fullmatch(r"(┴\d\d:\d\d(:\d\d)?|[─╱▲])+", drawn), "no label is cut by it"
 
 
 def test_the_nearest_mark_and_the_ways_to_the_next_ones() -> None:

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from timellm_dashboard.words.baselines import CHINESE as BASELINES
 from timellm_ops.cli.options import Language
 
 
@@ -82,11 +83,7 @@ CHINESE = Texts(
     ),
     splits={"test": "测试", "vali": "验证", "train": "训练"},
     scaled="标准化后",
-    baselines={
-        "seasonal naive": "季节性重复",
-        "last value": "最后一个值",
-        "window mean": "窗口均值",
-    },
+    baselines=BASELINES,
     details={
         "DLinear": "25 步移动平均的趋势与余项，各一个线性映射，拟合于训练窗口",
         "seasonal naive": "重复窗口的最后一个周期",

@@ -233,7 +233,9 @@ def clock_row(shown: TimelineView, *, ascii_only: bool) -> Line:
     cells = [dash] * shown.cells
     for label in shown.ticks:
         text = f"{tick}{label.text}"
-        cells[label.column : label.column + len(text)] = text
+        end = label.column + len(text)
+        if not any(label.column <= cut_at < end for cut_at in shown.cuts):
+            cells[label.column : end] = text
     for cell in shown.cuts:
         cells[cell] = cut
     row: Line = (Span("".join(cells), "muted"),)

@@ -11,6 +11,7 @@ from timellm_dashboard.viewmodel.headline import rule_name
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words import format as fmt
+from timellm_dashboard.words.baselines import baseline_name
 from timellm_dashboard.words.phrases import clean, said, without_command
 from timellm_dashboard.words.report import ReportWords, report_words
 from timellm_ops.contract.state import RunState, SavedCheckpoint
@@ -171,7 +172,8 @@ class SectionMaker:
             for baseline in found.baselines:
                 if baseline.mse is not None and baseline.mae is not None:
                     name = f"evaluation_{number}_{baseline.name}"
-                    yield _scores(name, split, baseline.name, baseline.mse, baseline.mae)
+                    own = baseline_name(baseline.name, self._look.shown_lang)
+                    yield _scores(name, split, own, baseline.mse, baseline.mae)
             if found.recorded is not None and found.recorded.mae is not None:
                 own = self.texts.published_row
                 name = f"evaluation_{number}_recorded"
@@ -186,27 +188,26 @@ class SectionMaker:
             yield _pair("seconds_per_step", self.texts.speed, speed.value, text)
 
     def _spent(self) -> Iterator[Row]:
-        """Where the time went."""
+        """Where the time went. Shares are of the supervised time, as everywhere else."""
         texts, words = self.texts, self._look.words
         spent = self._history.ledger.spent
-        parts = [
+        supervised = [
             ("computing_s", texts.computing, spent.moving_s),
             ("loading_s", texts.engine_loads, spent.loading_s),
             ("standing_s", texts.standing, spent.standing_s),
         ]
-        parts += [
-            part
-            for part in (
-                ("silent_s", texts.without_a_word, spent.silent_s),
-                ("unsupervised_s", texts.nobody_there, spent.unsupervised_s),
-                ("ended_s", texts.not_running, spent.ended_s),
-            )
-            if part[2] > 0
-        ]
-        shares = fmt.percents([seconds for *_, seconds in parts], 1)
-        for (name, label, seconds), share in zip(parts, shares, strict=True):
+        if spent.silent_s > 0:
+            supervised.append(("silent_s", texts.without_a_word, spent.silent_s))
+        shares = fmt.percents([seconds for *_, seconds in supervised], 1)
+        for (name, label, seconds), share in zip(supervised, shares, strict=True):
             text = fmt.duration(seconds, words)
             yield _pair(name, label, round(seconds, 1), f"{text} · {share}" if share else text)
+        for name, label, seconds in (
+            ("unsupervised_s", texts.nobody_there, spent.unsupervised_s),
+            ("ended_s", texts.not_running, spent.ended_s),
+        ):
+            if seconds > 0:
+                yield _pair(name, label, round(seconds, 1), fmt.duration(seconds, words))
 
     def _pauses(self) -> Iterator[Row]:
         words = self._look.words
