@@ -154,7 +154,7 @@ async def test_sentences_name_the_keys_that_are_bound() -> None:
         await pilot.press("ctrl+c")
         await until(pilot, lambda: "z/f9 leaves, and the run goes on; f7 stops it" in shown())
         await pilot.press("question_mark")
-        await until(pilot, lambda: "close the dashboard; the run goes on" in shown())
+        await until(pilot, lambda: "a run that is under way goes on" in shown())
         assert "d does the same" not in shown()
         assert isinstance(app.screen, HelpScreen)
         drawn = draw_help(app.view, "overview", app._own_keys, 110).rows

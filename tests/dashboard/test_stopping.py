@@ -132,9 +132,9 @@ def test_other_stops_wait_for_no_evaluation() -> None:
     ("journal", "lang", "left", "risk"),
     [
         (paused_by_user, "en", "once it is resumed", "until it is resumed and saved"),
-        (paused_by_user, "zh", "有人恢复后在下一个检查点停止", "有人恢复并保存之前"),
+        (paused_by_user, "zh", "有人恢复后在下一个检查点停止", "要等有人恢复并保存"),
         (paused_thermal, "en", "once it goes on", "at risk until the next save"),
-        (paused_thermal, "zh", "恢复后在下一个检查点停止", "下次保存之前"),
+        (paused_thermal, "zh", "恢复后在下一个检查点停止", "要等下次保存"),
     ],
 )
 def test_a_stop_of_a_held_run_is_told_in_one_way_all_over_the_screen(

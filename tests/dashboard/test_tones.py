@@ -110,7 +110,7 @@ def test_an_age_that_no_longer_grows_is_not_shown(state: str, supervised: bool, 
     assert any(age is not None for age in ages) == live
     drawn = "\n".join(map(text_of, draw_rules(shown, 120)))
     assert ("watching" in drawn, "was on" in drawn) == (live, not live)
-    assert ("at last" in drawn) != live
+    assert ("last value" in drawn) != live
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_share_is_the_same_with_a_decimal_and_without_and_all_of_it_is_all() -
 
 def test_a_run_that_has_ended_is_told_of_without_a_yet() -> None:
     over, going = view("refused"), view("starting")
-    assert over.loss.absent == "no loss was told"
+    assert over.loss.absent == "no loss reported"
     assert going.loss.absent == "no loss yet"
     assert text_of(draw_epochs(over, 40, 5)[0]) == "no epoch ended"
     assert text_of(draw_epochs(going, 40, 5)[0]) == "no epoch has ended yet"

@@ -232,7 +232,7 @@ def test_what_the_head_begins_with_is_told_as_it_is_solved_for_and_once_it_is() 
     journal = training()
     for done in (0, 10_000, 34_614):
         journal.add(ev.HeadProgress(done=done, total=34_614), 4.0)
-    begun = "solving for the head to begin with"
+    begun = "solving for the head first"
     shown = view(journal)
     assert shown.headline.line == f"TRAINING · {begun}, 100 % of the windows read"
     assert [line.text for line in shown.feed if begun in line.text] == [

@@ -121,7 +121,7 @@ _IN_FULL = {
         "磁盘：/r 中有 81.2 GiB 可用，大约需要 300 MiB。"
     ),
     "Memory: 5.61 of 6.00 GiB are available.": "内存：共 6.00 GiB，可用 5.61。",
-    "Backbone: embedded, nothing to fetch.": "主干：内置，无需下载。",
+    "Backbone: embedded, nothing to fetch.": "骨干：内置，无需下载。",
 }
 
 

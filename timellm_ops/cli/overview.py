@@ -58,7 +58,7 @@ def overview() -> str:
             "  --version    The version.",
             "",
             "Exit codes: 0 done; 2 bad input; 3 not possible here (data, backbone, disk, GPU);",
-            "  4 training failed; 5 stopped to protect the hardware.",
+            "  4 training failed; 5 stopped to protect the hardware; 130 Ctrl+C.",
             "",
             "To begin: timellm-ops run configs/quickstart.toml",
         )

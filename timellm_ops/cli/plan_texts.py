@@ -120,7 +120,7 @@ _ZH = PlanTexts(
         "making the prototypes": "生成初始原型",
         "solving for the head": "求解输出头的初值",
         "moments, written out": "展开的优化器状态",
-        "activations: patch embedding": "激活：Patch 嵌入",
+        "activations: patch embedding": "激活：patch 嵌入",
         "activations: reprogramming": "激活：重编程注意力",
         "activations: prompt": "激活：提示词", "activations: backbone": "激活：骨干",
         "activations: head": "激活：输出头",
@@ -170,7 +170,7 @@ _ZH = PlanTexts(
     remedy_fits="放得下",
     remedy_not="还不够",
     no_remedy="改配置也无法放下",
-    prompt="每个提示词约 {tokens} 个 token，后接 {patches} 个 Patch",
+    prompt="每个提示词约 {tokens} 个 token，后接 {patches} 个 patch",
 )  # fmt: skip
 
 TEXTS: dict[Language, PlanTexts] = {"en": _EN, "zh": _ZH}

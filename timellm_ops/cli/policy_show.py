@@ -87,7 +87,7 @@ def _overrides(state: RunState, now_t: float, now_at: datetime) -> Iterator[Over
 
 def _lines(page: PolicyPage) -> Iterator[str]:
     if not page.supervised:
-        yield f"{page.run_id}: nobody supervises it now; the rules as they stood at last"
+        yield f"{page.run_id}: nobody supervises it now; the rules as they last stood"
     rows = [("rule", "", "now", "threshold")]
     rows += [
         (r.rule, r.standing, _number(r.value, r.unit), _number(r.threshold, r.unit))

@@ -97,9 +97,9 @@ RUN_ACTIONS: tuple[Action, ...] = (
         shown_keys="q",
         label=Said("leave", "离开"),
         help=Said(
-            "close the dashboard; the run goes on, and `timellm-ops attach` brings the dashboard"
-            " back",
-            "关闭仪表盘；运行继续，`timellm-ops attach` 可再次打开它",
+            "close the dashboard; a run that is under way goes on, and `timellm-ops attach` brings"
+            " the dashboard back",
+            "关闭仪表盘；进行中的运行会继续，`timellm-ops attach` 可再次打开它",
         ),
         also=Said("d does the same", "d 键相同"),
     ),
