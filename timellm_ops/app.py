@@ -27,7 +27,7 @@ from timellm_ops.contract.control import Control
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.telemetry import GpuSample
 from timellm_ops.control_socket import socket_path
-from timellm_ops.journal import Journal, read_records
+from timellm_ops.journal import Journal, JournalFollower, read_records
 from timellm_ops.probe import Unreadable, open_probe
 from timellm_ops.probe.host import BackgroundHostProbe, HostReader
 from timellm_ops.process.engine import (
@@ -84,6 +84,9 @@ class Order(Struct, frozen=True, kw_only=True):
     """Of the checks before the start."""
     command: str = ""
     """The command line that asked for the run."""
+    journal_bytes: int | None = None
+    """What was read of the journal as the run was found ready to start or to be resumed; `None`:
+    nobody looked. A start that is on record after it is somebody else's, who was faster."""
 
 
 class SupervisorFailed(RuntimeError):  # noqa: N818 - it says what happened
@@ -156,14 +159,34 @@ def main() -> int:
     lock = FileLock.acquire(layout.supervisor_lock)
     patience_s = _ENGINE_LOOKS_S if order.mode == "adopt" else _LOCK_WITHIN_S
     give_up_t = time.monotonic() + patience_s
-    while lock is None and time.monotonic() < give_up_t:
+    others = _StartsOfOthers(layout, order)
+    while lock is None and not others.seen() and time.monotonic() < give_up_t:
         time.sleep(_LOOK_EVERY_S)
         lock = FileLock.acquire(layout.supervisor_lock)
     if lock is None:
         sys.stderr.write("another supervisor has this run\n")
         return 0 if order.mode == "adopt" else _TAKEN
     with lock:
+        if others.seen():
+            # Whatever has become of it since, a stop of it included, is not to be undone.
+            sys.stderr.write("another supervisor has had this run since\n")
+            return _TAKEN
         return _supervise(layout, load_config(layout), order)
+
+
+class _StartsOfOthers:
+    """Whether somebody else has started the run after it was found that it may be."""
+
+    def __init__(self, layout: RunLayout, order: Order) -> None:
+        looked = order.journal_bytes
+        self._journal = None if looked is None else JournalFollower(layout.journal, looked)
+        self._seen = False
+
+    def seen(self) -> bool:
+        """Whether one is on record by now. Raises `OSError`."""
+        while self._journal is not None and not self._seen and (new := self._journal.poll()):
+            self._seen = any(isinstance(record.event, ev.RunStarted) for record in new)
+        return self._seen
 
 
 def _supervise(layout: RunLayout, config: Config, order: Order) -> int:

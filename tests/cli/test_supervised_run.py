@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from conftest import PATIENCE_S, TINY, Shell, kill_supervisor, on_a_hot_card, until
 
-from timellm_ops.app import Order, start_supervisor
+from timellm_ops.app import Order, SupervisorFailed, start_supervisor
 from timellm_ops.cli.run_services import services_of
 from timellm_ops.cli.run_states import RunStates
 from timellm_ops.contract import events as ev
@@ -139,6 +139,26 @@ def test_whoever_looks_once_a_supervisor_is_in_charge_sees_no_old_end(shell: She
     assert shell.state().outcome is None
     shell.until(goes_on)
     assert shell("stop", "--wait").code == 0
+
+
+def test_a_run_that_somebody_else_has_resumed_and_stopped_stays_stopped(shell: Shell) -> None:
+    begin(shell, LONG)
+    shell.until(is_training)
+    assert shell("stop", "--wait").code == 0
+    looked = shell.run.journal.stat().st_size
+    late = Order(root=str(shell.run.root), mode="resume", journal_bytes=looked)
+    assert shell("run", "--resume", "latest", "--detach").code == 0
+    shell.until(goes_on)
+    began_s = time.monotonic()
+    with pytest.raises(SupervisorFailed, match="another supervisor has this run"):
+        start_supervisor(late)
+    assert time.monotonic() - began_s < 14.0, "what is on record is not waited for"
+    assert shell("stop", "--wait").code == 0
+    size = shell.run.journal.stat().st_size
+    with pytest.raises(SupervisorFailed, match="another supervisor has this run"):
+        start_supervisor(late)
+    assert shell.state().outcome == "stopped"
+    assert shell.run.journal.stat().st_size == size
 
 
 def test_stop_after_checkpoint_ends_right_after_the_next_one(shell: Shell) -> None:

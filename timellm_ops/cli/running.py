@@ -185,11 +185,12 @@ def _start(store: RunStore, config: Config, style: Style, source: str) -> int:
     layout = store.create(
         found.config.run.name, now.astimezone(), found.config, manifest, patterns=patterns
     )
-    return _go(layout, "start", found, style)
+    return _go(layout, "start", found, style, 0)
 
 
 def _resume(store: RunStore, reference: str, style: Style) -> int:
     layout = store.resolve(reference)
+    journal_bytes = _journal_bytes(layout)  # before its state: what comes later may be a start
     state, config = state_of(layout), load_config(layout)
     if state.engine == "imported" and state.best is not None:
         raise UsageError(
@@ -212,7 +213,7 @@ def _resume(store: RunStore, reference: str, style: Style) -> int:
     env = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
     kept_bytes = sum(file.stat().st_size for file in layout.checkpoints.rglob("*.safetensors"))
     found = checked(config, store, str(layout.config), env, kept_bytes=kept_bytes)
-    return _go(layout, "resume", found, style)
+    return _go(layout, "resume", found, style, journal_bytes)
 
 
 def checked(
@@ -236,11 +237,23 @@ def checked(
         raise ConfigError(source, error.key, error.found, error.expected) from None
 
 
-def _go(layout: RunLayout, mode: Literal["start", "resume"], found: Preflight, style: Style) -> int:
+def _go(
+    layout: RunLayout,
+    mode: Literal["start", "resume"],
+    found: Preflight,
+    style: Style,
+    journal_bytes: int,
+) -> int:
     interrupts = listen(style, owns_run=True)
     command = join(recordable(word) for word in sys.argv)
-    order = Order(root=str(layout.root), mode=mode, findings=found.findings, command=command)
-    written_bytes = layout.journal.stat().st_size if layout.journal.exists() else 0
+    order = Order(
+        root=str(layout.root),
+        mode=mode,
+        findings=found.findings,
+        command=command,
+        journal_bytes=journal_bytes,
+    )
+    written_bytes = _journal_bytes(layout)
     try:
         start_supervisor(order)
     except (SupervisorFailed, KeyboardInterrupt) as error:
@@ -268,4 +281,8 @@ def _leave(layout: RunLayout, written_bytes: int, style: Style) -> int:
 
 def _has_begun(layout: RunLayout) -> bool:
     """Whether anything is on record of a run."""
-    return layout.journal.exists() and layout.journal.stat().st_size > 0
+    return _journal_bytes(layout) > 0
+
+
+def _journal_bytes(layout: RunLayout) -> int:
+    return layout.journal.stat().st_size if layout.journal.exists() else 0
