@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -301,6 +302,23 @@ def test_the_last_words_of_an_engine_come_before_its_end(bench: Bench) -> None:
     bench.turn()
     assert bench.kinds()[-3:] == ["EngineFailed", "EngineExited", "RunEnded"]
     assert bench.supervisor.exit_code == 4
+
+
+def test_a_save_that_a_full_disk_kept_the_engine_from_telling_counts(bench: Bench) -> None:
+    bench.stream.say(training(), ev.Progress(iteration=3, epoch=1, loss=0.5))
+    bench.turn()
+    assert bench.ask(StopRun()).ok
+    manifest = bench.layout.checkpoints / "last" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"epoch": 1, "iteration": 7, "files": {"a": {"bytes": 5}}}')
+    bench.engine.ended = ExitStatus(code=0)
+    bench.turn()
+    assert bench.kinds()[-3:] == ["CheckpointSaved", "EngineExited", "RunEnded"]
+    run = bench.supervisor.supervision.run
+    assert (run.outcome, run.exit_code, run.steps_at_risk) == ("stopped", 0, 0)
+    assert run.last is not None
+    assert run.last.step == 7
+    assert "at step 7 of 20" in run.end_reason
 
 
 def test_a_last_line_without_its_end_is_read_once_the_engine_is_gone(foreign: Bench) -> None:
@@ -649,6 +667,30 @@ def test_the_end_of_a_run_on_a_full_disk_is_written_once_there_is_room(tmp_path:
         assert bench.supervisor.run() == 4
         made_room.join()
         assert bench.kinds()[-2:] == ["EngineExited", "RunEnded"]
+        bench.reception.close()
+
+
+def test_an_order_to_stop_ends_the_wait_for_room_too(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        bench = Bench(disk)
+        fill(disk)
+        bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
+        assert bench.journal.waiting
+        bench.engine.ended = ExitStatus(code=0)
+        replies: list[Reply] = []
+
+        def ask() -> None:
+            while bench.supervisor.exit_code is None:
+                time.sleep(0.01)
+            replies.append(send_request(bench.socket, StopRun(), 20.0))
+
+        client = threading.Thread(target=ask)
+        client.start()
+        assert bench.supervisor.run() == 4
+        client.join()
+        (reply,) = replies
+        assert reply.ok
+        assert reply.message.startswith("the engine is gone, and how the run ended stays unwritten")
         bench.reception.close()
 
 

@@ -100,6 +100,20 @@ def test_unless_it_was_to_end_at_once(mode: StopMode) -> None:
     assert "40 steps are lost, for there is no checkpoint yet" in reason
 
 
+@pytest.mark.parametrize("number", [9, 15])
+@pytest.mark.parametrize("mode", ["now", "kill", "checkpoint"])
+def test_a_signal_that_reaches_an_engine_once_it_has_saved_changes_nothing(
+    mode: StopMode, number: int
+) -> None:
+    left = Memory(stop_acknowledged=True, saved_since_stop=True)
+    state = own(stop=mode, last=LAST, iteration=LAST.step)
+    outcome, code, reason = verdict(state, left, ON_DISK, by_signal=number)
+    assert (outcome, code) == ("stopped", 0)
+    assert "stopped as asked at step 40 of 300; the checkpoint is on disk" in reason
+    further = msgspec.structs.replace(state, iteration=LAST.step + 5)
+    assert "the checkpoint is on disk" not in verdict(further, left, ON_DISK, by_signal=number)[2]
+
+
 def test_an_engine_that_a_signal_told_to_save_and_leave_is_stopped() -> None:
     outcome, code, reason = verdict(own(last=LAST), None, ON_DISK, code=0)
     assert (outcome, code) == ("stopped", 0)

@@ -2,6 +2,9 @@
 
 import hashlib
 
+import msgspec
+from msgspec import Struct
+
 from timellm_ops.contract.events import CheckpointSaved
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import SavedCheckpoint
@@ -9,6 +12,8 @@ from timellm_ops.supervisor.outcome import Evidence
 
 _TAIL_BYTES = 1 << 14
 _LONGEST_LINE = 300
+_NO_LAST_WORDS = ("iters:", "speed:")
+"""How lines of progress begin, whole or torn: they say nothing of an end."""
 
 
 def look_for_evidence(
@@ -20,6 +25,45 @@ def look_for_evidence(
     the whole checkpoint.
     """
     return Evidence(last_line=_last_line(layout), last_on_disk=_is_on_disk(layout, last))
+
+
+class _File(Struct):
+    bytes: int
+
+
+class _Manifest(Struct):
+    """The part of a checkpoint's manifest that says what it is."""
+
+    epoch: int
+    iteration: int
+    files: dict[str, _File]
+
+
+def untold_save(
+    layout: RunLayout, last: CheckpointSaved | SavedCheckpoint | None
+) -> CheckpointSaved | None:
+    """The save of `last` that our own engine could not tell of, as on a disk that took the files
+    and no more words; `None`: what was told last is the newest there is."""
+    folder = layout.checkpoints / "last"
+    try:
+        raw = (folder / "manifest.json").read_bytes()
+        found = msgspec.json.decode(raw, type=_Manifest)
+    except (OSError, ValueError, RecursionError):
+        return None
+    digest = hashlib.sha256(raw).hexdigest()
+    if last is not None and (
+        last.sha256 in (None, digest)
+        or (found.epoch, found.iteration) <= (last.epoch or 0, last.iteration or 0)
+    ):
+        return None
+    return CheckpointSaved(
+        kind="last",
+        path=str(folder),
+        bytes=len(raw) + sum(file.bytes for file in found.files.values()),
+        sha256=digest,
+        epoch=found.epoch,
+        iteration=found.iteration,
+    )
 
 
 def _is_on_disk(layout: RunLayout, last: CheckpointSaved | SavedCheckpoint | None) -> bool:
@@ -42,4 +86,6 @@ def _last_line(layout: RunLayout) -> str:
         return ""
     lines = [line.strip() for line in tail.replace("\r", "\n").split("\n")]
     shown = "".join(c for c in next(filter(None, reversed(lines)), "") if c.isprintable())
+    if shown.startswith(_NO_LAST_WORDS):
+        return ""
     return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"

@@ -14,6 +14,7 @@ import msgspec
 from timellm_ops.adapters.protocol import CheckpointWatch, EngineStream
 from timellm_ops.clock import Clock
 from timellm_ops.contract import events as ev
+from timellm_ops.contract.commands import Reply, StopRun
 from timellm_ops.contract.control import Control, Heartbeat
 from timellm_ops.contract.layout import RunLayout
 from timellm_ops.contract.state import SavedCheckpoint
@@ -35,7 +36,8 @@ from timellm_ops.supervisor.effects import (
     Wake,
     WriteControl,
 )
-from timellm_ops.supervisor.evidence import look_for_evidence
+from timellm_ops.supervisor.evidence import look_for_evidence, untold_save
+from timellm_ops.supervisor.outcome import Evidence
 from timellm_ops.supervisor.power_limit import power_event, power_to_restore
 from timellm_ops.supervisor.readings import Readings
 from timellm_ops.supervisor.reception import Reception
@@ -49,6 +51,7 @@ GONE_AFTER_S = 3.0
 """How long the journal is missed from its folder until the run is taken to be deleted."""
 LAST_WORDS_S = 24 * 3600.0
 """How long a run that has ended waits for a disk that takes nothing."""
+_GIVEN_UP = "the engine is gone, and how the run ended stays unwritten: {why}"
 FAILED_CODE = 4
 LAST_CHECKPOINT_S = 10.0
 """How long an ended script's last checkpoint file is waited for before the verdict."""
@@ -119,7 +122,7 @@ class Supervisor:
 
     def _write_last_words(self) -> None:
         """Stay until a full disk has taken what is still in memory, the end of the run most of all;
-        whoever has waited long enough ends this by one more signal."""
+        whoever has waited long enough ends this by one more signal, or one more order to stop."""
         journal, before = self.around.journal, self.interrupts
         give_up_t = self.around.clock.monotonic() + LAST_WORDS_S
         while journal.waiting and self.interrupts == before:
@@ -128,6 +131,9 @@ class Supervisor:
                 return
             self._beat(now)
             for pending in self.around.reception.wait(TURN_S):
+                if isinstance(pending.request, StopRun):
+                    pending.reply(Reply(ok=True, message=_GIVEN_UP.format(why=journal.problem)))
+                    return
                 turn = core.advance(
                     self.settings, self.supervision, core.Inputs(requests=(pending.request,)), now
                 )
@@ -189,10 +195,14 @@ class Supervisor:
             room=self._room,
         )
         if exited is not None and not self._waits_for_checkpoint(now.t):
+            newest = self._newest_last(inputs)
+            own = self.supervision.run.engine == "timellm"
+            untold = untold_save(around.layout, newest) if own else None
             inputs = msgspec.structs.replace(
                 inputs,
+                observed=inputs.observed if untold is None else (*inputs.observed, untold),
                 exited=ev.EngineExited(code=exited.code, signal=exited.signal),
-                evidence=look_for_evidence(around.layout, self._newest_last(inputs)),
+                evidence=self._evidence(untold or newest),
             )
         elif exited is not None:
             # Nothing is left to steer: only take in what still comes.
@@ -297,6 +307,14 @@ class Supervisor:
             else:
                 self.around.watch.went_on(event)
         return tuple(found)
+
+    def _evidence(self, newest: ev.CheckpointSaved | SavedCheckpoint | None) -> Evidence:
+        """What is on disk. An engine whose last words a full disk has refused left none; why it
+        did is known here as well."""
+        found, problem = look_for_evidence(self.around.layout, newest), self.around.journal.problem
+        if found.last_line or not problem:
+            return found
+        return msgspec.structs.replace(found, last_line=problem)
 
     def _newest_last(self, inputs: core.Inputs) -> ev.CheckpointSaved | SavedCheckpoint | None:
         """The engine's last save of `last`, which may have come with its end."""

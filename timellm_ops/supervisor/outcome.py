@@ -48,7 +48,9 @@ def _conclude_own(
     if memory.all_done:
         return _ended("finished", 0, _finished(state))  # the very last thing that an engine does
     left_well = exited.code == 0 or (exited.code is None and left_as_told(memory))
-    if memory.failed is None and exited.signal is None and left_well:
+    # A signal of the stop's own ladder may still reach an engine that has saved and is leaving.
+    too_late = state.stop is not None and state.steps_at_risk == 0
+    if memory.failed is None and left_well and (exited.signal is None or too_late):
         return _stopped_by_itself(state, memory, evidence)
     if state.stop in ("now", "kill"):
         return _ended_at_once(state)
