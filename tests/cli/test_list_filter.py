@@ -1,11 +1,13 @@
 """`list --filter` as a user has it, and the memory of the runs' configs."""
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 from conftest import TINY, Shell
-from written_runs import written_run
+from written_runs import own_run, written_run
 
 from timellm_ops.cli.run_configs import RunConfigs
 from timellm_ops.configfile import read_config
@@ -113,3 +115,32 @@ def test_a_runs_folder_that_is_not_there_or_is_a_file_is_told(shell: Shell) -> N
     refused = shell("list")
     assert refused.code == 2
     assert "a file; expected a folder of runs" in refused.error
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a loop", "numbers of many digits"])
+def test_a_run_that_cannot_be_read_hides_no_other(shell: Shell, kind: str) -> None:
+    config = shell.write("run.toml", TINY)
+    good, bad = own_run(shell.store, config), own_run(shell.store, config)
+    text = bad.journal.read_text()
+    bad.journal.unlink()
+    match kind:
+        case "a folder":
+            bad.journal.mkdir()
+        case "a pipe":
+            os.mkfifo(bad.journal)
+        case "a loop":
+            bad.journal.symlink_to(bad.journal)
+        case _:
+            huge = re.sub(r'("epoch"|"iteration"):\d+', r"\1:99999999999999999999", text)
+            bad.journal.write_text(huge)
+            assert huge != text
+    done = shell("list")
+    assert done.code == 0, done.err
+    assert good.run_id in done.out
+    if kind == "numbers of many digits":
+        assert bad.run_id in done.out, "what else is on record of it is read"
+    else:
+        assert bad.run_id not in done.out
+        assert done.error.startswith(f"timellm-ops: {bad.run_id} is left out: {bad.journal}: ")
+    listed = json.loads(shell("list", "--json").out)["runs"]
+    assert good.run_id in [run["run_id"] for run in listed]

@@ -96,6 +96,8 @@ def test_what_is_no_event_raises_one_kind_of_error(line: bytes) -> None:
         b'{"type":"Alert","level":"info","message":"\xff"}',
         b'{"type":"Alert","level":"info","message":"x","at":"yesterday"}',
         b'{"type":"Progress","iteration":1,"epoch":1,"loss":null,"at":5}',
+        b'{"type":"EngineStarted","pid":99999999999999999999}',
+        b'{"type":"EngineStarted","pid":-99999999999999999999}',
         b"[" * 100_000,
         b'{"type":"PreflightDone","findings":' + b"[" * 100_000,
     ],

@@ -108,7 +108,12 @@ def _all_seen(store: RunStore) -> list[_Seen]:
 
     states, names, found = RunStates(state_cache()), SeenStates(), []
     for layout in store.runs():
-        state, supervised = states.state(layout), RunClient(layout).supervised()
+        try:
+            state, supervised = states.state(layout), RunClient(layout).supervised()
+        except OSError as error:
+            left_out = f"{layout.run_id} is left out: {error.filename}: {error.strerror or error}"
+            sys.stderr.write(f"timellm-ops: {one_line(left_out)}\n")
+            continue
         name = names.name(layout, state, supervised=supervised)
         found.append(_Seen(layout, state, name, supervised))
     return found

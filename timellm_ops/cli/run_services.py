@@ -47,7 +47,17 @@ def services_of(
         return made
 
     def runs() -> tuple[RunRow, ...]:
-        return tuple(map(row, store.runs()))
+        """All that can be read. Raises `OSError` where there are runs and none can."""
+        found: list[RunRow] = []
+        problem: OSError | None = None
+        for each in store.runs():
+            try:
+                found.append(row(each))
+            except OSError as error:
+                problem = error
+        if problem is not None and not found:
+            raise problem
+        return tuple(found)
 
     def run_configs() -> Mapping[str, ConfigKeys]:
         return configs.of(store.runs())

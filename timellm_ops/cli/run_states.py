@@ -5,8 +5,10 @@ commands in the user's own cache folder: what is read anew is what has come sinc
 """
 
 import contextlib
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -83,6 +85,8 @@ class RunStates:
             found = path.stat()
         except FileNotFoundError:
             return RunState()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for without end
+            raise OSError(errno.EINVAL, "not a file", str(path))
         known = self._known.get(path)
         if known is None or known.is_of_another(found):
             known = self._known[path] = self._recalled(path, found)

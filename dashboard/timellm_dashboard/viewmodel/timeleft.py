@@ -22,6 +22,8 @@ from timellm_dashboard.words.stopping import stopping_words
 from timellm_ops.contract.state import RunState
 
 _ENDING_S = 0.7
+_FARTHEST_S = 1e10
+"""No end is told for later than in three centuries: a calendar has one too."""
 """From an engine's last result to its end as a process, its last save included: for most of it
 Python and torch are taken down, so it is much the same for every run."""
 
@@ -73,7 +75,7 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
             note=words.left_when_resumed,
         )
     seconds += held_s
-    done_at = moment.wall + timedelta(seconds=seconds)
+    done_at = _after(moment, seconds)
     when = fmt.day_and_time(done_at, moment.wall, look.zone, words)
     done = words.done_at if work.complete else words.done_not_before
     return TimeLeft(
@@ -83,6 +85,10 @@ def time_left(state: RunState, history: History, moment: Moment, look: Look) -> 
         done_at=done_at,
         done_text=done.format(when=when),
     )
+
+
+def _after(moment: Moment, seconds: float) -> datetime:
+    return moment.wall + timedelta(seconds=min(seconds, _FARTHEST_S))
 
 
 def _with_heat(work: _Work, state: RunState, history: History, look: Look) -> float:
@@ -138,7 +144,7 @@ def _until_it_stops(state: RunState, history: History, moment: Moment, look: Loo
     left_s = evaluation_left_s(state, history, moment) if waits else None
     if left_s is None or silent_for(state, history, moment) is not None:
         return TimeLeft(note=words.left_stopping)
-    done_at = moment.wall + timedelta(seconds=left_s)
+    done_at = _after(moment, left_s)
     when = fmt.day_and_time(done_at, moment.wall, look.zone, words)
     return TimeLeft(
         seconds=left_s,
