@@ -1,5 +1,6 @@
 """Bad input: one line, exit code 2, and no run folder. What cannot be here: exit code 3."""
 
+import json
 import subprocess
 import sys
 
@@ -177,3 +178,12 @@ def test_what_is_about_every_config_says_why_it_takes_no_option(
     assert done.code == 2
     assert f"config {what} takes no file and no options" in done.error
     assert f"always {always}" in done.error
+
+
+def test_a_config_is_shown_as_a_document_with_a_schema(shell: Shell) -> None:
+    shell.write("good.toml", GOOD)
+    done = shell("config", "show", "good.toml", "--json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["schema"] == "timellm-ops.config/1"
+    assert document["data"]["dataset"] == "synthetic"

@@ -10,6 +10,8 @@ from cyclopts import Parameter
 from timellm_ops.cli.errors import UsageError
 from timellm_ops.cli.options import Json, Overrides
 
+SCHEMA = "timellm-ops.config/1"
+
 
 def config(
     what: Annotated[
@@ -53,4 +55,6 @@ def _shown(file: Path, overrides: tuple[str, ...], *, as_json: bool) -> str:
     from timellm_ops.configfile import read_config, write_config
 
     found = read_config(file, overrides)
-    return (msgspec.json.encode(found) if as_json else write_config(found)).decode()
+    if not as_json:
+        return write_config(found).decode()
+    return msgspec.json.encode({"schema": SCHEMA, **msgspec.to_builtins(found)}).decode()

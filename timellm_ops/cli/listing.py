@@ -111,7 +111,8 @@ def _all_seen(store: RunStore) -> list[_Seen]:
         try:
             state, supervised = states.state(layout), RunClient(layout).supervised()
         except OSError as error:
-            left_out = f"{layout.run_id} is left out: {error.filename}: {error.strerror or error}"
+            where = error.filename or layout.journal
+            left_out = f"{layout.run_id} is left out: {where}: {error.strerror or error}"
             sys.stderr.write(f"timellm-ops: {one_line(left_out)}\n")
             continue
         name = names.name(layout, state, supervised=supervised)

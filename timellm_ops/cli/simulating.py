@@ -18,7 +18,7 @@ from timellm_ops.store import RunStore, load_config, runs_dir
 from timellm_policies.identify import Identified, NotIdentifiable, identify
 from timellm_policies.simulate import STRATEGIES, Night, Rehearsal, rehearse, room_between
 
-SCHEMA = "timellm-ops/policy-simulation/1"
+SCHEMA = "timellm-ops.policy-simulation/1"
 
 LAPTOP_C_PER_W = 0.6
 LAPTOP_ROOM_C = (24.0, 32.0)

@@ -53,7 +53,7 @@ def untold_save(
     digest = hashlib.sha256(raw).hexdigest()
     if last is not None and (
         last.sha256 in (None, digest)
-        or (found.epoch, found.iteration) <= (last.epoch or 0, last.iteration or 0)
+        or (found.epoch, found.iteration) < (last.epoch or 0, last.iteration or 0)
     ):
         return None
     return CheckpointSaved(
