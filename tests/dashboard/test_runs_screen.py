@@ -267,7 +267,7 @@ async def test_the_list_beside_a_finished_run() -> None:
 async def test_where_there_is_no_list_the_screen_says_so() -> None:
     app = app_of(Services())
     async with running(app) as pilot:
-        await at_runs(app, pilot, "not at hand")
+        await at_runs(app, pilot, "a replay shows one run")
         await pilot.press("enter", "space", "c")
         assert app.is_running
 

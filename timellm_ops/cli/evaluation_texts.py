@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from timellm_dashboard.words.baselines import CHINESE as BASELINES
+from timellm_dashboard.words.names import CHINESE_BASELINES
 from timellm_ops.cli.options import Language
 
 
@@ -83,7 +83,7 @@ CHINESE = Texts(
     ),
     splits={"test": "测试", "vali": "验证", "train": "训练"},
     scaled="标准化后",
-    baselines=BASELINES,
+    baselines=CHINESE_BASELINES,
     details={
         "DLinear": "25 步移动平均的趋势与余项，各一个线性映射，拟合于训练窗口",
         "seasonal naive": "重复窗口的最后一个周期",

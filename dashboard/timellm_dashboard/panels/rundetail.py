@@ -8,6 +8,7 @@ from timellm_dashboard.viewmodel.figure import figure
 from timellm_dashboard.viewmodel.headline import mark_of, resume_command
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import to_ascii
+from timellm_dashboard.words.names import backbone_name
 from timellm_dashboard.words.phrases import clean, said, without_command
 from timellm_dashboard.words.runs import runs_words
 from timellm_dashboard.words.text import Lang, Words, words
@@ -26,7 +27,8 @@ def draw_run_detail(
     head = [Span(f"{glyph} {word}", mood), *([Span(f" · {reason}")] if reason else [])]
     rows: list[Line] = wrap_line(head, width, indent=2)
     if state.backbone:
-        rows.append(line(Span(f"  {clean(state.backbone)}", "muted")))
+        backbone = backbone_name(clean(state.backbone), "en" if ascii_only else lang)
+        rows.append(line(Span(f"  {backbone}", "muted")))
     if command := resume_command(state):
         told = texts.go_on_with.format(command=command)
         rows += [line(Span(text, "strong")) for text in wrap(told, width)]

@@ -11,7 +11,7 @@ from timellm_dashboard.viewmodel.headline import rule_name
 from timellm_dashboard.viewmodel.look import Look
 from timellm_dashboard.viewmodel.view import View
 from timellm_dashboard.words import format as fmt
-from timellm_dashboard.words.baselines import baseline_name
+from timellm_dashboard.words.names import baseline_name
 from timellm_dashboard.words.phrases import clean, said, without_command
 from timellm_dashboard.words.report import ReportWords, report_words
 from timellm_ops.contract.state import RunState, SavedCheckpoint
@@ -248,7 +248,7 @@ class SectionMaker:
             yield _pair("card", texts.card, gpu.title, gpu.title)
         yield _pair("peak_temperature_c", texts.peak, gpu.peak.value, gpu.peak.text)
         if gpu.marks:
-            text = ", ".join(mark.text for mark in gpu.marks)
+            text = self._look.words.comma.join(mark.text for mark in gpu.marks)
             yield _pair("limits", texts.limits, text, text)
         yield from self._heat()
         yield _pair("energy_kwh", texts.energy, gpu.energy.value, gpu.energy.text)

@@ -31,6 +31,7 @@ from timellm_dashboard.viewmodel.timeleft import TimeLeft, time_left
 from timellm_dashboard.words import format as fmt
 from timellm_dashboard.words.ascii import ascii_words, texts_in_ascii
 from timellm_dashboard.words.keys import USUAL, Keys
+from timellm_dashboard.words.names import backbone_name
 from timellm_dashboard.words.phrases import clean, said
 from timellm_dashboard.words.text import Lang, Words, words
 from timellm_ops.contract.commands import StopMode
@@ -262,7 +263,7 @@ def _facts(state: RunState, look: Look) -> str:
     elif state.engine == "imported":
         parts.append(texts.imported_log if state.best is None else texts.imported_weights)
     if state.backbone:
-        backbone = clean(state.backbone)
+        backbone = backbone_name(clean(state.backbone), look.shown_lang)
         parts.append(texts.all_frozen_on.format(backbone=backbone, device=clean(state.device)))
     if state.train_samples is not None:
         parts.append(texts.windows_of.format(count=Count(state.train_samples)))
