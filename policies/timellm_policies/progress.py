@@ -88,11 +88,12 @@ def silence_of(now: Situation) -> Silence | None:
 def _of_pass(now: Situation, passage: Pass | None) -> tuple[float | None, float | None]:
     """The usual gap of an evaluation under way, or of what a head is solved for over, and how long
     is too long. Only our own engine tells of them; a script may evaluate without a word."""
-    if passage is None or passage.gap_s is None or passage.done >= passage.total:
+    usual_s = None if passage is None else passage.due_s
+    if usual_s is None:
         return None, None
     section = now.policy.health
-    limit_s = section.stall_iterations * passage.gap_s / _duty(now.state)
-    return passage.gap_s, max(section.stall_min_s, limit_s)
+    limit_s = section.stall_iterations * usual_s / _duty(now.state)
+    return usual_s, max(section.stall_min_s, limit_s)
 
 
 def _epoch_is_done(state: RunState) -> bool:

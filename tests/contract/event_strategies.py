@@ -2,7 +2,7 @@
 
 import types
 from datetime import UTC, datetime
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
@@ -42,6 +42,8 @@ def value_of(hint: Any, numbers: st.SearchStrategy[float]) -> st.SearchStrategy[
         return st.sampled_from(get_args(hint))
     if origin in (Union, types.UnionType):
         return st.one_of([value_of(inner, numbers) for inner in get_args(hint)])
+    if origin is Annotated:
+        return value_of(get_args(hint)[0], numbers)
     if origin is tuple:
         return st.lists(value_of(get_args(hint)[0], numbers), max_size=3).map(tuple)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -655,28 +656,29 @@ def test_a_folder_that_cannot_be_looked_at_is_not_a_deleted_run(bench: Bench) ->
     assert bench.engine.signals == []
 
 
-def test_the_end_of_a_run_on_a_full_disk_is_written_once_there_is_room(tmp_path: Path) -> None:
+@contextmanager
+def ended_on_a_full_disk(tmp_path: Path) -> Iterator[tuple[Bench, Path]]:
+    """With its engine gone, records that wait, and what fills the disk."""
     with small_disk(tmp_path / "disk") as disk:
-        bench = Bench(disk)
-        filler = fill(disk)
+        bench, filler = Bench(disk), fill(disk)
         bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
         assert bench.journal.waiting
         bench.engine.ended = ExitStatus(code=0)
+        yield bench, filler
+        bench.reception.close()
+
+
+def test_the_end_of_a_run_on_a_full_disk_is_written_once_there_is_room(tmp_path: Path) -> None:
+    with ended_on_a_full_disk(tmp_path) as (bench, filler):
         made_room = threading.Timer(0.5, filler.unlink)
         made_room.start()
         assert bench.supervisor.run() == 4
         made_room.join()
         assert bench.kinds()[-2:] == ["EngineExited", "RunEnded"]
-        bench.reception.close()
 
 
 def test_an_order_to_stop_ends_the_wait_for_room_too(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk") as disk:
-        bench = Bench(disk)
-        fill(disk)
-        bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
-        assert bench.journal.waiting
-        bench.engine.ended = ExitStatus(code=0)
+    with ended_on_a_full_disk(tmp_path) as (bench, _):
         replies: list[Reply] = []
 
         def ask() -> None:
@@ -691,16 +693,10 @@ def test_an_order_to_stop_ends_the_wait_for_room_too(tmp_path: Path) -> None:
         (reply,) = replies
         assert reply.ok
         assert reply.message.startswith("the engine is gone, and how the run ended stays unwritten")
-        bench.reception.close()
 
 
 def test_nobody_waits_for_room_against_a_persons_will(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk") as disk:
-        bench = Bench(disk)
-        fill(disk)
-        bench.supervisor.note(ev.Alert(level="info", message="more than a page" * 300))
-        assert bench.journal.waiting
-        bench.engine.ended = ExitStatus(code=0)
+    with ended_on_a_full_disk(tmp_path) as (bench, _):
 
         def interrupt() -> None:
             bench.supervisor.interrupts += 1
@@ -709,4 +705,3 @@ def test_nobody_waits_for_room_against_a_persons_will(tmp_path: Path) -> None:
         signalled.start()
         assert bench.supervisor.run() == 4
         signalled.join()
-        bench.reception.close()

@@ -130,7 +130,9 @@ def _apply(state: RunState, event: ev.Event) -> RunState:
         case ev.EpochStarted():
             return _epoch_started(state, event)
         case ev.HeadProgress():
-            return _replace(state, solving=_further(state.solving, event))
+            gap_s = _gap_s(state.solving, event)
+            read = Pass(done=event.done, total=event.total, told_t=event.t, gap_s=gap_s)
+            return _replace(state, solving=read)
         case ev.HeadSolved():
             return _replace(state, solving=None)
         case ev.ForecastsTimed():
@@ -287,25 +289,20 @@ def _training_started(state: RunState, event: ev.TrainingStarted) -> RunState:
 def _evaluation(before: Evaluation | None, event: ev.EvaluationProgress) -> Evaluation:
     """The evaluation under way: the one before, further on, or another one."""
     same = before if before is not None and before.split == event.split else None
-    further = _further(same, event)
+    gap_s = _gap_s(same, event)
     return Evaluation(
-        split=event.split,
-        done=further.done,
-        total=further.total,
-        told_t=further.told_t,
-        gap_s=further.gap_s,
+        split=event.split, done=event.done, total=event.total, told_t=event.t, gap_s=gap_s
     )
 
 
-def _further(before: Pass | None, event: ev.EvaluationProgress | ev.HeadProgress) -> Pass:
-    """The pass before, further on, or a new one."""
-    gap_s: float | None = None
-    if before is not None and before.done < event.done:
-        gap_s = before.gap_s
-        if before.told_t is not None and event.t is not None and event.t > before.told_t:
-            passed_s = event.t - before.told_t
-            gap_s = passed_s if gap_s is None else min(gap_s, passed_s)
-    return Pass(done=event.done, total=event.total, told_t=event.t, gap_s=gap_s)
+def _gap_s(before: Pass | None, event: ev.EvaluationProgress | ev.HeadProgress) -> float | None:
+    """The shortest time between two words of a pass, with `event`; `None` where it is its first."""
+    if before is None or before.done >= event.done:
+        return None
+    if before.told_t is None or event.t is None or event.t <= before.told_t:
+        return before.gap_s
+    passed_s = event.t - before.told_t
+    return passed_s if before.gap_s is None else min(before.gap_s, passed_s)
 
 
 def _epoch_started(state: RunState, event: ev.EpochStarted) -> RunState:

@@ -162,6 +162,11 @@ class Pass(Struct, frozen=True, kw_only=True, gc=False):
         """Of the windows, what is read."""
         return self.done / self.total if self.total else 0.0
 
+    @property
+    def due_s(self) -> float | None:
+        """After how long its next word is due; `None`: not known, or all is read."""
+        return self.gap_s if self.done < self.total else None
+
 
 class Evaluation(Pass, frozen=True, kw_only=True, gc=False):
     """An evaluation under way."""

@@ -1,6 +1,7 @@
 """What is on disk once an engine has gone: read, never judged."""
 
 import hashlib
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -44,11 +45,12 @@ def untold_save(
 ) -> CheckpointSaved | None:
     """The save of `last` that our own engine could not tell of, as on a disk that took the files
     and no more words; `None`: what was told last is the newest there is."""
-    folder = layout.checkpoints / "last"
+    raw = _manifest(layout)
+    if raw is None:
+        return None
     try:
-        raw = (folder / "manifest.json").read_bytes()
         found = msgspec.json.decode(raw, type=_Manifest)
-    except (OSError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     digest = hashlib.sha256(raw).hexdigest()
     if last is not None and (
@@ -58,7 +60,7 @@ def untold_save(
         return None
     return CheckpointSaved(
         kind="last",
-        path=str(folder),
+        path=str(_last(layout)),
         bytes=len(raw) + sum(file.bytes for file in found.files.values()),
         sha256=digest,
         epoch=found.epoch,
@@ -67,13 +69,22 @@ def untold_save(
 
 
 def _is_on_disk(layout: RunLayout, last: CheckpointSaved | SavedCheckpoint | None) -> bool:
-    if last is None:
-        return False
-    try:
-        manifest = (layout.checkpoints / "last" / "manifest.json").read_bytes()
-    except OSError:
+    manifest = _manifest(layout)
+    if last is None or manifest is None:
         return False
     return last.sha256 is None or hashlib.sha256(manifest).hexdigest() == last.sha256
+
+
+def _last(layout: RunLayout) -> Path:
+    return layout.checkpoints / "last"
+
+
+def _manifest(layout: RunLayout) -> bytes | None:
+    """Of `last`; `None` where there is none that can be read."""
+    try:
+        return (_last(layout) / "manifest.json").read_bytes()
+    except OSError:
+        return None
 
 
 def _last_line(layout: RunLayout) -> str:

@@ -45,8 +45,9 @@ def sharing(facts: Facts, say: Say) -> Told:
             )
         )
     on_processors = facts.own and not on_gpu
+    title = (say("beside a training", "训练的同时"), "", say("because", "原因"))
     rows = _beside_processors(say) if on_processors else _beside_a_gpu(say)
-    blocks.append(Table(rows=rows, titled=True))
+    blocks.append(Table(rows=(title, *rows), titled=True))
     if not on_processors:
         blocks.append(_watched(say))
     needs = (
@@ -88,7 +89,6 @@ _Rows = tuple[tuple[str, str, str], ...]
 
 def _beside_a_gpu(say: Say) -> _Rows:
     return (
-        (say("beside a training", "训练的同时"), "", say("because", "原因")),
         (
             say("writing, e-mail, shell", "文档、邮件、终端"),
             say("yes", "可以"),
@@ -114,7 +114,6 @@ def _beside_a_gpu(say: Say) -> _Rows:
 
 def _beside_processors(say: Say) -> _Rows:
     return (
-        (say("beside a training", "训练的同时"), "", say("because", "原因")),
         (
             say("writing, e-mail, shell", "文档、邮件、终端"),
             say("yes", "可以"),

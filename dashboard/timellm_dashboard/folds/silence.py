@@ -27,10 +27,7 @@ _ENDS = frozenset({*ev.WORDS_OF_THE_ENGINE, *ev.TAKES_CHARGE, ev.EngineExited, e
 def usual_gap_s(state: RunState, progress_interval_s: float | None) -> float | None:
     """What usually passes between two of the engine's words at this place of a run; `None`: not
     known, or nothing is due. `progress_interval_s` is what does in training."""
-    solving = state.solving
-    if solving is None:
-        return progress_interval_s
-    return solving.gap_s if solving.done < solving.total else None
+    return progress_interval_s if state.solving is None else state.solving.due_s
 
 
 def is_too_long(silence_s: float, usual_s: float, state: RunState) -> bool:

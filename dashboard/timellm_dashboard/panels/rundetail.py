@@ -19,7 +19,8 @@ def draw_run_detail(
     row: RunRow, width: int, height: int, *, lang: Lang, ascii_only: bool
 ) -> list[Line]:
     """What the list has no room for, in at most `height` rows: of the epochs the latest ones."""
-    texts = words("en" if ascii_only else lang)
+    shown: Lang = "en" if ascii_only else lang
+    texts = words(shown)
     state, none = row.whole, "—"
     glyph, mood = mark_of(row.state)
     word: str = getattr(texts, row.state)
@@ -27,7 +28,7 @@ def draw_run_detail(
     head = [Span(f"{glyph} {word}", mood), *([Span(f" · {reason}")] if reason else [])]
     rows: list[Line] = wrap_line(head, width, indent=2)
     if state.backbone:
-        backbone = backbone_name(clean(state.backbone), "en" if ascii_only else lang)
+        backbone = backbone_name(clean(state.backbone), shown)
         rows.append(line(Span(f"  {backbone}", "muted")))
     if command := resume_command(state):
         told = texts.go_on_with.format(command=command)
